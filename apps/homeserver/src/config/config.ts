@@ -1,0 +1,37 @@
+/**
+ * The settings of one server, validated and frozen (see load-config.ts). It is a class so that it can be injected by its
+ * own type; nothing else reads the environment.
+ */
+export class Config {
+  /** Domain part of this server's names, e.g. `example.org` or `localhost:8448`. */
+  readonly serverName!: string;
+  /** Folder of signing keys, the private database cluster and media. */
+  readonly dataDir!: string;
+  /** Addresses to listen on. */
+  readonly bind!: readonly string[];
+  /** Port of the plain HTTP listener; 0 takes a free one; null opens none. */
+  readonly httpPort!: number | null;
+  /** Port of the TLS listener; null opens none. */
+  readonly httpsPort!: number | null;
+  readonly tls!: { readonly cert: string; readonly key: string } | null;
+  /** PostgreSQL connection string, of the operator's or of the private cluster. */
+  readonly databaseUrl!: string;
+  /** Base URL that clients use, without trailing slash. */
+  readonly publicUrl!: string;
+  readonly registration!: 'open' | 'token' | 'closed';
+  /** Shared secret of `/_synapse/admin/v1/register`; null disables the route. */
+  readonly registrationSecret!: string | null;
+  /** Room version of new rooms when neither the request nor the invitees say otherwise. */
+  readonly defaultRoomVersion!: string;
+  /** True when the operator set the default room version himself: then it is used for every new room. */
+  readonly defaultRoomVersionIsSet!: boolean;
+  readonly rateLimits!: boolean;
+  /** PEM text of additional certificate authorities trusted for federation; null for none. */
+  readonly federationCa!: string | null;
+  /** Lets outgoing requests reach loopback and private addresses. */
+  readonly allowPrivateAddresses!: boolean;
+  /** Application service registration files. */
+  readonly appservices!: readonly string[];
+  /** argon2id cost; tests use the cheap one. */
+  readonly passwordCost!: 'normal' | 'cheap';
+}
