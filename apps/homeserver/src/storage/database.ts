@@ -1,0 +1,72 @@
+import type { Pool, PoolClient, QueryResultRow } from 'pg';
+import type { DataSource } from 'typeorm';
+
+/** A statement with a fixed text: prepared once per connection under its name. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Declares a statement. The name must be unique in the program: `<store>.<what>`. */
+export function statement(name: string, text: string): Statement {
+  return { name, text };
+}
+
+/** Where statements run: the pool, or one transaction. */
+export interface Queryable {
+  query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values?: readonly unknown[]): Promise<R[]>;
+}
+
+/** One transaction on one connection. */
+export class Transaction implements Queryable {
+  constructor(private readonly client: PoolClient) {}
+
+  async query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
+    return (await this.client.query<R>({ name: sql.name, text: sql.text, values: values as unknown[] })).rows;
+  }
+}
+
+/**
+ * The server's database. TypeORM owns the connections, the entities and the migrations; hot paths are prepared statements
+ * through `query`. `bigint` columns arrive as numbers (positions and ids stay below 2^53).
+ */
+export class Database implements Queryable {
+  /** Statements and transactions since the start; tests and the benchmark read them. */
+  readonly counters = { statements: 0, transactions: 0 };
+
+  constructor(
+    readonly dataSource: DataSource,
+    private readonly pool: Pool,
+  ) {}
+
+  async query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
+    this.counters.statements++;
+    return (await this.pool.query<R>({ name: sql.name, text: sql.text, values: values as unknown[] })).rows;
+  }
+
+  /** Runs `work` in one transaction; rolls back and rethrows what it throws. */
+  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    this.counters.transactions++;
+    const client = await this.pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('BEGIN');
+      const result = await work(new Transaction(client));
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch((rollbackError: Error) => {
+        broken = rollbackError;
+      });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+}
+
+/** True for PostgreSQL's unique_violation (SQLSTATE 23505), optionally of one constraint or index. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  const { code, constraint: name } = (error ?? {}) as { code?: unknown; constraint?: unknown };
+  return code === '23505' && (constraint === undefined || name === constraint);
+}
