@@ -1,1 +1,10 @@
-export {};
+export * from './identifiers/index.js';
+export * from './canonical-json/index.js';
+export * from './signing/index.js';
+export * from './redaction/index.js';
+export * from './room-versions/index.js';
+export * from './events/index.js';
+export * from './event-auth/index.js';
+export * from './state-res/index.js';
+export * from './home-record/index.js';
+export * from './discovery/index.js';

@@ -1,0 +1,3 @@
+export { CanonicalJsonError } from './canonical-json-error.js';
+export { canonicalJson } from './canonical-json.js';
+export { parseCanonicalJson } from './parse-canonical-json.js';

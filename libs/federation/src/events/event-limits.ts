@@ -1,0 +1,16 @@
+/** Bytes of the whole event as canonical JSON with its signatures (client-server API, §Size limits). */
+export const MAX_EVENT_BYTES = 65_536;
+/** Bytes of `type`, `state_key`, `sender`, `room_id` and of an event id. */
+export const MAX_FIELD_BYTES = 255;
+export const MAX_PREV_EVENTS = 20;
+export const MAX_AUTH_EVENTS = 10;
+
+/** A new event that is beyond a size limit; `M_TOO_LARGE` for clients. */
+export class EventTooLargeError extends Error {
+  override readonly name = 'EventTooLargeError';
+}
+
+/** Whether a text takes more bytes of UTF-8 than `limit`, without counting where its length alone decides. */
+export function exceedsBytes(text: string, limit: number): boolean {
+  return text.length > limit || (text.length * 3 > limit && Buffer.byteLength(text) > limit);
+}
