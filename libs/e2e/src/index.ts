@@ -1,1 +1,10 @@
-export {};
+export * from './account-key.js';
+export * from './base64.js';
+export * from './device-trust.js';
+export * from './genesis.js';
+export * from './home-record.js';
+export * from './login-proof.js';
+export * from './recovery-code.js';
+export * from './signed-object.js';
+export * from './txn-id.js';
+export * from './verify-home-record.js';

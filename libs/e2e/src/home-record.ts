@@ -1,0 +1,107 @@
+import { canonicalJson } from '#canonical-json';
+import type { HomeEntry, HomeRecord } from '#federation';
+import type { AccountKey } from './account-key.js';
+import type { Genesis } from './genesis.js';
+
+/** The most homes that a record may name (protocol §2). */
+export const maxHomes = 5;
+
+export class HomeChangeError extends Error {}
+
+/**
+ * The first record of an account.
+ * @param homes one to five entries, each as returned by `POST …/account/attach` of that home
+ * @param endorsement signatures of the name's server over the genesis; only named accounts have one
+ */
+export function firstHomeRecord(input: {
+  userId: string;
+  genesis: Genesis;
+  homes: HomeEntry[];
+  masterKey?: string | null;
+  endorsement?: Record<string, string>;
+}, accountKey: AccountKey): HomeRecord {
+  return sign({
+    user_id: input.userId,
+    genesis: input.genesis,
+    account_key_cert: null,
+    epoch: 0,
+    seq: 0,
+    master_key: input.masterKey ?? null,
+    homes: checkedHomes(input.homes),
+    ...(input.endorsement ? { endorsement: input.endorsement } : {}),
+  }, accountKey);
+}
+
+export interface HomeChange {
+  /** Entries to add; an entry of a server that is in the record already replaces that one (a new home key, say). */
+  add?: HomeEntry[];
+  /** Server names to drop. */
+  drop?: string[];
+  /** New priorities by server name; lower is preferred. */
+  priorities?: Record<string, number>;
+  /** A new pinned cross-signing master key; null removes the pin. */
+  masterKey?: string | null;
+}
+
+/**
+ * The next record: `seq` + 1, with homes added and dropped, signed by the account key.
+ * @throws HomeChangeError when no home or more than five would be left, or the key is not the record's account key
+ */
+export function nextHomeRecord(current: HomeRecord, change: HomeChange, accountKey: AccountKey): HomeRecord {
+  if (accountKey.publicKey !== currentAccountKey(current)) throw new HomeChangeError('not the account key of this record');
+  const added = change.add ?? [];
+  const gone = new Set([...(change.drop ?? []), ...added.map((home) => home.server_name)]);
+  const homes = [...current.homes.filter((home) => !gone.has(home.server_name)), ...added]
+    .map((home) => ({ ...home, priority: change.priorities?.[home.server_name] ?? home.priority }));
+  const { signature: _signature, ...unsigned } = current;
+  return sign({
+    ...unsigned,
+    seq: current.seq + 1,
+    master_key: change.masterKey === undefined ? current.master_key : change.masterKey,
+    homes: checkedHomes(homes),
+  }, accountKey);
+}
+
+/**
+ * Replaces the account key by means of the recovery key: `epoch` + 1, so that the record outranks whatever the holder of
+ * a stolen account key has signed or will sign.
+ * @throws HomeChangeError when the key is not the account's recovery key, or as `nextHomeRecord`
+ */
+export function recoveredHomeRecord(
+  current: HomeRecord,
+  change: HomeChange,
+  recoveryKey: AccountKey,
+  newAccountKey: AccountKey,
+): HomeRecord {
+  if (recoveryKey.publicKey !== current.genesis.recovery_key) throw new HomeChangeError('not the recovery key of this account');
+  const epoch = current.epoch + 1;
+  const certificate = { account_key: newAccountKey.publicKey, epoch };
+  const signature = recoveryKey.sign(accountKeyCertText(certificate));
+  return nextHomeRecord({ ...current, epoch, account_key_cert: { ...certificate, signature } }, change, newAccountKey);
+}
+
+/** The key that signs records of this account now: that of the certificate, else that of the genesis. */
+export function currentAccountKey(record: HomeRecord): string {
+  return record.account_key_cert?.account_key ?? record.genesis.account_key;
+}
+
+/** The text that R signs to make another key the account key. */
+export function accountKeyCertText(certificate: { account_key: string; epoch: number }): string {
+  return canonicalJson({ ...certificate, signature: undefined });
+}
+
+/** The text that K signs: the record without its signature. */
+export function homeRecordText(record: Omit<HomeRecord, 'signature'>): string {
+  return canonicalJson({ ...record, signature: undefined });
+}
+
+function sign(record: Omit<HomeRecord, 'signature'>, key: AccountKey): HomeRecord {
+  return { ...record, signature: key.sign(homeRecordText(record)) };
+}
+
+function checkedHomes(homes: HomeEntry[]): HomeEntry[] {
+  if (homes.length === 0) throw new HomeChangeError('an account needs a home');
+  if (homes.length > maxHomes) throw new HomeChangeError(`an account has at most ${maxHomes} homes`);
+  if (new Set(homes.map((home) => home.server_name)).size !== homes.length) throw new HomeChangeError('a home is named twice');
+  return homes;
+}
