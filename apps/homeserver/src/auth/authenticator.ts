@@ -1,0 +1,50 @@
+import { Injectable } from '@nestjs/common';
+import { AccessTokens } from '../accounts/access-tokens.js';
+import { Devices } from '../accounts/devices.js';
+import type { Requester } from '../accounts/requester.js';
+import { MatrixError } from '../errors/matrix-error.js';
+
+/** What is known of a request besides its token. */
+export interface RequestFacts {
+  readonly address: string;
+  readonly userAgent: string | undefined;
+  /** Query parameters; application services say there whom they act as. */
+  readonly query: Readonly<Record<string, unknown>>;
+}
+
+/** Knows tokens that are no account's own; undefined for tokens that are not of its kind. */
+export type TokenSource = (token: string, facts: RequestFacts) => Promise<Requester | undefined>;
+
+/** From a token to the account that it speaks for. */
+@Injectable()
+export class Authenticator {
+  readonly #sources: TokenSource[] = [];
+
+  constructor(
+    private readonly tokens: AccessTokens,
+    private readonly devices: Devices,
+  ) {}
+
+  /** Adds a kind of token (application services). Called when the server starts. */
+  addSource(source: TokenSource): void {
+    this.#sources.push(source);
+  }
+
+  /**
+   * A known token costs no query.
+   *
+   * @throws MatrixError 401 M_UNKNOWN_TOKEN
+   */
+  async authenticate(token: string, facts: RequestFacts): Promise<Requester> {
+    const requester = await this.tokens.authenticate(token);
+    if (requester) {
+      if (requester.deviceId !== null) this.devices.touch(requester.userId, requester.deviceId, facts.address, facts.userAgent);
+      return requester;
+    }
+    for (const source of this.#sources) {
+      const other = await source(token, facts);
+      if (other) return other;
+    }
+    throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'Unknown access token', { soft_logout: false });
+  }
+}

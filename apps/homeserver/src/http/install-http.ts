@@ -1,0 +1,98 @@
+import type { IncomingMessage } from 'node:http';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { MatrixError } from '../errors/matrix-error.js';
+import type { BodyOptions } from './body-options.decorator.js';
+import { RawJson } from './raw-json.js';
+import type { RouteTable } from './route-table.js';
+
+/** Bytes of a JSON body: transactions of other servers hold 50 PDUs of 64 KiB and 100 EDUs; clients upload key backups. */
+const FEDERATION_BODY_LIMIT = 16 * 1024 * 1024;
+const BODY_LIMIT = 4 * 1024 * 1024;
+
+const corsHeaders = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'GET, POST, PUT, DELETE, OPTIONS',
+  'access-control-allow-headers': 'X-Requested-With, Content-Type, Authorization',
+  'access-control-expose-headers': 'Retry-After, ETag, Content-Disposition',
+} as const;
+
+/** Options of the Fastify instance: `new FastifyAdapter(fastifyOptions)`, with `bodyParser: false` for NestFactory. */
+export const fastifyOptions = {
+  // State keys may be empty: `/state/{type}/`. Identifiers are up to 255 bytes, percent-encoded three times as long.
+  routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2048 },
+  // X-Forwarded-For is believed from a reverse proxy on this machine only.
+  trustProxy: 'loopback',
+  skipMiddie: true,
+  frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
+    reply
+      .code(error.statusCode ?? 400)
+      .headers(corsHeaders)
+      .send({ errcode: 'M_INVALID_PARAM', error: 'The path cannot be read' });
+  },
+};
+
+/**
+ * Sets up what lies below Nest: CORS, bodies, answers that are text already. Call before `app.init()`, so that it sees every
+ * route.
+ */
+export function installHttp(fastify: FastifyInstance, routes: RouteTable): void {
+  fastify.decorateRequest('requester', null);
+  fastify.decorateRequest('originServer', null);
+  fastify.decorateRequest('parsedBody', undefined);
+  fastify.addHook('onRoute', (route) => routes.add(route.url));
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.headers(corsHeaders);
+    if (request.method === 'OPTIONS') {
+      reply.code(204).send();
+      return;
+    }
+    // PostgreSQL cannot store NUL characters, and no identifier holds one.
+    if (request.url.includes('%00')) {
+      done(MatrixError.invalidParam('The address must not hold NUL characters'));
+      return;
+    }
+    done();
+  });
+  fastify.setReplySerializer((payload) => (payload instanceof RawJson ? payload.text : JSON.stringify(payload)));
+  // Clients send JSON under any content type or none. It is parsed later (request-state.ts), after authentication.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', (request, payload, done) => {
+    const options = (request.routeOptions.config as { body?: BodyOptions }).body;
+    if (options?.stream || request.is404) {
+      done(null, payload);
+      return;
+    }
+    const limit = options?.limit ?? (request.url.startsWith('/_matrix/federation/') ? FEDERATION_BODY_LIMIT : BODY_LIMIT);
+    readText(request, payload, limit, done);
+  });
+}
+
+function readText(
+  request: FastifyRequest,
+  payload: IncomingMessage,
+  limit: number,
+  done: (error: Error | null, body?: string) => void,
+): void {
+  const tooLarge = () => MatrixError.tooLarge(`The body is larger than ${limit} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > limit) {
+    done(tooLarge());
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const finish = (error: Error | null, body?: string) => {
+    payload.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+    // Keeps what still arrives from filling the socket's buffer for ever; the connection closes after the answer.
+    if (error) payload.resume();
+    done(error, body);
+  };
+  const onData = (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > limit) finish(tooLarge());
+    else chunks.push(chunk);
+  };
+  const onEnd = () => finish(null, (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8'));
+  const onError = () => finish(MatrixError.unknown(400, 'The body could not be read'));
+  const onClose = () => finish(MatrixError.unknown(400, 'The connection closed early'));
+  payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+}

@@ -1,0 +1,52 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { MatrixError } from '../errors/matrix-error.js';
+import { Log } from '../observability/log.js';
+import { RouteTable } from './route-table.js';
+
+/** Turns whatever a request throws into Matrix's error body. */
+@Injectable()
+@Catch()
+export class MatrixErrorFilter implements ExceptionFilter {
+  constructor(
+    private readonly log: Log,
+    private readonly routes: RouteTable,
+  ) {}
+
+  catch(exception: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const error = this.#toMatrixError(exception, request);
+    if (reply.sent || reply.raw.destroyed) return;
+    const wait = error.fields['retry_after_ms'];
+    if (typeof wait === 'number') reply.header('retry-after', Math.ceil(wait / 1000));
+    // A handler may have chosen a type for the answer that did not come to be.
+    reply.type('application/json; charset=utf-8').code(error.status).send(error.toBody());
+  }
+
+  #toMatrixError(exception: unknown, request: FastifyRequest): MatrixError {
+    if (exception instanceof MatrixError) return exception;
+    const status = statusOf(exception);
+    if (status === 404) {
+      return this.routes.has(pathOf(request))
+        ? new MatrixError(405, 'M_UNRECOGNIZED', 'Method not allowed here')
+        : MatrixError.unrecognized();
+    }
+    if (status === 413) return MatrixError.tooLarge('The request is too large');
+    if (status !== undefined && status >= 400 && status < 500) return MatrixError.unknown(status, (exception as Error).message);
+    // The path without its query, which may hold a token.
+    this.log.error('request failed', exception, { method: request.method, path: pathOf(request) });
+    return MatrixError.unknown(500, 'Internal server error');
+  }
+}
+
+/** HTTP status of Nest's and Fastify's own errors. */
+function statusOf(exception: unknown): number | undefined {
+  if (exception instanceof HttpException) return exception.getStatus();
+  const { statusCode, code } = (exception ?? {}) as { statusCode?: unknown; code?: unknown };
+  return typeof statusCode === 'number' && typeof code === 'string' && code.startsWith('FST_') ? statusCode : undefined;
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0]!;
+}

@@ -1,0 +1,74 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Config } from '../config/config.js';
+import { MatrixError } from '../errors/matrix-error.js';
+import { Clock } from '../observability/clock.js';
+
+/** Calls per second that refill a bucket, and how many may come at once. */
+const limits = {
+  login: { perSecond: 0.2, burst: 10 },
+  'login-account': { perSecond: 0.1, burst: 5 },
+  registration: { perSecond: 0.1, burst: 5 },
+  message: { perSecond: 10, burst: 50 },
+  join: { perSecond: 1, burst: 20 },
+  invite: { perSecond: 0.5, burst: 20 },
+  lookup: { perSecond: 5, burst: 50 },
+} as const;
+
+export type RateLimitKind = keyof typeof limits;
+
+/** Callers that are remembered; the least recently seen is forgotten, which at worst gives it a full bucket again. */
+const MAX_BUCKETS = 50_000;
+
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
+/** Token buckets per kind and caller. */
+@Injectable()
+export class RateLimits {
+  readonly #buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
+
+  constructor(
+    private readonly config: Config,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Takes one token, unless the operator switched limits off.
+   *
+   * @param caller user id or address; see `addressKey`
+   * @throws MatrixError 429 M_LIMIT_EXCEEDED with `retry_after_ms`
+   */
+  take(kind: RateLimitKind, caller: string): void {
+    if (!this.config.rateLimits) return;
+    const { perSecond, burst } = limits[kind];
+    const now = this.clock.now();
+    const key = `${kind} ${caller}`;
+    const bucket = this.#buckets.get(key) ?? { tokens: burst, at: now };
+    bucket.tokens = Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * perSecond);
+    bucket.at = now;
+    this.#buckets.set(key, bucket);
+    if (bucket.tokens < 1) {
+      const wait = Math.ceil(((1 - bucket.tokens) / perSecond) * 1000);
+      throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many requests', { retry_after_ms: wait });
+    }
+    bucket.tokens -= 1;
+  }
+}
+
+/** The part of an address that one caller is unlikely to change at will: an IPv4 address, or an IPv6 network of 64 bits. */
+export function addressKey(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped) return mapped[1]!;
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.split('%')[0]!.split('::');
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const rest = tail === '' ? [] : tail.split(':');
+    while (groups.length + rest.length < 8) groups.push('0');
+    groups.push(...rest);
+  }
+  return `${groups.slice(0, 4).join(':').toLowerCase()}::/64`;
+}
