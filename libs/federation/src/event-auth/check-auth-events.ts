@@ -1,0 +1,40 @@
+import { stateKeyOf, type RoomEvent } from '../events/index.js';
+import type { RoomVersionRules } from '../room-versions/index.js';
+import type { AuthContext } from './auth-context.js';
+import { authStateKeys } from './auth-state-keys.js';
+import { checkAuth } from './check-auth.js';
+import { reject } from './rule-input.js';
+import { ruleNumbers } from './rule-numbers.js';
+import { stateOf } from './state-of.js';
+
+/**
+ * Checks an event against the auth events that it names: first the list itself (rule 2; 3 in version 12), then the
+ * authorization rules with the state that the list makes.
+ *
+ * @param authEvents the events of `event.pdu.auth_events`, all of them. That none was rejected (2.3; 3.3 in version 12)
+ *   is the caller's to check, who knows what was rejected
+ * @param createEvent the room's accepted create event, for versions whose events do not cite it (12 and later)
+ * @throws AuthError
+ */
+export function checkAuthEvents(
+  event: RoomEvent, authEvents: readonly RoomEvent[], createEvent: RoomEvent | undefined, rules: RoomVersionRules,
+  ctx: AuthContext,
+): void {
+  if (event.pdu.type === 'm.room.create') return checkAuth(event, stateOf([]), rules, ctx);
+  const n = ruleNumbers(rules);
+  const allowed = new Set(authStateKeys(event.pdu, rules).map(([type, stateKey]) => stateKeyOf(type, stateKey)));
+  const seen = new Set<string>();
+  for (const { pdu, roomId } of authEvents) {
+    const key = pdu.state_key === undefined ? undefined : stateKeyOf(pdu.type, pdu.state_key);
+    // One event for one key.
+    if (key !== undefined && seen.has(key)) reject(`${n.authEvents}.1`, `two auth events for ${pdu.type}`);
+    // Only what has a say in this event; in version 12 not the create event.
+    if (key === undefined || !allowed.has(key)) reject(`${n.authEvents}.2`, `${pdu.type} is not an auth event here`);
+    // Of this room.
+    if (roomId !== event.roomId) reject(n.authEventsRoom, 'an auth event is of another room');
+    seen.add(key);
+  }
+  // Up to version 11 a create event must be among them; checkAuth misses it if not.
+  const create = rules.roomIdIsCreateHash && createEvent ? [createEvent] : [];
+  checkAuth(event, stateOf([...create, ...authEvents]), rules, ctx);
+}

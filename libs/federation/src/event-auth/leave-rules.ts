@@ -1,0 +1,23 @@
+import { membershipOf } from './room-facts.js';
+import { reject, type RuleInput } from './rule-input.js';
+
+/** `m.room.member`, membership `leave`: leaving, declining, kicking, unbanning (4.5; 5.5 in version 12). */
+export function checkLeave({ event, state, levels, rules, numbers }: RuleInput, target: string): void {
+  const { sender } = event.pdu;
+  const n = `${numbers.member}.5`;
+  const targetMembership = membershipOf(state, target);
+  // One's own way out: from an invite, a join or a knock, and not from a ban.
+  if (sender === target) {
+    const inside = targetMembership === 'invite' || targetMembership === 'join'
+      || (targetMembership === 'knock' && rules.knocking);
+    if (!inside) reject(`${n}.1`, 'the sender is not in the room');
+    return;
+  }
+  // Members kick.
+  if (membershipOf(state, sender) !== 'join') reject(`${n}.2`, 'the sender is not joined');
+  const level = levels.user(sender);
+  // Lifting a ban takes what making one takes.
+  if (targetMembership === 'ban' && level < levels.ban) reject(`${n}.3`, 'the sender may not lift a ban');
+  // Kicking takes a level, and more of it than the target has.
+  if (level < levels.kick || levels.user(target) >= level) reject(`${n}.5`, 'the sender may not kick the target');
+}

@@ -1,0 +1,1 @@
+export { resolveState, type StateResolutionInput } from './resolve-state.js';

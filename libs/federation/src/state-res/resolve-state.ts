@@ -1,0 +1,85 @@
+import type { AuthContext } from '../event-auth/index.js';
+import type { RoomEvent } from '../events/index.js';
+import type { RoomVersionRules } from '../room-versions/index.js';
+import { stateKeyOf } from '../events/index.js';
+import type { EventLookup } from './event-graph.js';
+import { fullConflictedSet } from './full-conflicted-set.js';
+import { applyIterativeAuthChecks, type AuthChecksInput } from './iterative-auth-checks.js';
+import { mainlineOrdering } from './mainline-ordering.js';
+import { isPowerEvent } from './power-events.js';
+import { powerOrdering } from './power-ordering.js';
+import { splitStates, type StateMap } from './split-states.js';
+
+export interface StateResolutionInput {
+  rules: RoomVersionRules;
+  roomId: string;
+  /** The states after each of the previous events; keys are `stateKeyOf`, values event ids. */
+  stateSets: readonly StateMap[];
+  /**
+   * Events by id: those that differ, and the auth chains of all sets. The chain of what does not differ matters as well:
+   * without it, events would seem to be in one chain only.
+   */
+  event(id: string): RoomEvent | undefined;
+  isRejected(id: string): boolean;
+  ctx: AuthContext;
+}
+
+/**
+ * State resolution, version 2 or 2.1 as the room version says ("State resolution" in room versions 2 and 12; MSC4297).
+ * The result does not depend on the order of the sets, nor on sets that occur twice.
+ *
+ * @returns `stateKeyOf` → event id
+ */
+export function resolveState(input: StateResolutionInput): Map<string, string> {
+  const { rules, roomId, stateSets } = input;
+  const split = splitStates(stateSets);
+  if (split.conflicted.size === 0) return split.unconflicted;
+
+  const lookup: EventLookup = (id) => input.event(id);
+  const full = fullConflictedSet(stateSets, split, lookup, rules);
+  const create = rules.roomIdIsCreateHash ? lookup('$' + roomId.slice(1)) : undefined;
+  const checks: AuthChecksInput = {
+    rules, lookup, isRejected: (id) => input.isRejected(id), ctx: input.ctx, create,
+  };
+
+  // 1, 2: what takes power away, with what it rests on. Version 2.1 starts from nothing, so that a state which merely
+  // was not in conflict cannot outweigh events that came after it.
+  const powerful = powerSet(full, rules, lookup);
+  const state = rules.stateResolution === 'v2.1' ? new Map<string, string>() : new Map(split.unconflicted);
+  applyIterativeAuthChecks(state, powerOrdering(powerful, rules, lookup, create), checks);
+
+  // 3, 4: everything else, along the history of the power levels that came out.
+  const rest: RoomEvent[] = [];
+  for (const id of full) {
+    const event = powerful.has(id) ? undefined : lookup(id);
+    if (event) rest.push(event);
+  }
+  const levelsId = state.get(stateKeyOf('m.room.power_levels', ''));
+  const levels = levelsId === undefined ? undefined : lookup(levelsId);
+  applyIterativeAuthChecks(state, mainlineOrdering(rest, levels, lookup), checks);
+
+  // 5: what nobody contested stands.
+  for (const [key, id] of split.unconflicted) state.set(key, id);
+  return state;
+}
+
+/**
+ * The power events of the full conflicted set, enlarged by their auth chains as far as these lie in the set. The walk
+ * stays in the set, as other servers' does; the subgraph of version 2.1 is there so that nothing is cut off by that.
+ */
+function powerSet(full: ReadonlySet<string>, rules: RoomVersionRules, lookup: EventLookup): Set<string> {
+  const found = new Set<string>();
+  const stack: string[] = [];
+  for (const id of full) {
+    const event = lookup(id);
+    if (event && isPowerEvent(event, rules, lookup)) stack.push(id);
+  }
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    if (found.has(id)) continue;
+    found.add(id);
+    for (const parent of lookup(id)?.pdu.auth_events ?? []) {
+      if (full.has(parent) && !found.has(parent)) stack.push(parent);
+    }
+  }
+  return found;
+}
