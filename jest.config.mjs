@@ -18,5 +18,8 @@ export default {
       sourceMaps: 'inline',
     }],
   },
+  globalSetup: '<rootDir>/test/network/global-setup.mjs',
+  globalTeardown: '<rootDir>/test/network/global-teardown.mjs',
+  maxWorkers: 2,
   testTimeout: 30_000,
 };

@@ -1,0 +1,42 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { Bus } from './bus/bus.js';
+import { InProcessBus } from './bus/in-process-bus.js';
+import { Config } from './config/config.js';
+import { Clock } from './observability/clock.js';
+import { Log } from './observability/log.js';
+import { Random } from './observability/random.js';
+import { Stopping } from './observability/stopping.js';
+import { Database } from './storage/database.js';
+import { StreamPositions } from './storage/stream-positions.js';
+
+/** What every part of a server may inject, and what a server is made with. */
+export interface Core {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly stopping: Stopping;
+  readonly database: Database;
+}
+
+/** The injectables without a domain. The database is open and migrated before any module is made. */
+@Global()
+@Module({})
+export class CoreModule {
+  static with(core: Core): DynamicModule {
+    return {
+      module: CoreModule,
+      providers: [
+        { provide: Config, useValue: core.config },
+        { provide: Clock, useValue: core.clock },
+        { provide: Random, useValue: core.random },
+        { provide: Log, useValue: core.log },
+        { provide: Stopping, useValue: core.stopping },
+        { provide: Database, useValue: core.database },
+        { provide: Bus, useClass: InProcessBus },
+        { provide: StreamPositions, inject: [Database], useFactory: (database: Database) => new StreamPositions(database).open() },
+      ],
+      exports: [Config, Clock, Random, Log, Stopping, Database, Bus, StreamPositions],
+    };
+  }
+}

@@ -1,0 +1,101 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Config } from './config/config.js';
+
+/** Longer than the idle time of usual reverse proxies (60 s), so that it is they who close. */
+const KEEP_ALIVE_MS = 72_000;
+const HEADERS_TIMEOUT_MS = 20_000;
+/** Time for the whole body of a request; an upload of 100 MB over a slow line fits. */
+const REQUEST_TIMEOUT_MS = 600_000;
+
+/**
+ * The sockets of one server: plain HTTP and TLS, on each bind address, all in front of one request handler. Fastify and
+ * the WebSocket gateway see a single server (`hub`) that itself never listens.
+ */
+export class Listeners {
+  /** Receives `upgrade` events of all sockets. */
+  readonly hub: Server;
+  readonly #servers: { server: Server; address: string; port: number; kind: 'http' | 'https' }[] = [];
+
+  constructor(config: Config, handler: RequestListener) {
+    this.hub = createServer(handler);
+    const options = {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+    };
+    for (const address of config.bind) {
+      if (config.httpPort !== null) {
+        this.#servers.push({ server: createServer(options, handler), address, port: config.httpPort, kind: 'http' });
+      }
+      if (config.httpsPort !== null && config.tls !== null) {
+        const server = createTlsServer({ ...options, ...config.tls, minVersion: 'TLSv1.2' }, handler);
+        this.#servers.push({ server, address, port: config.httpsPort, kind: 'https' });
+      }
+    }
+    for (const { server } of this.#servers) {
+      server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+        if (!this.hub.emit('upgrade', request, socket, head)) socket.destroy();
+      });
+    }
+  }
+
+  /**
+   * Opens all sockets. An IPv6 address on a machine without IPv6 is left out where another address serves.
+   *
+   * @throws the operating system's error (`EADDRINUSE`, `EACCES`), with no socket left open
+   */
+  async open(): Promise<void> {
+    try {
+      for (const entry of [...this.#servers]) {
+        // Port 0: the first address decides for the others of its kind.
+        const port = entry.port === 0 ? (this.port(entry.kind) ?? 0) : entry.port;
+        try {
+          await listen(entry.server, entry.address, port);
+        } catch (error) {
+          const { code } = error as NodeJS.ErrnoException;
+          const isMissing = (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') && entry.address.includes(':');
+          if (!isMissing || !this.#servers.some((other) => other !== entry && other.kind === entry.kind)) throw error;
+          this.#servers.splice(this.#servers.indexOf(entry), 1);
+        }
+      }
+    } catch (error) {
+      await this.close(0);
+      throw error;
+    }
+  }
+
+  /** The port of the open sockets of a kind; null when there are none. */
+  port(kind: 'http' | 'https'): number | null {
+    for (const entry of this.#servers) {
+      const address = entry.server.address() as AddressInfo | null;
+      if (entry.kind === kind && address) return address.port;
+    }
+    return null;
+  }
+
+  /** Takes no new requests, lets those under way finish for at most `graceMs`, then drops all connections. */
+  async close(graceMs: number): Promise<void> {
+    const closed = Promise.all(
+      this.#servers.map(({ server }) => new Promise<void>((resolve) => server.close(() => resolve()))),
+    );
+    for (const { server } of this.#servers) server.closeIdleConnections();
+    const drop = setTimeout(() => {
+      for (const { server } of this.#servers) server.closeAllConnections();
+    }, graceMs);
+    await closed;
+    clearTimeout(drop);
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Config } from '../../apps/homeserver/src/config/config.js';
+import type { Clock } from '../../apps/homeserver/src/observability/clock.js';
+import { freePort } from './free-port.js';
+import { createTestDatabase, dropTestDatabase, testCluster, type TestCluster } from './test-cluster.js';
+import { TestClient } from './test-client.js';
+import { TestServer } from './test-server.js';
+
+/** Another process may take a port between the look and the start. */
+const START_ATTEMPTS = 3;
+
+/** Secret of the shared-secret registration on every test server. */
+export const REGISTRATION_SECRET = 'registration secret of the tests';
+
+export interface NetworkOptions {
+  /** Labels, or a number of servers that are then called `a`, `b`, `c`… */
+  readonly servers?: number | readonly string[];
+  /** Settings of all servers, in place of the harness's. */
+  readonly config?: Partial<Config>;
+  /** Settings of one server by its label. */
+  readonly configs?: Readonly<Record<string, Partial<Config>>>;
+  /** Shared clock; the wall clock otherwise. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Real servers in this process, each with its own database and ports, that reach each other over TLS:
+ *
+ *     const net = await Network.start({ servers: ['a', 'b'] });
+ *     const alice = await net.client('a').register('alice');
+ *     …
+ *     await net.stop();
+ */
+export class Network {
+  readonly #databases: string[] = [];
+  readonly #folders: string[] = [];
+  readonly #servers = new Map<string, TestServer>();
+
+  private constructor(
+    private readonly cluster: TestCluster,
+    private readonly options: NetworkOptions,
+  ) {}
+
+  /** Starts the servers, all at once. */
+  static async start(options: NetworkOptions = {}): Promise<Network> {
+    const { servers = 1 } = options;
+    const labels = typeof servers === 'number' ? Array.from({ length: servers }, (_, i) => String.fromCharCode(97 + i)) : servers;
+    const network = new Network(await testCluster(), options);
+    try {
+      await Promise.all(labels.map((label) => network.add(label)));
+    } catch (error) {
+      await network.stop();
+      throw error;
+    }
+    return network;
+  }
+
+  /** Starts one more server. */
+  async add(label: string, config: Partial<Config> = {}): Promise<TestServer> {
+    const database = `t_${randomBytes(8).toString('hex')}`;
+    this.#databases.push(database);
+    const databaseUrl = await createTestDatabase(this.cluster, database);
+    for (let attempt = 1; ; attempt++) {
+      const settings = { ...this.options.config, ...this.options.configs?.[label], ...config };
+      const server = new TestServer(label, await this.#config(databaseUrl, database, settings), this.options.clock);
+      try {
+        await server.start();
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE' && attempt < START_ATTEMPTS) continue;
+        throw error;
+      }
+      this.#servers.set(label, server);
+      return server;
+    }
+  }
+
+  /** The servers in the order of their labels in `start`. */
+  get servers(): readonly TestServer[] {
+    return [...this.#servers.values()].sort((x, y) => (x.label < y.label ? -1 : 1));
+  }
+
+  /** @throws when there is no such server */
+  server(label: string): TestServer {
+    const server = this.#servers.get(label);
+    if (!server) throw new Error(`no server ${label} in this network`);
+    return server;
+  }
+
+  /** A client without an account: `register` or `login` comes next. Without a server: of the first. */
+  client(server: string | TestServer = this.servers[0]!): TestClient {
+    return new TestClient(typeof server === 'string' ? this.server(server) : server);
+  }
+
+  /** Ends all servers and deletes their data. */
+  async stop(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.stop()));
+    for (const database of this.#databases) await dropTestDatabase(this.cluster, database);
+    for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true });
+  }
+
+  async #config(databaseUrl: string, database: string, settings: Partial<Config>): Promise<Config> {
+    const [httpPort, httpsPort] = [await freePort(), await freePort()];
+    const dataDir = join(this.cluster.folder, database);
+    this.#folders.push(dataDir);
+    const defaults: Config = {
+      serverName: `localhost:${httpsPort}`,
+      dataDir,
+      bind: ['127.0.0.1', '::1'],
+      httpPort,
+      httpsPort,
+      tls: this.cluster.tls,
+      databaseUrl,
+      publicUrl: `http://localhost:${httpPort}`,
+      registration: 'open',
+      registrationSecret: REGISTRATION_SECRET,
+      defaultRoomVersion: '12',
+      defaultRoomVersionIsSet: false,
+      rateLimits: false,
+      federationCa: this.cluster.ca,
+      allowPrivateAddresses: true,
+      appservices: [],
+      passwordCost: 'cheap',
+    };
+    return Object.freeze(Object.assign(new Config(), defaults, settings));
+  }
+}
