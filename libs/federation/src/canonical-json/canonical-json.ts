@@ -5,7 +5,7 @@ import { CanonicalJsonError } from './canonical-json-error.js';
  * opening brackets would overflow the stack.
  */
 const MAX_DEPTH = 1_000;
-/** Characters from here on are where UTF-16 order and code point order differ. */
+/** UTF-16 order and code point order differ only among units from here on. */
 const FIRST_SURROGATE = 0xd800;
 
 /**
@@ -23,14 +23,16 @@ export function canonicalJsonWithout(object: object, skip: ReadonlySet<string>):
   return encodeObject(object as Record<string, unknown>, 0, skip);
 }
 
-/** Sorts keys by code point, in place; cheap when they already are sorted, as those of canonical JSON. */
+/**
+ * Sorts keys by code point, in place; cheap when they already are sorted. The built-in order, by UTF-16 unit, is the same
+ * unless a surrogate meets a unit above the surrogates.
+ */
 export function sortKeys(keys: string[]): string[] {
   let sorted = true;
   let plain = true;
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!;
     if (i > 0 && sorted && keys[i - 1]! > key) sorted = false;
-    // The first character decides for real keys; a later one is looked at only where it could matter.
     if (plain && hasHighUnit(key)) plain = false;
   }
   if (!plain) return keys.sort(byCodePoint);

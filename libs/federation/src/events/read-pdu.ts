@@ -89,8 +89,10 @@ function requireEventIds(value: JsonValue | undefined, key: string, limit: numbe
 /** The entries that are strings. Whether the necessary ones are among them is for the signature check. */
 function readSignatures(value: JsonValue | undefined): Pdu['signatures'] {
   if (!isJsonObject(value)) throw new PduFormatError('signatures is not an object');
-  return Object.fromEntries(Object.entries(value).filter(([, ofName]) => isJsonObject(ofName)).map(([name, ofName]) => [
-    name,
-    Object.fromEntries(Object.entries(ofName as JsonObject).filter(([, s]) => typeof s === 'string')) as Record<string, string>,
-  ]));
+  const wellFormed = Object.entries(value).flatMap(([name, ofName]) => {
+    if (!isJsonObject(ofName)) return [];
+    const texts = Object.entries(ofName).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+    return [[name, Object.fromEntries(texts)] as const];
+  });
+  return Object.fromEntries(wellFormed);
 }
