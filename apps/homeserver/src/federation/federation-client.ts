@@ -1,0 +1,126 @@
+import { Injectable } from '@nestjs/common';
+import { canonicalJson } from '#federation';
+import { Log } from '../observability/log.js';
+import { Clock } from '../observability/clock.js';
+import { ServerKeys } from './keys/server-keys.js';
+import { Destinations } from './outgoing/destinations.js';
+import type { WireResponse } from './outgoing/https-transport.js';
+import { RemoteError, UnreachableError } from './outgoing/remote-error.js';
+import { authorizationHeader } from './outgoing/request-signature.js';
+import { ServerRequests } from './outgoing/server-requests.js';
+
+export type QueryValue = string | number | boolean | readonly string[] | undefined;
+
+export interface FederationRequest {
+  /** Server name. */
+  readonly destination: string;
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  /** Path with its parameters percent-encoded already (`federationPath` does it). */
+  readonly path: string;
+  /** Lists become repeated parameters; undefined ones are left out. */
+  readonly query?: Readonly<Record<string, QueryValue>>;
+  /** JSON body; canonical JSON text is taken as it is. */
+  readonly body?: object | string;
+  /** For the whole request; 30 s unless told. */
+  readonly timeoutMs?: number;
+  /** Longest answer; 16 MiB unless told. Answers to joins of large rooms are longer. */
+  readonly maxBytes?: number;
+  /** Tries even a server that is being left alone: for what a person waits for. */
+  readonly ignoreBackoff?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
+/** Answers of a proxy whose server is gone. */
+const DOWN = new Set([502, 503, 504]);
+
+/** A path with its parameters percent-encoded: federationPath`/_matrix/federation/v1/event/${eventId}`. */
+export function federationPath(parts: TemplateStringsArray, ...parameters: readonly string[]): string {
+  return String.raw({ raw: parts }, ...parameters.map(encodeURIComponent));
+}
+
+/** Signed requests to other servers. */
+@Injectable()
+export class FederationClient {
+  constructor(
+    private readonly keys: ServerKeys,
+    private readonly requests: ServerRequests,
+    private readonly destinations: Destinations,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /**
+   * The parsed JSON of a 200 answer.
+   *
+   * @throws RemoteError for any other answer; UnreachableError without one, and while the destination is left alone
+   */
+  async request<T = Record<string, unknown>>(request: FederationRequest): Promise<T> {
+    const response = await this.fetch(request);
+    const body = parse(response.body);
+    if (response.status === 200) {
+      if (body === undefined) throw new RemoteError(request.destination, 200, 'M_NOT_JSON', undefined);
+      return body as T;
+    }
+    const fields = isObject(body) ? body : undefined;
+    const errcode = typeof fields?.['errcode'] === 'string' ? fields['errcode'] : 'M_UNKNOWN';
+    throw new RemoteError(request.destination, response.status, errcode, fields);
+  }
+
+  /** As `request`, with the answer as it came, whatever its status. */
+  async fetch(request: FederationRequest): Promise<WireResponse> {
+    const { destination, method } = request;
+    if (destination === this.keys.serverName) throw new UnreachableError(destination, 'it is this server');
+    if (!request.ignoreBackoff && this.destinations.retryAt(destination) > this.clock.now()) {
+      throw new UnreachableError(destination, 'it did not answer lately');
+    }
+    const uri = request.path + queryText(request.query);
+    const content = request.body === undefined || typeof request.body === 'string' ? request.body : canonicalJson(request.body);
+    const parts = { method, uri, origin: this.keys.serverName, destination, content };
+    let response: WireResponse;
+    try {
+      response = await this.requests.send(destination, {
+        method,
+        path: uri,
+        headers: {
+          authorization: authorizationHeader(parts, this.keys.signing),
+          ...(content !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(content !== undefined && { body: content }),
+        timeoutMs: request.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        maxBytes: request.maxBytes ?? DEFAULT_MAX_BYTES,
+        ...(request.signal && { signal: request.signal }),
+      });
+    } catch (error) {
+      // The caller giving up says nothing about the destination.
+      if (!request.signal?.aborted) this.destinations.failed(destination);
+      this.log.debug('federation request failed', { destination, method, path: request.path, error: String(error) });
+      throw new UnreachableError(destination, error instanceof Error ? error.message : String(error), error);
+    }
+    if (DOWN.has(response.status)) this.destinations.failed(destination);
+    else this.destinations.reached(destination);
+    return response;
+  }
+}
+
+function queryText(query: Readonly<Record<string, QueryValue>> = {}): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) parameters.append(name, String(one));
+  }
+  const text = parameters.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { EduHandlers } from '../edu-handlers.js';
+import { PduReceiver, type PduResults } from '../pdu-receiver.js';
+
+/** Limits of the specification (server-server API, §Transactions). */
+export const MAX_PDUS = 50;
+export const MAX_EDUS = 100;
+
+export interface Transaction {
+  readonly pdus: readonly unknown[];
+  readonly edus: readonly unknown[];
+}
+
+const MAX_ANSWERS = 5_000;
+const MAX_ORIGINS_BUSY = 10_000;
+/** Transactions of one origin that may wait for the one before; a proper sender has one in flight. */
+const MAX_WAITING = 20;
+
+/**
+ * Takes other servers' transactions: one at a time per origin, so that events and EDUs keep their order, and each once. What is
+ * remembered of the answers is bounded and lost with the process; events are recognised by their id even then.
+ */
+@Injectable()
+export class InboundTransactions {
+  /** Answers and runs by origin and transaction id. */
+  readonly #answers = new LRUCache<string, Promise<PduResults>>({ max: MAX_ANSWERS });
+  readonly #busy = new Map<string, { tail: Promise<unknown>; waiting: number }>();
+
+  constructor(
+    private readonly pdus: PduReceiver,
+    private readonly edus: EduHandlers,
+  ) {}
+
+  /**
+   * @throws MatrixError 429 M_LIMIT_EXCEEDED when the origin sends faster than its transactions can be taken
+   */
+  receive(origin: string, txnId: string, transaction: Transaction): Promise<PduResults> {
+    const key = JSON.stringify([origin, txnId]);
+    const known = this.#answers.get(key);
+    if (known) return known;
+    const answer = this.#queue(origin, () => this.#process(origin, transaction));
+    this.#answers.set(key, answer);
+    // A failed run is no answer: the sender tries again with the same id.
+    answer.catch(() => {
+      if (this.#answers.peek(key) === answer) this.#answers.delete(key);
+    });
+    return answer;
+  }
+
+  async #queue<T>(origin: string, work: () => Promise<T>): Promise<T> {
+    const queue = this.#busy.get(origin) ?? { tail: Promise.resolve(), waiting: 0 };
+    if (queue.waiting >= MAX_WAITING || this.#busy.size >= MAX_ORIGINS_BUSY) {
+      throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many transactions at once', { retry_after_ms: 1_000 });
+    }
+    this.#busy.set(origin, queue);
+    queue.waiting++;
+    const run = queue.tail.then(work);
+    queue.tail = run.catch(() => {});
+    try {
+      return await run;
+    } finally {
+      if (--queue.waiting === 0) this.#busy.delete(origin);
+    }
+  }
+
+  async #process(origin: string, { pdus, edus }: Transaction): Promise<PduResults> {
+    // Side by side: events may have to wait for others to be fetched, and typing or keys should not.
+    const [results] = await Promise.all([
+      pdus.length > 0 ? this.pdus.receive(origin, pdus) : {},
+      this.#handleEdus(origin, edus),
+    ]);
+    return results;
+  }
+
+  async #handleEdus(origin: string, edus: readonly unknown[]): Promise<void> {
+    for (const edu of edus) await this.edus.handle(origin, edu);
+  }
+}

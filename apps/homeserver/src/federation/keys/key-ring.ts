@@ -1,0 +1,164 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { isServerName, verifySignatureAsync } from '#federation';
+import { Clock } from '../../observability/clock.js';
+import { Log } from '../../observability/log.js';
+import { ServerRequests } from '../outgoing/server-requests.js';
+import { Slots } from '../outgoing/slots.js';
+import { readKeyResponse, type KeyResponse } from './key-response.js';
+import { KeyStore, type StoredKey, type StoredResponse } from './key.store.js';
+import { ServerKeys } from './server-keys.js';
+
+interface KnownServer {
+  readonly keys: ReadonlyMap<string, StoredKey>;
+  /** Not asked again before. */
+  readonly nextFetchAt: number;
+  readonly failures: number;
+}
+
+const MAX_SERVERS = 10_000;
+/** `valid_until_ts` counts for at most this long (definitions/keys.yaml), so that a stolen key ends some day. */
+const MAX_VALIDITY_MS = 7 * 24 * 3_600_000;
+/** Forged requests with made-up key ids must not have us flood the server that they name. */
+const REFETCH_MS = 10_000;
+const FIRST_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 3_600_000;
+const TIMEOUT_MS = 15_000;
+const MAX_RESPONSE_BYTES = 256 * 1024;
+const MAX_SIGNATURES = 10;
+
+/** Public keys of other servers: memory, database, then the server itself, at most once at a time and not too often. */
+@Injectable()
+export class KeyRing {
+  readonly #servers = new LRUCache<string, KnownServer>({ max: MAX_SERVERS });
+  readonly #running = new Map<string, Promise<KnownServer>>();
+  readonly #slots = new Slots(32, 1_000);
+
+  constructor(
+    private readonly own: ServerKeys,
+    private readonly store: KeyStore,
+    private readonly requests: ServerRequests,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /**
+   * A server's key (Base64), fetched when needed. Never rejects because of the server.
+   *
+   * @param validAt for an event its `origin_server_ts`: the key must have been valid then, and one that was retired later will
+   *   do (room version 5 and later). Undefined for a request: the key must be in use now.
+   */
+  async publicKey(serverName: string, keyId: string, validAt?: number): Promise<string | undefined> {
+    if (serverName === this.own.serverName) return this.#ownKey(keyId, validAt);
+    if (!isServerName(serverName)) return undefined;
+    let known = await this.#known(serverName);
+    let key = this.#usable(known, keyId, validAt);
+    if (key === undefined && known.nextFetchAt <= this.clock.now()) {
+      known = await this.#fetch(serverName);
+      key = this.#usable(known, keyId, validAt);
+    }
+    return key;
+  }
+
+  /**
+   * Whether one of the server's signatures of a text is good.
+   *
+   * @param signatures key id → signature, as in `signatures[serverName]` of the signed object; untrusted
+   * @param validAt as in `publicKey`
+   */
+  async verify(serverName: string, text: string, signatures: unknown, validAt?: number): Promise<boolean> {
+    if (typeof signatures !== 'object' || signatures === null) return false;
+    for (const [keyId, signature] of Object.entries(signatures).slice(0, MAX_SIGNATURES)) {
+      if (typeof signature !== 'string') continue;
+      const key = await this.publicKey(serverName, keyId, validAt);
+      if (key !== undefined && (await verifySignatureAsync(key, text, signature))) return true;
+    }
+    return false;
+  }
+
+  /**
+   * The server's signed key object for the notary API, refreshed when it does not reach `minimumValidUntil` any more; an older
+   * one when the server does not answer; undefined when there is none.
+   */
+  async response(serverName: string, minimumValidUntil: number): Promise<string | undefined> {
+    if (!isServerName(serverName)) return undefined;
+    const now = this.clock.now();
+    const stored = await this.store.response(serverName);
+    // A notary hands out an answer for half of its lifetime (keys_server.yaml).
+    const isFresh = stored && now < stored.fetchedTs + (stored.validUntilTs - stored.fetchedTs) / 2;
+    if (stored && isFresh && stored.validUntilTs >= minimumValidUntil) return stored.json;
+    if ((await this.#known(serverName)).nextFetchAt > now) return stored?.json;
+    await this.#fetch(serverName);
+    return (await this.store.response(serverName))?.json;
+  }
+
+  #ownKey(keyId: string, validAt: number | undefined): string | undefined {
+    if (keyId === this.own.keyId) return this.own.publicKey;
+    const old = this.own.old.find((key) => key.keyId === keyId);
+    return old && validAt !== undefined && validAt <= old.expiredTs ? old.publicKey : undefined;
+  }
+
+  #usable(known: KnownServer, keyId: string, validAt: number | undefined): string | undefined {
+    const key = known.keys.get(keyId);
+    if (!key) return undefined;
+    const isUsable = key.expiredTs === null
+      ? (validAt ?? this.clock.now()) <= key.validUntilTs
+      : validAt !== undefined && validAt <= key.expiredTs;
+    return isUsable ? key.publicKey : undefined;
+  }
+
+  async #known(serverName: string): Promise<KnownServer> {
+    const known = this.#servers.get(serverName);
+    if (known) return known;
+    const keys = new Map((await this.store.keys(serverName)).map((key) => [key.keyId, key]));
+    const loaded = this.#servers.get(serverName) ?? { keys, nextFetchAt: 0, failures: 0 };
+    this.#servers.set(serverName, loaded);
+    return loaded;
+  }
+
+  #fetch(serverName: string): Promise<KnownServer> {
+    let running = this.#running.get(serverName);
+    if (!running) {
+      running = this.#refresh(serverName).finally(() => this.#running.delete(serverName));
+      this.#running.set(serverName, running);
+    }
+    return running;
+  }
+
+  async #refresh(serverName: string): Promise<KnownServer> {
+    const before = await this.#known(serverName);
+    let refreshed: KnownServer;
+    try {
+      const { read, json } = await this.#slots.run(() => this.#ask(serverName));
+      const now = this.clock.now();
+      const validUntilTs = Math.min(read.validUntilTs, now + MAX_VALIDITY_MS);
+      const keys = read.keys.map((key): StoredKey => ({ ...key, validUntilTs }));
+      const response: StoredResponse = { json, fetchedTs: now, validUntilTs };
+      await this.store.save(serverName, keys, response);
+      const all = new Map(before.keys);
+      for (const key of keys) all.set(key.keyId, key);
+      refreshed = { keys: all, nextFetchAt: now + REFETCH_MS, failures: 0 };
+    } catch (error) {
+      this.log.debug('keys of a server could not be fetched', { server: serverName, error: String(error) });
+      const failures = before.failures + 1;
+      const delay = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 30));
+      refreshed = { keys: before.keys, nextFetchAt: this.clock.now() + delay, failures };
+    }
+    this.#servers.set(serverName, refreshed);
+    return refreshed;
+  }
+
+  async #ask(serverName: string): Promise<{ read: KeyResponse; json: string }> {
+    const response = await this.requests.send(serverName, {
+      method: 'GET',
+      path: '/_matrix/key/v2/server',
+      timeoutMs: TIMEOUT_MS,
+      maxBytes: MAX_RESPONSE_BYTES,
+    });
+    if (response.status !== 200) throw new Error(`status ${response.status}`);
+    const json = response.body.toString('utf8');
+    const read = readKeyResponse(JSON.parse(json), serverName);
+    if (!read) throw new Error('the key object is not valid');
+    return { read, json };
+  }
+}

@@ -1,0 +1,127 @@
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Pool } from 'undici';
+import type { FederationTarget } from '#federation';
+import { Config } from '../../config/config.js';
+import { AddressGuard } from './address-guard.js';
+
+export interface WireRequest {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  /** Path with query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  /** Whole request, from the connection to the last byte. */
+  readonly timeoutMs: number;
+  /** Longest answer taken. */
+  readonly maxBytes: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface WireResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+export class ResponseTooLargeError extends Error {
+  override readonly name = 'ResponseTooLargeError';
+}
+
+const MAX_POOLS = 1_000;
+const MAX_CONNECTIONS = 6;
+
+/**
+ * HTTPS to hosts that others name: one pool of kept-alive connections per target, every address checked, every answer
+ * bounded, redirects never followed by themselves.
+ */
+@Injectable()
+export class HttpsTransport implements OnApplicationShutdown {
+  readonly #pools: LRUCache<string, Pool>;
+  readonly #secureContext: SecureContext | undefined;
+
+  constructor(
+    config: Config,
+    private readonly guard: AddressGuard,
+  ) {
+    // A context per connection would parse the whole list of authorities each time.
+    this.#secureContext = config.federationCa
+      ? createSecureContext({ ca: [...getCACertificates('default'), config.federationCa] })
+      : undefined;
+    this.#pools = new LRUCache({ max: MAX_POOLS, dispose: (pool) => void pool.close().catch(() => {}) });
+  }
+
+  /**
+   * @throws AddressRefusedError, ResponseTooLargeError, TimeoutError (DOMException) or the error of the socket
+   */
+  async request(target: FederationTarget, request: WireRequest): Promise<WireResponse> {
+    const pool = this.#pool(target);
+    try {
+      return await this.#attempt(pool, target, request);
+    } catch (error) {
+      // The other side closed a kept-alive connection just as it was picked: nothing was read, so GET and PUT go again.
+      if (request.method !== 'POST' && isStaleSocket(error)) return this.#attempt(pool, target, request);
+      throw error;
+    }
+  }
+
+  /** Ends all connections. */
+  async onApplicationShutdown(): Promise<void> {
+    const pools = [...this.#pools.values()];
+    await Promise.all(pools.map((pool) => pool.destroy().catch(() => {})));
+    this.#pools.clear();
+  }
+
+  #pool(target: FederationTarget): Pool {
+    const name = target.certificateName;
+    const url = new URL(`https://${name.includes(':') ? `[${name}]` : name}:${target.port}`);
+    // The URL parser turns spellings such as 127.1 and 0x7f000001 into addresses, so check what it made of the host.
+    this.guard.checkHost(url.hostname);
+    this.guard.checkHost(target.host);
+    const key = `${url.host} ${target.host}`;
+    let pool = this.#pools.get(key);
+    if (!pool) {
+      pool = new Pool(url.origin, {
+        connections: MAX_CONNECTIONS,
+        keepAliveTimeout: 30_000,
+        keepAliveMaxTimeout: 60_000,
+        connect: {
+          timeout: 10_000,
+          lookup: this.guard.lookup(target.host),
+          autoSelectFamily: true,
+          ...(this.#secureContext ? { secureContext: this.#secureContext } : {}),
+        },
+      });
+      this.#pools.set(key, pool);
+    }
+    return pool;
+  }
+
+  async #attempt(pool: Pool, target: FederationTarget, request: WireRequest): Promise<WireResponse> {
+    const timeout = AbortSignal.timeout(request.timeoutMs);
+    const response = await pool.request({
+      method: request.method,
+      path: request.path,
+      headers: { ...request.headers, host: target.hostHeader },
+      body: request.body ?? null,
+      signal: request.signal ? AbortSignal.any([timeout, request.signal]) : timeout,
+      headersTimeout: request.timeoutMs,
+      bodyTimeout: request.timeoutMs,
+    });
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      // Leaving the loop destroys the body and with it the connection.
+      if (size > request.maxBytes) throw new ResponseTooLargeError(`answer of ${target.hostHeader} is over ${request.maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+    return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks, size) };
+  }
+}
+
+function isStaleSocket(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
+}

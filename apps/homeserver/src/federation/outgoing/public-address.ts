@@ -1,0 +1,12 @@
+import ipaddr from 'ipaddr.js';
+
+/**
+ * Whether an IP address belongs to the public internet. Loopback, private, link-local (with the clouds' metadata services),
+ * carrier-grade NAT, multicast, documentation and reserved ranges do not; neither do the IPv6 forms that carry an IPv4
+ * address inside (6to4, Teredo, NAT64), because they are a way around this very check.
+ */
+export function isPublicAddress(address: string): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  // `process` turns ::ffff:a.b.c.d into the IPv4 address that the socket will really go to.
+  return ipaddr.process(address).range() === 'unicast';
+}
