@@ -1,9 +1,10 @@
 import { Module } from '@nestjs/common';
 import { HealthController } from './health.controller.js';
+import { HttpModule } from './http/http.module.js';
 
 /** All parts of the server, on top of the core (core.module.ts). Each folder's module is one line here. */
 @Module({
-  imports: [],
+  imports: [HttpModule],
   controllers: [HealthController],
 })
 export class AppModule {}

@@ -7,6 +7,8 @@ import type { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
 import { CoreModule } from './core.module.js';
+import { fastifyOptions, installHttp } from './http/install-http.js';
+import { RouteTable } from './http/route-table.js';
 import { Listeners } from './listeners.js';
 import { Clock } from './observability/clock.js';
 import { Log } from './observability/log.js';
@@ -59,6 +61,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     await migrate(dataSource, readMigrations(migrationsFolder()));
     let listeners!: Listeners;
     const adapter = new FastifyAdapter({
+      ...fastifyOptions,
       serverFactory: (handler: RequestListener) => {
         listeners = new Listeners(config, handler);
         return listeners.hub;
@@ -78,6 +81,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       bodyParser: false,
     });
     app.useWebSocketAdapter(new WsAdapter(app));
+    installHttp(adapter.getInstance(), app.get(RouteTable));
     await app.init();
     await adapter.getInstance().ready();
     await listeners.open();

@@ -1,0 +1,164 @@
+import { hash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { MatrixError } from '../errors/matrix-error.js';
+import { Clock } from '../observability/clock.js';
+import { Random } from '../observability/random.js';
+import { Database, type Queryable } from '../storage/database.js';
+import { AccessTokenStore } from './access-token.store.js';
+import type { Requester } from './requester.js';
+
+/** Sessions in memory: about 300 bytes each. */
+const MAX_CACHED = 50_000;
+/** How long an access token lives that came with a refresh token. */
+const REFRESHABLE_LIFETIME_MS = 60 * 60 * 1000;
+/** No token of ours is longer; longer ones are not even hashed. */
+const MAX_TOKEN_LENGTH = 512;
+
+export interface IssuedTokens {
+  readonly accessToken: string;
+  /** With `refreshable` only. */
+  readonly refreshToken?: string;
+  readonly expiresInMs?: number;
+}
+
+interface Session {
+  readonly requester: Requester;
+  readonly expiresTs: number | null;
+}
+
+/** Access tokens: who is behind one, handing out, taking back. Stored and cached by their hash. */
+@Injectable()
+export class AccessTokens {
+  readonly #sessions = new LRUCache<string, Session>({ max: MAX_CACHED });
+  readonly #loading = new Map<string, Promise<Requester | undefined>>();
+  readonly #listeners = new Set<(tokenHashes: readonly string[]) => void>();
+  /** Counts revocations: a row that was read before one must not enter the cache after it. */
+  #revocations = 0;
+
+  constructor(
+    private readonly store: AccessTokenStore,
+    private readonly db: Database,
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {}
+
+  /**
+   * No query for a token that was seen lately.
+   *
+   * @returns undefined for tokens that are unknown here
+   * @throws MatrixError 401 M_UNKNOWN_TOKEN with `soft_logout` when the token has expired and can be refreshed
+   */
+  async authenticate(token: string): Promise<Requester | undefined> {
+    if (token.length > MAX_TOKEN_LENGTH) return undefined;
+    const tokenHash = hashOf(token);
+    const session = this.#sessions.get(tokenHash);
+    if (session) return this.#unexpired(session);
+    let loading = this.#loading.get(tokenHash);
+    if (!loading) {
+      loading = this.#load(tokenHash).finally(() => this.#loading.delete(tokenHash));
+      this.#loading.set(tokenHash, loading);
+    }
+    return loading;
+  }
+
+  /** Makes a token for a device. Tokens that the device had stay; see `revokeDevice`. */
+  async issue(input: { userId: string; deviceId: string | null; refreshable?: boolean }): Promise<IssuedTokens> {
+    return this.issueIn(this.db, input, null);
+  }
+
+  /** As `issue`, within a transaction, in place of a refresh token (its hash) that was handed in. */
+  async issueIn(
+    db: Queryable,
+    input: { userId: string; deviceId: string | null; refreshable?: boolean },
+    supersedes: string | null,
+  ): Promise<IssuedTokens> {
+    const { userId, deviceId } = input;
+    const refreshable = input.refreshable === true && deviceId !== null;
+    const accessToken = `plt_${this.random.token(32)}`;
+    const refreshToken = refreshable ? `plr_${this.random.token(32)}` : undefined;
+    const createdTs = this.clock.now();
+    await this.store.insert(db, {
+      userId,
+      deviceId,
+      accessHash: hashOf(accessToken),
+      refreshHash: refreshToken === undefined ? null : hashOf(refreshToken),
+      createdTs,
+      expiresTs: refreshable ? createdTs + REFRESHABLE_LIFETIME_MS : null,
+      supersedes,
+    });
+    return refreshToken === undefined ? { accessToken } : { accessToken, refreshToken, expiresInMs: REFRESHABLE_LIFETIME_MS };
+  }
+
+  async revoke(tokenHash: string): Promise<void> {
+    await this.store.deleteOne(tokenHash);
+    this.forget([tokenHash]);
+  }
+
+  async revokeDevice(userId: string, deviceId: string): Promise<void> {
+    this.forget(await this.db.transaction((tx) => this.store.deleteOfDevices(tx, userId, [deviceId])));
+  }
+
+  /** @param except hash of a token that stays valid */
+  async revokeAll(userId: string, options: { except?: string } = {}): Promise<void> {
+    this.forget(await this.db.transaction((tx) => this.store.deleteOfUser(tx, userId, options.except ?? null)));
+  }
+
+  /** Called with the hashes of tokens that are no longer valid, so that open connections can be closed. */
+  onRevoked(listener: (tokenHashes: readonly string[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Drops tokens that the caller deleted from the database. */
+  forget(tokenHashes: readonly string[]): void {
+    this.#revocations++;
+    if (tokenHashes.length === 0) return;
+    for (const tokenHash of tokenHashes) this.#sessions.delete(tokenHash);
+    for (const listener of this.#listeners) listener(tokenHashes);
+  }
+
+  /** Reads the account's sessions anew, because its flags changed. Walks the cache: for rare events only. */
+  reload(userId: string): void {
+    this.#revocations++;
+    for (const [tokenHash, session] of this.#sessions.entries()) {
+      if (session.requester.userId === userId) this.#sessions.delete(tokenHash);
+    }
+  }
+
+  #unexpired(session: Session): Requester {
+    if (session.expiresTs !== null && session.expiresTs <= this.clock.now()) {
+      throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'The access token has expired', { soft_logout: true });
+    }
+    return session.requester;
+  }
+
+  async #load(tokenHash: string): Promise<Requester | undefined> {
+    const revocations = this.#revocations;
+    const row = await this.store.get(tokenHash);
+    if (!row) return undefined;
+    const requester: Requester = {
+      userId: row.user_id,
+      deviceId: row.device_id,
+      isGuest: row.is_guest,
+      isAdmin: row.is_admin,
+      isSuspended: row.is_suspended,
+      isLocked: row.is_locked,
+      tokenHash,
+      ...(row.appservice_id === null ? {} : { appserviceId: row.appservice_id }),
+    };
+    const session = { requester, expiresTs: row.expires_ts };
+    this.#unexpired(session);
+    if (revocations === this.#revocations) this.#sessions.set(tokenHash, session);
+    if (row.supersedes !== null) {
+      const old = row.supersedes;
+      this.forget(await this.db.transaction((tx) => this.store.deleteSuperseded(tx, old)));
+    }
+    return requester;
+  }
+}
+
+/** Base64url of the SHA-256 of a token. Tokens have 256 bits of entropy, so a plain hash is enough. */
+export function hashOf(token: string): string {
+  return hash('sha256', token, 'base64url');
+}

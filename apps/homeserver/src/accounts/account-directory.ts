@@ -1,0 +1,72 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { MatrixError } from '../errors/matrix-error.js';
+import { Clock } from '../observability/clock.js';
+import { Database, type Transaction } from '../storage/database.js';
+import type { Account, NewAccount } from './account.js';
+import { AccountStore } from './account.store.js';
+
+/**
+ * Which accounts this server serves. The domain of an account's name does not tell: this server may be the second home of an
+ * account of another domain. The names are all in memory, because every event asks.
+ */
+@Injectable()
+export class AccountDirectory implements OnModuleInit {
+  readonly #userIds = new Set<string>();
+  readonly #added = new Set<(userId: string) => void>();
+
+  constructor(
+    private readonly store: AccountStore,
+    private readonly db: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    for (const userId of await this.store.ids()) this.#userIds.add(userId);
+  }
+
+  /** True for accounts that are served here, deactivated ones too. */
+  has(userId: string): boolean {
+    return this.#userIds.has(userId);
+  }
+
+  all(): Iterable<string> {
+    return this.#userIds.values();
+  }
+
+  get size(): number {
+    return this.#userIds.size;
+  }
+
+  get(userId: string): Promise<Account | undefined> {
+    return this.#userIds.has(userId) ? this.store.get(userId) : Promise.resolve(undefined);
+  }
+
+  /**
+   * @param within runs in the transaction that creates the account, e.g. to use up a registration token; what it throws undoes all
+   * @throws MatrixError 400 M_USER_IN_USE
+   */
+  async create(account: NewAccount, within?: (tx: Transaction) => Promise<void>): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      if (!(await this.store.insert(tx, account, this.clock.now()))) throw userInUse();
+      await within?.(tx);
+    });
+    this.#userIds.add(account.userId);
+    for (const listener of this.#added) listener(account.userId);
+  }
+
+  /** Forgets an account whose record no longer names this server. Its devices and tokens must be gone (`Devices.delete`). */
+  async remove(userId: string): Promise<void> {
+    await this.store.delete(this.db, userId);
+    this.#userIds.delete(userId);
+  }
+
+  /** Called after an account was created here. */
+  onAdded(listener: (userId: string) => void): () => void {
+    this.#added.add(listener);
+    return () => this.#added.delete(listener);
+  }
+}
+
+export function userInUse(): MatrixError {
+  return new MatrixError(400, 'M_USER_IN_USE', 'This user name is taken');
+}

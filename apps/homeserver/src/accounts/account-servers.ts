@@ -1,0 +1,11 @@
+/** Which servers serve an account of whatever server. */
+export abstract class AccountServers {
+  /**
+   * The homes of the account's record as far as it is known here, by priority; the domain of the user id otherwise. May
+   * contain this server.
+   */
+  abstract of(userId: string): Promise<readonly string[]>;
+
+  /** Whether the account has a home record, so that it can take part in portable rooms; asks its server when unknown. */
+  abstract isPortable(userId: string): Promise<boolean>;
+}

@@ -1,0 +1,100 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Queryable, statement } from '../storage/database.js';
+import type { Account, NewAccount } from './account.js';
+
+const selectIds = statement('account.ids', 'SELECT user_id FROM accounts');
+const select = statement(
+  'account.get',
+  `SELECT user_id, password_hash, is_guest, is_admin, is_suspended, is_locked, appservice_id, created_ts, deactivated_ts
+   FROM accounts WHERE user_id = $1`,
+);
+const insert = statement(
+  'account.insert',
+  `INSERT INTO accounts (user_id, password_hash, is_guest, is_admin, appservice_id, created_ts) VALUES ($1, $2, $3, $4, $5, $6)
+   ON CONFLICT DO NOTHING RETURNING user_id`,
+);
+const updatePassword = statement('account.password', 'UPDATE accounts SET password_hash = $2 WHERE user_id = $1 AND deactivated_ts IS NULL');
+const updateStanding = statement(
+  'account.standing',
+  `UPDATE accounts SET is_admin = coalesce($2, is_admin), is_suspended = coalesce($3, is_suspended), is_locked = coalesce($4, is_locked)
+   WHERE user_id = $1 RETURNING user_id`,
+);
+const updateDeactivated = statement(
+  'account.deactivate',
+  `UPDATE accounts SET deactivated_ts = $2, password_hash = NULL, is_admin = false
+   WHERE user_id = $1 AND deactivated_ts IS NULL RETURNING user_id`,
+);
+const remove = statement('account.delete', 'DELETE FROM accounts WHERE user_id = $1');
+
+interface AccountRow {
+  user_id: string;
+  password_hash: string | null;
+  is_guest: boolean;
+  is_admin: boolean;
+  is_suspended: boolean;
+  is_locked: boolean;
+  appservice_id: string | null;
+  created_ts: number;
+  deactivated_ts: number | null;
+}
+
+/** Flags that administrators set; undefined leaves one as it is. */
+export interface Standing {
+  readonly isAdmin?: boolean;
+  readonly isSuspended?: boolean;
+  readonly isLocked?: boolean;
+}
+
+/** The table `accounts`. */
+@Injectable()
+export class AccountStore {
+  constructor(private readonly db: Database) {}
+
+  async ids(): Promise<string[]> {
+    return (await this.db.query<{ user_id: string }>(selectIds)).map((row) => row.user_id);
+  }
+
+  async get(userId: string): Promise<Account | undefined> {
+    const [row] = await this.db.query<AccountRow>(select, [userId]);
+    return row && toAccount(row);
+  }
+
+  /** @returns false when the name is taken */
+  async insert(db: Queryable, account: NewAccount, createdTs: number): Promise<boolean> {
+    const { userId, passwordHash = null, isGuest = false, isAdmin = false, appserviceId = null } = account;
+    return (await db.query(insert, [userId, passwordHash, isGuest, isAdmin, appserviceId, createdTs])).length === 1;
+  }
+
+  async setPassword(userId: string, passwordHash: string | null): Promise<void> {
+    await this.db.query(updatePassword, [userId, passwordHash]);
+  }
+
+  /** @returns false when there is no such account */
+  async setStanding(userId: string, standing: Standing): Promise<boolean> {
+    const { isAdmin = null, isSuspended = null, isLocked = null } = standing;
+    return (await this.db.query(updateStanding, [userId, isAdmin, isSuspended, isLocked])).length === 1;
+  }
+
+  /** @returns false when it was deactivated before */
+  async deactivate(db: Queryable, userId: string, ts: number): Promise<boolean> {
+    return (await db.query(updateDeactivated, [userId, ts])).length === 1;
+  }
+
+  async delete(db: Queryable, userId: string): Promise<void> {
+    await db.query(remove, [userId]);
+  }
+}
+
+function toAccount(row: AccountRow): Account {
+  return {
+    userId: row.user_id,
+    passwordHash: row.password_hash,
+    isGuest: row.is_guest,
+    isAdmin: row.is_admin,
+    isSuspended: row.is_suspended,
+    isLocked: row.is_locked,
+    appserviceId: row.appservice_id,
+    createdTs: row.created_ts,
+    deactivatedTs: row.deactivated_ts,
+  };
+}

@@ -1,0 +1,45 @@
+import { Module } from '@nestjs/common';
+import { AccountOps } from './account-ops.js';
+import { AccessTokenStore } from './access-token.store.js';
+import { AccessTokens } from './access-tokens.js';
+import { AccountDirectory } from './account-directory.js';
+import { AccountStore } from './account.store.js';
+import { Deactivation } from './deactivation.js';
+import { DeviceStore } from './device.store.js';
+import { Devices } from './devices.js';
+import { LastSeen } from './last-seen.js';
+import { PluggableAccountOps } from './pluggable-account-ops.js';
+import { ProfileStore } from './profile.store.js';
+import { Profiles } from './profiles.js';
+import { RefreshTokens } from './refresh-tokens.js';
+
+/** Accounts on this server: names, devices, sessions, profiles. */
+@Module({
+  providers: [
+    PluggableAccountOps,
+    { provide: AccountOps, useExisting: PluggableAccountOps },
+    AccountStore,
+    AccountDirectory,
+    AccessTokenStore,
+    AccessTokens,
+    RefreshTokens,
+    DeviceStore,
+    LastSeen,
+    Devices,
+    ProfileStore,
+    Profiles,
+    Deactivation,
+  ],
+  exports: [
+    PluggableAccountOps,
+    AccountOps,
+    AccountStore,
+    AccountDirectory,
+    AccessTokens,
+    RefreshTokens,
+    Devices,
+    Profiles,
+    Deactivation,
+  ],
+})
+export class AccountsModule {}

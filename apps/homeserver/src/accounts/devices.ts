@@ -1,0 +1,142 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { MatrixError } from '../errors/matrix-error.js';
+import { Clock } from '../observability/clock.js';
+import { Database, type Transaction } from '../storage/database.js';
+import { AccountOps, type RemoteChange } from './account-ops.js';
+import { AccessTokenStore } from './access-token.store.js';
+import { AccessTokens } from './access-tokens.js';
+import { type Device, DeviceStore } from './device.store.js';
+import { LastSeen } from './last-seen.js';
+
+/** Devices of one account, so that lists stay readable. */
+const MAX_DEVICES = 1000;
+
+type DevicesListener = (userId: string, deviceIds: readonly string[]) => Promise<void>;
+
+/** The devices of accounts. Deleting one takes its tokens; who keeps more for devices (keys, messages) listens. */
+@Injectable()
+export class Devices implements OnModuleInit {
+  readonly #deleted = new Set<DevicesListener>();
+  readonly #updated = new Set<DevicesListener>();
+
+  constructor(
+    private readonly store: DeviceStore,
+    private readonly tokenStore: AccessTokenStore,
+    private readonly tokens: AccessTokens,
+    private readonly lastSeen: LastSeen,
+    private readonly ops: AccountOps,
+    private readonly db: Database,
+    private readonly clock: Clock,
+  ) {}
+
+  onModuleInit(): void {
+    this.ops.register('device', {
+      merge: 'last-writer',
+      apply: (change) => this.#apply(change),
+      snapshot: async (userId) =>
+        (await this.store.list(userId)).map(({ deviceId, displayName }) => ({
+          kind: 'device',
+          key: deviceId,
+          value: { display_name: displayName },
+        })),
+    });
+  }
+
+  async list(userId: string): Promise<Device[]> {
+    return (await this.store.list(userId)).map((device) => this.#withSighting(userId, device));
+  }
+
+  async get(userId: string, deviceId: string): Promise<Device | undefined> {
+    const device = await this.store.get(userId, deviceId);
+    return device && this.#withSighting(userId, device);
+  }
+
+  /**
+   * Makes the device unless it exists; the name is for new devices only.
+   *
+   * @returns true when it is new
+   * @throws MatrixError 403 M_FORBIDDEN when the account has too many devices
+   */
+  async upsert(input: { userId: string; deviceId: string; displayName?: string | null }): Promise<boolean> {
+    const { userId, deviceId, displayName = null } = input;
+    const isNew = await this.db.transaction(async (tx) => {
+      if (!(await this.store.insert(tx, userId, deviceId, displayName, this.clock.now()))) return false;
+      if ((await this.store.count(tx, userId)) > MAX_DEVICES) throw MatrixError.forbidden('This account has too many devices');
+      await this.#record(tx, userId, deviceId, { display_name: displayName });
+      return true;
+    });
+    if (isNew) await this.#tell(this.#updated, userId, [deviceId]);
+    return isNew;
+  }
+
+  /** @throws MatrixError 404 M_NOT_FOUND */
+  async rename(userId: string, deviceId: string, displayName: string | null): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      if (!(await this.store.rename(tx, userId, deviceId, displayName))) throw MatrixError.notFound('No such device');
+      await this.#record(tx, userId, deviceId, { display_name: displayName });
+    });
+    await this.#tell(this.#updated, userId, [deviceId]);
+  }
+
+  /** Deletes devices with their tokens; unknown ones are passed over. Resolves when the listeners are through. */
+  async delete(userId: string, deviceIds: readonly string[]): Promise<void> {
+    await this.#delete(userId, deviceIds, true);
+  }
+
+  /** Called on every request; costs no query. */
+  touch(userId: string, deviceId: string, ip: string, userAgent: string | undefined): void {
+    this.lastSeen.touch(userId, deviceId, ip, userAgent);
+  }
+
+  /** Called after devices were deleted. A listener that throws fails the request, but not the deletion. */
+  onDeleted(listener: DevicesListener): () => void {
+    this.#deleted.add(listener);
+    return () => this.#deleted.delete(listener);
+  }
+
+  /** Called after a device was made or renamed. */
+  onUpdated(listener: DevicesListener): () => void {
+    this.#updated.add(listener);
+    return () => this.#updated.delete(listener);
+  }
+
+  async #delete(userId: string, deviceIds: readonly string[], isOwnChange: boolean): Promise<void> {
+    if (deviceIds.length === 0) return;
+    const { deleted, tokens } = await this.db.transaction(async (tx) => {
+      const deleted = await this.store.delete(tx, userId, deviceIds);
+      const tokens = await this.tokenStore.deleteOfDevices(tx, userId, deviceIds);
+      if (isOwnChange && deleted.length > 0) {
+        await this.ops.record(tx, userId, deleted.map((deviceId) => ({ kind: 'device', key: deviceId, value: null })));
+      }
+      return { deleted, tokens };
+    });
+    this.tokens.forget(tokens);
+    if (deleted.length > 0) await this.#tell(this.#deleted, userId, deleted);
+  }
+
+  async #apply(change: RemoteChange): Promise<void> {
+    const { userId, key: deviceId, value } = change;
+    if (value === null) {
+      await this.#delete(userId, [deviceId], false);
+      return;
+    }
+    const name = (value as { display_name?: unknown }).display_name;
+    const displayName = typeof name === 'string' ? name : null;
+    const isNew = await this.store.insert(this.db, userId, deviceId, displayName, this.clock.now());
+    if (!isNew) await this.store.rename(this.db, userId, deviceId, displayName);
+    await this.#tell(this.#updated, userId, [deviceId]);
+  }
+
+  #record(tx: Transaction, userId: string, deviceId: string, value: unknown): Promise<void> {
+    return this.ops.record(tx, userId, [{ kind: 'device', key: deviceId, value }]);
+  }
+
+  async #tell(listeners: Iterable<DevicesListener>, userId: string, deviceIds: readonly string[]): Promise<void> {
+    for (const listener of listeners) await listener(userId, deviceIds);
+  }
+
+  #withSighting(userId: string, device: Device): Device {
+    const seen = this.lastSeen.of(userId, device.deviceId);
+    return seen ? { ...device, lastSeenTs: seen.ts, lastSeenIp: seen.ip, lastSeenUserAgent: seen.userAgent } : device;
+  }
+}

@@ -1,0 +1,44 @@
+import { Module } from '@nestjs/common';
+import { AccountsModule } from '../accounts/accounts.module.js';
+import { Authenticator } from './authenticator.js';
+import { FirstRunAdmin } from './first-run-admin.js';
+import { LoginTypes } from './login-types.js';
+import { PasswordLogin } from './password-login.js';
+import { Passwords } from './passwords.js';
+import { Registration } from './registration.js';
+import { RegistrationTokens } from './registration-tokens.js';
+import { RegistrationTokenStore } from './registration-token.store.js';
+import { Sessions } from './sessions.js';
+import { UserInteractiveAuth } from './user-interactive-auth.js';
+import { UserNames } from './user-names.js';
+
+/** Who somebody is and how they become somebody here. */
+@Module({
+  imports: [AccountsModule],
+  providers: [
+    Authenticator,
+    FirstRunAdmin,
+    LoginTypes,
+    PasswordLogin,
+    Passwords,
+    Registration,
+    RegistrationTokens,
+    RegistrationTokenStore,
+    Sessions,
+    UserInteractiveAuth,
+    UserNames,
+  ],
+  exports: [
+    AccountsModule,
+    Authenticator,
+    FirstRunAdmin,
+    LoginTypes,
+    Passwords,
+    Registration,
+    RegistrationTokens,
+    Sessions,
+    UserInteractiveAuth,
+    UserNames,
+  ],
+})
+export class AuthModule {}

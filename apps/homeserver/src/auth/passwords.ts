@@ -1,0 +1,66 @@
+import { Injectable } from '@nestjs/common';
+import { hash, type Options, verify } from '@node-rs/argon2';
+import { Config } from '../config/config.js';
+import { MatrixError } from '../errors/matrix-error.js';
+
+const MAX_PASSWORD_BYTES = 512;
+/** Hashes that are computed at once: they would keep the thread pool from everything else, signatures for one. */
+const MAX_RUNNING = 2;
+const MAX_WAITING = 200;
+
+/** argon2id, the library's default algorithm. `normal` follows OWASP's password storage cheat sheet. */
+const costs: Record<Config['passwordCost'], Options> = {
+  normal: { memoryCost: 19_456, timeCost: 2, parallelism: 1 },
+  cheap: { memoryCost: 8, timeCost: 1, parallelism: 1 },
+};
+
+/** Hashes and checks passwords, off the main thread. */
+@Injectable()
+export class Passwords {
+  readonly #cost: Options;
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+  #decoy: Promise<string> | undefined;
+
+  constructor(config: Config) {
+    this.#cost = costs[config.passwordCost];
+  }
+
+  /** @throws MatrixError 400 M_INVALID_PARAM or M_WEAK_PASSWORD */
+  async hash(password: string): Promise<string> {
+    if (password === '') throw new MatrixError(400, 'M_WEAK_PASSWORD', 'The password is empty');
+    if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) {
+      throw MatrixError.invalidParam(`The password is longer than ${MAX_PASSWORD_BYTES} bytes`);
+    }
+    return this.#turn(() => hash(password, this.#cost));
+  }
+
+  /** @param stored null for unknown accounts and those without a password: takes as long, and is false */
+  async verify(stored: string | null, password: string): Promise<boolean> {
+    const isPossible = stored !== null && Buffer.byteLength(password) <= MAX_PASSWORD_BYTES;
+    return this.#turn(async () => {
+      this.#decoy ??= hash('decoy', this.#cost);
+      const matches = await verify(isPossible ? stored : await this.#decoy, isPossible ? password : 'guess');
+      return isPossible && matches;
+    });
+  }
+
+  async #turn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= MAX_RUNNING) {
+      if (this.#waiting.length >= MAX_WAITING) {
+        throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many logins at once', { retry_after_ms: 5000 });
+      }
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else {
+      this.#running++;
+    }
+    try {
+      return await work();
+    } finally {
+      // The turn passes on directly, so that nobody slips in between.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running--;
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { NewAccount } from '../accounts/account.js';
+import { AccountDirectory } from '../accounts/account-directory.js';
+import { Config } from '../config/config.js';
+import { MatrixError } from '../errors/matrix-error.js';
+import type { Transaction } from '../storage/database.js';
+import { FirstRunAdmin } from './first-run-admin.js';
+import { Passwords } from './passwords.js';
+import { RegistrationTokens } from './registration-tokens.js';
+import { type AuthData, UserInteractiveAuth } from './user-interactive-auth.js';
+import { UserNames } from './user-names.js';
+
+const TOKEN_STAGE = 'm.login.registration_token';
+
+export interface RegistrationRequest {
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly auth?: AuthData | undefined;
+}
+
+/** Makes accounts for people, as far as the operator lets them in. Logging in afterwards is the caller's (sessions.ts). */
+@Injectable()
+export class Registration implements OnModuleInit {
+  constructor(
+    private readonly directory: AccountDirectory,
+    private readonly names: UserNames,
+    private readonly passwords: Passwords,
+    private readonly uia: UserInteractiveAuth,
+    private readonly tokens: RegistrationTokens,
+    private readonly firstRun: FirstRunAdmin,
+    private readonly config: Config,
+  ) {}
+
+  onModuleInit(): void {
+    this.uia.registerStage('m.login.dummy', { run: async () => null });
+    this.uia.registerStage(TOKEN_STAGE, {
+      run: async (auth) => {
+        const token = auth['token'];
+        if (typeof token !== 'string') throw MatrixError.missingParam('Missing token');
+        if (!(await this.isTokenValid(token))) throw MatrixError.forbidden('This registration token is not valid');
+        return token;
+      },
+    });
+  }
+
+  /** True for a registration token that would let somebody register now. */
+  async isTokenValid(token: string): Promise<boolean> {
+    if (this.firstRun.isValid(token)) return true;
+    return this.config.registration !== 'closed' && (await this.tokens.isValid(token));
+  }
+
+  /** True when nobody can register, with or without a token. */
+  get isClosed(): boolean {
+    return this.config.registration === 'closed' && !this.firstRun.isPending;
+  }
+
+  /**
+   * @returns the user id
+   * @throws UiaChallenge, or MatrixError 400 M_USER_IN_USE, M_INVALID_USERNAME, M_EXCLUSIVE, M_MISSING_PARAM; 403 M_FORBIDDEN where registration is closed
+   */
+  async register(request: RegistrationRequest): Promise<string> {
+    if (this.isClosed) throw MatrixError.forbidden('Registration is closed on this server');
+    // Checked before and, by the database, after: somebody may take the name meanwhile.
+    const userId = request.username === undefined ? this.names.generate('u') : this.names.choose(request.username);
+    const results = await this.uia.complete({ operation: 'register', userId: null, auth: request.auth, flows: this.#flows() });
+    if (request.password === undefined) throw MatrixError.missingParam('Missing password');
+    const passwordHash = await this.passwords.hash(request.password);
+    await this.#create({ userId, passwordHash }, results.get(TOKEN_STAGE) as string | undefined);
+    return userId;
+  }
+
+  /** @throws MatrixError 403 M_GUEST_ACCESS_FORBIDDEN unless registration is open */
+  async registerGuest(): Promise<string> {
+    if (this.config.registration !== 'open') {
+      throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'This server has no guests');
+    }
+    const userId = this.names.generate('guest-');
+    await this.directory.create({ userId, isGuest: true });
+    return userId;
+  }
+
+  #flows(): string[][] {
+    if (this.config.registration === 'open') return [['m.login.dummy'], [TOKEN_STAGE]];
+    return [[TOKEN_STAGE]];
+  }
+
+  async #create(account: NewAccount, token: string | undefined): Promise<void> {
+    if (token === undefined) return this.directory.create(account);
+    if (this.firstRun.isValid(token)) {
+      await this.firstRun.use(token, () => this.directory.create({ ...account, isAdmin: true }));
+      return;
+    }
+    await this.directory.create(account, (tx: Transaction) => this.tokens.use(tx, token));
+  }
+}
