@@ -1,1 +1,11 @@
-export {};
+export * from './account-router.js';
+export * from './clock.js';
+export * from './health/home-choice.js';
+export * from './health/home-health.js';
+export * from './homes/discover-base-url.js';
+export * from './phonebook/phonebook-data.js';
+export * from './phonebook/phonebook.js';
+export * from './resume/app-token.js';
+export * from './rooms/copies-compared.js';
+export * from './rooms/reach.js';
+export * from './storage.js';

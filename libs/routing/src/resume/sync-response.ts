@@ -1,0 +1,106 @@
+import { canonicalJson } from '#canonical-json';
+import { txnId } from '#e2e';
+import { writeAppToken } from './app-token.js';
+import type { Delivery, ResumeState } from './resume-state.js';
+
+type Json = Record<string, unknown>;
+
+/** Where the answer stands. */
+export interface SyncContext {
+  serverName: string;
+  /** Step of the app's `since`; 0 for an initial sync. */
+  after: number;
+  initial: boolean;
+}
+
+/**
+ * Turns a home's `/sync` answer into the app's: notes what it delivers, drops what the app has already, and wraps its
+ * tokens. When the promise resolves, storage knows of the delivery.
+ */
+export async function syncResponse(body: Json, context: SyncContext, state: ResumeState): Promise<Json> {
+  const { 'io.partyline.frontier': frontier, 'io.partyline.account': account, ...answer } = body;
+  const delivery: Delivery = { ...context, rooms: new Map(), toDevice: [] };
+  if (isObject(account)) delivery.account = account as Record<string, number>;
+  const rooms: Json = isObject(body['rooms']) ? { ...body['rooms'] } : {};
+  for (const section of ['join', 'leave']) {
+    if (!isObject(rooms[section])) continue;
+    rooms[section] = Object.fromEntries(Object.entries(rooms[section]).map(([roomId, room]) => (
+      [roomId, readRoom(roomId, isObject(room) ? room : {}, context, state, delivery)]
+    )));
+    if (section === 'leave') for (const roomId of Object.keys(rooms[section] as Json)) markLeft(delivery, roomId);
+  }
+  noteFrontiers(delivery, isObject(frontier) ? frontier : {}, rooms);
+  const toDevice = readToDevice(body['to_device'], context, state, delivery);
+  const step = await state.deliver(delivery);
+  return {
+    ...answer,
+    ...(body['rooms'] === undefined ? {} : { rooms }),
+    ...(toDevice ? { to_device: toDevice } : {}),
+    next_batch: writeAppToken({ serverName: context.serverName, anchor: String(step), token: String(body['next_batch']) }),
+  };
+}
+
+function readRoom(roomId: string, room: Json, context: SyncContext, state: ResumeState, delivery: Delivery): Json {
+  if (!isObject(room['timeline'])) return room;
+  const timeline: Json = { ...room['timeline'] };
+  const events = list(timeline['events']);
+  const known = context.initial ? new Set<string>() : state.eventsAt(roomId, context.after);
+  // A limited timeline replaces what the app shows, so that it must be whole.
+  const fresh = timeline['limited'] === true ? events : events.filter((event) => !known.has(idOf(event)));
+  const first = events.map(idOf)[0] ?? '';
+  if (typeof timeline['prev_batch'] === 'string') {
+    timeline['prev_batch'] = writeAppToken({ serverName: context.serverName, anchor: first, token: timeline['prev_batch'] });
+  }
+  delivery.rooms.set(roomId, { events: fresh.map(idOf).filter((id) => !known.has(id)) });
+  return { ...room, timeline: { ...timeline, events: fresh } };
+}
+
+/** A home that tells no frontier still tells the last event, whose ancestors the app has seen or can page to. */
+function noteFrontiers(delivery: Delivery, frontier: Json, rooms: Json): void {
+  for (const [roomId, ids] of Object.entries(frontier)) {
+    const room = delivery.rooms.get(roomId) ?? { events: [] };
+    if (room.frontier === null || !Array.isArray(ids)) continue;
+    delivery.rooms.set(roomId, { ...room, frontier: ids.filter((id) => typeof id === 'string') });
+  }
+  for (const [roomId, room] of delivery.rooms) {
+    const last = room.events.at(-1);
+    if (room.frontier === undefined && last && isObject(rooms['join']) && roomId in rooms['join']) room.frontier = [last];
+  }
+}
+
+function markLeft(delivery: Delivery, roomId: string): void {
+  delivery.rooms.set(roomId, { events: delivery.rooms.get(roomId)?.events ?? [], frontier: null });
+}
+
+/** To-device messages lie at all homes; the one that the app got from a home just before it died comes from the next again. */
+function readToDevice(section: unknown, context: SyncContext, state: ResumeState, delivery: Delivery): Json | undefined {
+  if (!isObject(section)) return undefined;
+  const events = list(section['events']).filter((event) => {
+    const digest = digestOf(event);
+    if (!context.initial && state.hasToDevice(digest, context.after, context.serverName)) return false;
+    delivery.toDevice.push(digest);
+    return true;
+  });
+  return { ...section, events };
+}
+
+/** They have no id of their own; their content is ciphertext or holds a transaction id, and so tells them apart. */
+function digestOf({ sender, type, content }: Json): string {
+  try {
+    return txnId(new Uint8Array(32), 'TO_DEVICE', '', canonicalJson([sender, type, content]));
+  } catch {
+    return txnId(new Uint8Array(32), 'TO_DEVICE', '', JSON.stringify([sender, type, content]));
+  }
+}
+
+function idOf(event: Json): string {
+  return typeof event['event_id'] === 'string' ? event['event_id'] : '';
+}
+
+function list(value: unknown): Json[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
