@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ensureBuild, ensureDependencies, ensureNode, root, runUnder } from './bootstrap.js';
+
+const help = `Partyline, a Matrix homeserver whose rooms outlive servers.
+
+  partyline serve                       run the server (also: npm start)
+  partyline demo                        three servers on this machine, to try what happens when one dies
+  partyline admin create-user NAME      create an account; --admin makes it an administrator
+  partyline --help
+
+Settings are environment variables or lines of partyline.yaml, in the working folder or the data folder:
+
+  PARTYLINE_SERVER_NAME          domain of this server's names (localhost)
+  PARTYLINE_DATA_DIR             folder of keys, database and media (./data)
+  PARTYLINE_BIND                 addresses to listen on, comma-separated (127.0.0.1,::1)
+  PARTYLINE_HTTP_PORT            port, or off (8008)
+  PARTYLINE_HTTPS_PORT           port with TLS_CERT and TLS_KEY, or off (8448)
+  PARTYLINE_TLS_CERT, _TLS_KEY   PEM files
+  DATABASE_URL                   postgresql://… (a private PostgreSQL in the data folder)
+  PARTYLINE_PUBLIC_URL           address that clients use
+  PARTYLINE_REGISTRATION         open, token or closed (closed; the first start prints a link for the first account)
+  PARTYLINE_REGISTRATION_SECRET  secret of /_synapse/admin/v1/register
+  PARTYLINE_DEFAULT_ROOM_VERSION room version of new rooms (12, or portable where everybody can)
+  PARTYLINE_RATE_LIMITS          on or off (on)
+  PARTYLINE_FEDERATION_CA        PEM file of further authorities trusted for federation
+  PARTYLINE_ALLOW_PRIVATE_ADDRESSES  on lets outgoing requests reach private addresses (off)
+  PARTYLINE_APPSERVICES          registration files, comma- or colon-separated
+`;
+
+const args = process.argv.slice(2);
+const [command, ...rest] = args;
+if (command === undefined || command === '--help' || command === '-h' || command === 'help') {
+  process.stdout.write(help);
+} else if (['serve', 'demo'].includes(command) || (command === 'admin' && rest[0] === 'create-user')) {
+  ensureDependencies();
+  const node = ensureNode();
+  ensureBuild(node);
+  const entry = join(root, 'dist', 'apps', 'homeserver', 'src', 'main.js');
+  if (node === process.execPath) {
+    const { main } = await import(pathToFileURL(entry).href);
+    process.exit(await main(args));
+  } else {
+    process.exit(await runUnder(node, [join(root, 'bin', 'run-main.js'), ...args]));
+  }
+} else {
+  process.stderr.write(`partyline: unknown command "${args.join(' ')}"\n\n${help}`);
+  process.exit(2);
+}
