@@ -1,3 +1,4 @@
+import { FirstRunAdmin } from '../auth/first-run-admin.js';
 import { loadConfig } from '../config/load-config.js';
 import { Clock } from '../observability/clock.js';
 import { Log } from '../observability/log.js';
@@ -38,15 +39,15 @@ function addresses(server: RunningServer): string[] {
   return found;
 }
 
+/** What a person does next. */
 async function welcome(server: RunningServer): Promise<string> {
   const { config } = server;
-  return [
-    '',
-    `  Partyline serves ${config.serverName}.`,
-    `  Open ${config.publicUrl} in a browser, or enter that address as the homeserver of any Matrix client.`,
-    '  Ctrl-C stops it.',
-    '',
-  ].join('\n');
+  const setup = await server.app.get(FirstRunAdmin, { strict: false }).link();
+  const next =
+    setup === undefined
+      ? [`  Open ${config.publicUrl} in a browser, or enter that address as the homeserver of any Matrix client.`]
+      : ['  It has no account yet. Make the first one, the administrator, at this address (it works once):', `  ${setup}`];
+  return ['', `  Partyline serves ${config.serverName}.`, ...next, '  Ctrl-C stops it.', ''].join('\n');
 }
 
 async function stopInTime(server: RunningServer, log: Log): Promise<void> {

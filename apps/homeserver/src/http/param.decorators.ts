@@ -29,13 +29,18 @@ export const QueryParams = createParamDecorator((schema: z.ZodType, context: Exe
 );
 
 /**
- * An AbortSignal that fires when the caller goes away before the answer was sent. For long polls only: it adds a listener.
+ * An AbortSignal that fires when the caller goes away before the answer was sent, or when the server stops
+ * (an answer still arrives then). For long polls only: it adds a listener.
  */
 export const Closed = createParamDecorator((_data: unknown, context: ExecutionContext) => {
   const response = context.switchToHttp().getResponse<FastifyReply>().raw;
   const controller = new AbortController();
-  if (response.destroyed) controller.abort();
+  const { stopping } = requestOf(context).server;
+  if (response.destroyed || stopping.aborted) controller.abort();
+  const abort = () => controller.abort();
+  stopping.addEventListener('abort', abort, { once: true });
   response.once('close', () => {
+    stopping.removeEventListener('abort', abort);
     if (!response.writableFinished) controller.abort();
   });
   return controller.signal;

@@ -3,6 +3,10 @@ import type { Requester } from '../accounts/requester.js';
 import { MatrixError } from '../errors/matrix-error.js';
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Fires when the server stops (server.ts). */
+    stopping: AbortSignal;
+  }
   interface FastifyRequest {
     /** Set by the guard. */
     requester: Requester | null;
