@@ -78,13 +78,14 @@ async function untilAnswering(url: string, interrupt: AbortSignal): Promise<void
 
 function machine(): string {
   const cores = cpus();
-  return `${cores.length} cores (${cores[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.versions.node}`;
+  const model = cores[0]?.model.trim() ?? 'unknown';
+  return `${cores.length} cores (${model}), ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.versions.node}`;
 }
 
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options.help) process.stdout.write(usage);
-  else if (options.list) process.stdout.write(`${scenarios.map((entry) => `${entry.name.padEnd(14)}${entry.what}`).join('\n')}\n`);
+  else if (options.list) for (const { name, what } of scenarios) process.stdout.write(`${name.padEnd(14)}${what}\n`);
   else process.exitCode = await main(options);
 } catch (error) {
   note(error instanceof Error ? error.message : String(error));

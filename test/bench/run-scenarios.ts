@@ -73,7 +73,7 @@ export async function runScenarios(
       }
     }
     for (let round = 1; round <= rounds; round += 1) {
-      for (const [target, done] of [...results]) {
+      for (const [target, done] of results) {
         try {
           const result = await measure(scenario, target, size);
           done.push(result);

@@ -41,7 +41,8 @@ export function isEmptySync(answer: SyncAnswer): boolean {
 export async function syncUntilQuiet(world: World, user: BenchUser): Promise<string> {
   let since: string | null = null;
   for (let tries = 0; tries < 20; tries += 1) {
-    const answer: SyncAnswer = await world.http.json<SyncAnswer>('GET', syncPath(since, since === null ? 0 : 200), user.accessToken);
+    const path: string = syncPath(since, since === null ? 0 : 200);
+    const answer: SyncAnswer = await world.http.json<SyncAnswer>('GET', path, user.accessToken);
     if (since !== null && isEmptySync(answer)) return answer.next_batch;
     since = answer.next_batch;
   }
