@@ -86,8 +86,12 @@ export function checkFederatedHome({ event, create }: RuleInput): void {
   if (!homes.some(({ server_name: name }) => name === event.pdu.home)) reject('p5', 'the room does not federate');
 }
 
-/** Rule 5, restricted joins: a home of the authorising user has signed too, with its home key. */
+/**
+ * Rule 5, restricted joins: a home of the authorising user has signed too, with its home key. Other memberships have no
+ * authoriser: they do not cite one's membership, so nobody could look up the record.
+ */
 export function checkCosignedByHome({ event, state, ctx }: RuleInput, authoriser: string): void {
+  if (jsonMember(event.pdu.content, 'membership') !== 'join') reject('p5', 'only joins name an authorising user');
   const homes = recordOf(state.get('m.room.member', authoriser))?.homes ?? [];
   const signed = homes.some(({ server_name: name, key_id: keyId, key }) =>
     ctx.verifyHomeSignature(event, name, keyId, key));

@@ -24,7 +24,7 @@ const SERVER_KEY_ID = /^ed25519:[!-~]{1,64}$/;
  */
 export function readHomeRecord(value: unknown): HomeRecord {
   const record = objectAt(value, 'record');
-  check(isText(record['user_id']) && isUserId(record['user_id'], { historical: true }), 'user_id');
+  check(isUserId(record['user_id'], { historical: true }), 'user_id');
   readGenesis(record['genesis']);
   if (record['account_key_cert'] !== null) readCert(record['account_key_cert']);
   check(isCount(record['epoch']), 'epoch');
