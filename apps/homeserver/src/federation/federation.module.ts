@@ -3,7 +3,9 @@ import { Global, Module } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { Clock } from '../observability/clock.js';
 import { Random } from '../observability/random.js';
+import { RemoteProfiles } from '../accounts/remote-profiles.js';
 import { EduHandlers } from './edu-handlers.js';
+import { FederatedProfiles } from './federated-profiles.js';
 import { FederationClient } from './federation-client.js';
 import { RequestVerifier } from './inbound/request-verifier.js';
 import { KeyRing } from './keys/key-ring.js';
@@ -36,13 +38,14 @@ import { ServerRequests } from './outgoing/server-requests.js';
         new ServerKeys(config, clock, await readSigningKeyFile(join(config.dataDir, 'signing.key'), random)),
     },
     { provide: NameResolver, useClass: SystemResolver },
+    { provide: RemoteProfiles, useClass: FederatedProfiles },
     AddressGuard, HttpsTransport, ServerDiscovery, ServerRequests, Destinations,
     KeyStore, KeyRing, FederationClient, RequestVerifier, EduHandlers,
     OutboxStore, MissedStore, Outbox, PduOutbox, EduOutbox,
   ],
   exports: [
     ServerKeys, KeyRing, FederationClient, RequestVerifier, EduHandlers, PduOutbox, EduOutbox, Destinations,
-    NameResolver, AddressGuard, HttpsTransport,
+    RemoteProfiles, NameResolver, AddressGuard, HttpsTransport,
   ],
 })
 export class FederationModule {}

@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { AccountsModule } from '../accounts/accounts.module.js';
+import { InboundTransactions } from '../federation/inbound/inbound-transactions.js';
+import { KeysController } from './keys/keys.controller.js';
+import { QueryController } from './query/query.controller.js';
+import { SignedRequests } from './signed-requests.js';
+import { TransactionsController } from './transactions/transactions.controller.js';
+import { VersionController } from './version/version.controller.js';
+
+/** The Server-Server API. */
+@Module({
+  imports: [AccountsModule],
+  controllers: [KeysController, VersionController, QueryController, TransactionsController],
+  providers: [SignedRequests, InboundTransactions],
+})
+export class FederationApiModule {}

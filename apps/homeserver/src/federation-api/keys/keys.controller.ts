@@ -1,0 +1,66 @@
+import { Controller, Get, Param, Post } from '@nestjs/common';
+import { z } from 'zod';
+import { canonicalJson, type JsonObject } from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { KeyRing } from '../../federation/keys/key-ring.js';
+import { ServerKeys } from '../../federation/keys/server-keys.js';
+import { Auth } from '../../http/auth.decorator.js';
+import { JsonBody, QueryParams } from '../../http/param.decorators.js';
+import { queryNumber } from '../../http/query-schemas.js';
+import { RawJson } from '../../http/raw-json.js';
+import { Clock } from '../../observability/clock.js';
+
+/** Servers in one notary query; each may have to be asked. */
+const MAX_SERVERS = 100;
+
+const Minimum = z.object({ minimum_valid_until_ts: z.int().nonnegative().optional() });
+const NotaryQuery = z.object({ server_keys: z.record(z.string(), z.record(z.string(), Minimum)) });
+const SingleQuery = z.object({ minimum_valid_until_ts: queryNumber(Number.MAX_SAFE_INTEGER).optional() });
+
+/** Signing keys (server-server API, §Retrieving server keys): this server's, and as a notary those of others. Not signed requests. */
+@Controller('/_matrix/key/v2')
+export class KeysController {
+  constructor(
+    private readonly own: ServerKeys,
+    private readonly ring: KeyRing,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The key id in the path is deprecated and changes nothing. */
+  @Get(['/server', '/server/:keyId'])
+  @Auth('none')
+  server(): RawJson {
+    return new RawJson(this.own.published());
+  }
+
+  @Get(['/query/:serverName', '/query/:serverName/:keyId'])
+  @Auth('none')
+  async query(@Param('serverName') serverName: string, @QueryParams(SingleQuery) query: z.output<typeof SingleQuery>): Promise<RawJson> {
+    return this.#answer([[serverName, query.minimum_valid_until_ts]]);
+  }
+
+  @Post('/query')
+  @Auth('none')
+  async queryMany(@JsonBody(NotaryQuery) body: z.output<typeof NotaryQuery>): Promise<RawJson> {
+    const wanted = Object.entries(body.server_keys);
+    if (wanted.length > MAX_SERVERS) throw MatrixError.badJson(`server_keys: at most ${MAX_SERVERS} servers`);
+    return this.#answer(
+      wanted.map(([serverName, keys]) => {
+        const minima = Object.values(keys).map((key) => key.minimum_valid_until_ts ?? 0);
+        return [serverName, minima.length > 0 ? minima.reduce((a, b) => Math.max(a, b)) || undefined : undefined];
+      }),
+    );
+  }
+
+  async #answer(wanted: readonly (readonly [serverName: string, minimum: number | undefined])[]): Promise<RawJson> {
+    const found = await Promise.all(wanted.map(([serverName, minimum]) => this.#one(serverName, minimum ?? this.clock.now())));
+    return new RawJson(`{"server_keys":[${found.filter((text) => text !== undefined).join(',')}]}`);
+  }
+
+  async #one(serverName: string, minimum: number): Promise<string | undefined> {
+    if (serverName === this.own.serverName) return this.own.published();
+    const json = await this.ring.response(serverName, minimum);
+    // The notary's signature goes beside the server's own.
+    return json === undefined ? undefined : canonicalJson(this.own.sign(JSON.parse(json) as JsonObject));
+  }
+}

@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { serverNameOf } from '#federation';
+import type { Profile } from '../accounts/profiles.js';
+import { RemoteProfiles } from '../accounts/remote-profiles.js';
+import { MatrixError } from '../errors/matrix-error.js';
+import { Clock } from '../observability/clock.js';
+import { FederationClient } from './federation-client.js';
+
+const MAX_CACHED = 5_000;
+const LIFETIME_MS = 60_000;
+const TIMEOUT_MS = 10_000;
+const MAX_BYTES = 128 * 1024;
+
+/** Profiles asked of the account's own server (`GET /query/profile`), remembered for a minute. */
+@Injectable()
+export class FederatedProfiles extends RemoteProfiles {
+  readonly #cache = new LRUCache<string, { profile: Profile; expires: number }>({ max: MAX_CACHED });
+
+  constructor(
+    private readonly client: FederationClient,
+    private readonly clock: Clock,
+  ) {
+    super();
+  }
+
+  override async get(userId: string, field?: string): Promise<Profile> {
+    const key = JSON.stringify([userId, field]);
+    const known = this.#cache.get(key);
+    if (known && known.expires > this.clock.now()) return known.profile;
+    const profile = await this.client.request<Profile>({
+      destination: serverNameOf(userId),
+      method: 'GET',
+      path: '/_matrix/federation/v1/query/profile',
+      query: { user_id: userId, field },
+      timeoutMs: TIMEOUT_MS,
+      maxBytes: MAX_BYTES,
+    });
+    if (typeof profile !== 'object' || profile === null || Array.isArray(profile)) {
+      throw MatrixError.unknown(502, `${serverNameOf(userId)} answered with something that is no profile`);
+    }
+    this.#cache.set(key, { profile, expires: this.clock.now() + LIFETIME_MS });
+    return profile;
+  }
+}
