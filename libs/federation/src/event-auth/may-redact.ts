@@ -13,7 +13,9 @@ import { powerLevelsOf } from './power-levels-of.js';
  *
  * @param state the state at the redaction
  */
-export function mayRedact(redaction: RoomEvent, target: RoomEvent, state: StateReader, rules: RoomVersionRules): boolean {
+export function mayRedact(
+  redaction: RoomEvent, target: RoomEvent, state: StateReader, rules: RoomVersionRules,
+): boolean {
   if (redaction.roomId !== target.roomId) return false;
   const { sender } = redaction.pdu;
   const isOwn = rules.portable

@@ -8,7 +8,9 @@ export const carol = '@carol:c.example';
 export const dave = '@dave:d.example';
 
 /** A room that alice made, with levels, where bob (50) and carol (0) are; dave is outside. */
-export function populatedRoom(rules: RoomVersionRules, joinRule = 'public', levels: JsonObject = {}, create: JsonObject = {}): RoomFixture {
+export function populatedRoom(
+  rules: RoomVersionRules, joinRule = 'public', levels: JsonObject = {}, create: JsonObject = {},
+): RoomFixture {
   const made = RoomFixture.founded(rules, alice, create);
   made.send({ type: 'm.room.power_levels', sender: alice, stateKey: '', content: {
     users: { ...(rules.privilegedCreators ? {} : { [alice]: 100 }), [bob]: 50 }, invite: 50, ...levels,

@@ -37,7 +37,7 @@ export function checkPowerLevels(input: RuleInput): void {
       // Nobody changes or removes an entry above themselves …
       if (before !== undefined && before > own) reject(`${n(2)}.1`, `${name}.${key} was above the sender's level`);
       // … or sets one there.
-      if (after !== undefined && after > own) reject(`${n(3)}.1`, `${name}.${key} becomes higher than the sender's level`);
+      if (after !== undefined && after > own) reject(`${n(3)}.1`, `${name}.${key} becomes higher than the sender`);
     }
   }
   for (const [userId, before, after] of changes(previous, content, 'users', read)) {
@@ -46,7 +46,7 @@ export function checkPowerLevels(input: RuleInput): void {
       reject(`${n(4)}.1`, `the level of ${userId} was not below the sender's`);
     }
     // Nobody raises anyone above themselves.
-    if (after !== undefined && after > own) reject(`${n(5)}.1`, `the level of ${userId} becomes higher than the sender's`);
+    if (after !== undefined && after > own) reject(`${n(5)}.1`, `${userId} becomes higher than the sender`);
   }
 }
 
@@ -63,7 +63,8 @@ function checkShape({ event, create, rules, numbers }: RuleInput): void {
     for (const name of LEVEL_MAPS) {
       const map = jsonMember(content, name);
       if (map === undefined) continue;
-      if (!isJsonObject(map) || !Object.values(map).every(isLevel)) reject(`${n}.2`, `${name} does not map to integers`);
+      const valid = isJsonObject(map) && Object.values(map).every(isLevel);
+      if (!valid) reject(`${n}.2`, `${name} does not map to integers`);
     }
   }
   // Users are user ids, and their levels are levels.
@@ -84,7 +85,7 @@ function* changes(
 ): Generator<[key: string, before: number | undefined, after: number | undefined]> {
   const before = jsonMember(previous, name);
   const after = jsonMember(next, name);
-  const keys = new Set([...Object.keys(isJsonObject(before) ? before : {}), ...Object.keys(isJsonObject(after) ? after : {})]);
+  const keys = new Set([before, after].flatMap((map) => (isJsonObject(map) ? Object.keys(map) : [])));
   for (const key of keys) {
     const [was, is] = [read(before, key), read(after, key)];
     if (was !== is) yield [key, was, is];

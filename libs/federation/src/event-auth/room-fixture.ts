@@ -1,9 +1,13 @@
-import { buildEvent, jsonMember, signatureInput, stateKeyOf, type EventDraft, type JsonObject, type RoomEvent } from '../events/index.js';
+import {
+  buildEvent, jsonMember, signatureInput, stateKeyOf, type EventDraft, type JsonObject, type RoomEvent,
+} from '../events/index.js';
 import { signHomeRecord, type HomeGenesis, type HomeRecord } from '../home-record/index.js';
 import { localpartOf, serverNameOf } from '../identifiers/index.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
 import { sha256, signingKeyFromSeed, verifySignature, type SigningKey } from '../signing/index.js';
-import { AuthError, authStateKeys, checkAuth, checkAuthEvents, stateOf, type AuthContext, type StateReader } from './index.js';
+import {
+  AuthError, authStateKeys, checkAuth, checkAuthEvents, stateOf, type AuthContext, type StateReader,
+} from './index.js';
 
 // Rooms for the tests: real events with real signatures, made from names alone, so that every run makes the same ones.
 
@@ -20,7 +24,9 @@ export function genesisOf(userId: string, founding = 'first'): HomeGenesis {
 }
 
 /** A record of an account whose home keys are `keyOf('<user> at <home>')`. */
-export function recordFor(userId: string, seq: number, homes: string[], change: Partial<HomeRecord> = {}, founding = 'first'): HomeRecord {
+export function recordFor(
+  userId: string, seq: number, homes: string[], change: Partial<HomeRecord> = {}, founding = 'first',
+): HomeRecord {
   return signHomeRecord({
     user_id: userId, genesis: genesisOf(userId, founding), account_key_cert: null, epoch: 0, seq, master_key: null,
     homes: homes.map((name, priority) => ({
@@ -82,7 +88,8 @@ export class RoomFixture {
 
   createOf(creator: string, content: JsonObject = {}): Sent {
     const named: JsonObject = this.rules.implicitCreator ? {} : { creator };
-    return { type: 'm.room.create', sender: creator, stateKey: '', content: { room_version: this.rules.id, ...named, ...content } };
+    const all: JsonObject = { room_version: this.rules.id, ...named, ...content };
+    return { type: 'm.room.create', sender: creator, stateKey: '', content: all };
   }
 
   fork(): RoomFixture {
@@ -111,13 +118,15 @@ export class RoomFixture {
       auth_events: [],
       ...(sent.stateKey !== undefined && { state_key: sent.stateKey }),
     };
-    const cited = sent.auth ?? authStateKeys(draft, this.rules).map(([type, key]) => this.state.get(stateKeyOf(type, key)));
+    const cited = sent.auth
+      ?? authStateKeys(draft, this.rules).map(([type, key]) => this.state.get(stateKeyOf(type, key)));
     draft.auth_events = cited.filter((event) => event !== undefined).map(({ eventId }) => eventId);
     if (sent.type !== 'm.room.create') draft.room_id = sent.roomId ?? this.create.roomId;
     else if (!this.rules.roomIdIsCreateHash) draft.room_id = sent.roomId ?? `!room:${serverNameOf(sent.sender)}`;
     const name = sent.home ?? this.recordOf(sent.sender).homes[0]!.server_name;
     if (this.rules.portable) draft.home = name;
-    const event = buildEvent(draft, this.rules, { name, key: keyOf(this.rules.portable ? `${sent.sender} at ${name}` : name) });
+    const key = keyOf(this.rules.portable ? `${sent.sender} at ${name}` : name);
+    const event = buildEvent(draft, this.rules, { name, key });
     this.events.set(event.eventId, event);
     return event;
   }
@@ -166,7 +175,8 @@ export class RoomFixture {
   }
 
   private contentOf({ type, sender, stateKey, content = {}, record }: Sent): JsonObject {
-    if (!this.rules.portable || (type !== 'm.room.member' && type !== 'm.room.create') || record === null) return content;
+    const holdsRecord = type === 'm.room.member' || type === 'm.room.create';
+    if (!this.rules.portable || !holdsRecord || record === null) return content;
     const current = this.state.get(stateKeyOf('m.room.member', stateKey ?? ''));
     const own = type === 'm.room.create' || stateKey === sender ? this.recordOf(sender) : undefined;
     const carried = record ?? own ?? jsonMember(current?.pdu.content, 'home_record');

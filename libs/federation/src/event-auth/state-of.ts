@@ -1,7 +1,7 @@
 import { stateKeyOf, type RoomEvent } from '../events/index.js';
 import type { StateReader } from './auth-context.js';
 
-/** A state made of events; a later one replaces an earlier one of the same key. Events that are no state are left out. */
+/** A state made of events: a later one replaces an earlier one of the same key, and what is no state is left out. */
 export function stateOf(events: Iterable<RoomEvent>): StateReader {
   const byKey = new Map<string, RoomEvent>();
   for (const event of events) {

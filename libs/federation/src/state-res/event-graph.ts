@@ -21,7 +21,9 @@ export function authChain(from: Iterable<string>, lookup: EventLookup): Set<stri
 }
 
 /** The auth event of an event for a type and a state key; the first one, where there are several. */
-export function authEventOf(event: RoomEvent, type: string, stateKey: string, lookup: EventLookup): RoomEvent | undefined {
+export function authEventOf(
+  event: RoomEvent, type: string, stateKey: string, lookup: EventLookup,
+): RoomEvent | undefined {
   for (const id of event.pdu.auth_events) {
     const cited = lookup(id);
     if (cited?.pdu.type === type && cited.pdu.state_key === stateKey) return cited;

@@ -26,7 +26,9 @@ export function fullConflictedSet(
  * cites is then in every chain. The chains given start from the conflicted events only; what the unconflicted ones
  * lead to is in every set's chain, so it is looked at only when there is something that it could take away.
  */
-function authDifference(chains: ReadonlyArray<ReadonlySet<string>>, split: SplitStates, lookup: EventLookup): Set<string> {
+function authDifference(
+  chains: ReadonlyArray<ReadonlySet<string>>, split: SplitStates, lookup: EventLookup,
+): Set<string> {
   const difference = new Set<string>();
   for (const chain of chains) {
     for (const id of chain) if (!chains.every((other) => other.has(id))) difference.add(id);

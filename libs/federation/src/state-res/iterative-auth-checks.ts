@@ -17,7 +17,9 @@ export interface AuthChecksInput {
  * The iterative auth checks ("State resolution", definitions): applies each state event in turn to `state`, if the
  * authorization rules allow it there. What the state lacks is taken from the event's own auth events, unless rejected.
  */
-export function applyIterativeAuthChecks(state: Map<string, string>, events: Iterable<RoomEvent>, input: AuthChecksInput): void {
+export function applyIterativeAuthChecks(
+  state: Map<string, string>, events: Iterable<RoomEvent>, input: AuthChecksInput,
+): void {
   for (const event of events) {
     const key = stateKeyOfEvent(event);
     if (key === undefined || !isAllowed(event, readerFor(event, state, input), input)) continue;

@@ -9,8 +9,8 @@ import { compareByTime } from './power-ordering.js';
 export function mainlineOrdering(
   events: readonly RoomEvent[], powerLevels: RoomEvent | undefined, lookup: EventLookup,
 ): RoomEvent[] {
-  // Power levels event → index in the mainline, Infinity where its own chain never meets the mainline. It starts as the
-  // mainline and remembers all that is walked, so that every link is followed once.
+  // Power levels event → index in the mainline, Infinity where its own chain never meets the mainline. It starts as
+  // the mainline and remembers all that is walked, so that every link is followed once.
   const positions = new Map<string, number>();
   for (let at = powerLevels; at && !positions.has(at.eventId); at = previousLevels(at, lookup)) {
     positions.set(at.eventId, positions.size);
