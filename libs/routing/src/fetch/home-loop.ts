@@ -50,7 +50,11 @@ export class HomeLoop {
       if ('done' in result) return result.done;
       // An answer tells the app more than silence does.
       if (!last || 'answer' in result.failed || !('answer' in last)) last = result.failed;
-      if (result.mayHaveHappened && plan.kind.repeat === 'unsent') break;
+      if (result.mayHaveHappened && plan.kind.repeat === 'unsent') {
+        // The app will try again, and should then not meet the same home if that is dead.
+        if ('error' in result.failed) void this.parts.probe.probe(serverName);
+        break;
+      }
       const count = (failures.get(serverName) ?? 0) + 1;
       failures.set(serverName, count);
       await this.decideOnHome(serverName, plan, result, count, exclude);

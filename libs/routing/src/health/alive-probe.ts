@@ -25,17 +25,17 @@ export class AliveProbe {
   private readonly watched = new Map<string, number>();
   private readonly running = new Set<AbortController>();
   private stopTicks?: () => void;
-  private othersAt = 0;
+  /** Outlives the pauses between long polls; else it would never come. */
+  private othersAt: number;
 
-  constructor(private readonly parts: AliveProbeParts) {}
+  constructor(private readonly parts: AliveProbeParts) {
+    this.othersAt = parts.clock.now() + probeOthersEveryMs;
+  }
 
   /** Watches a home until the returned function is called. */
   watch(serverName: string): () => void {
     this.watched.set(serverName, (this.watched.get(serverName) ?? 0) + 1);
-    if (!this.stopTicks) {
-      this.othersAt = this.parts.clock.now() + probeOthersEveryMs;
-      this.scheduleTick();
-    }
+    if (!this.stopTicks) this.scheduleTick();
     let open = true;
     return () => {
       if (!open) return;
