@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
+import { AdminApiModule } from './admin-api/admin-api.module.js';
+import { AccountsApiModule } from './client-api/accounts-api.module.js';
 import { HealthController } from './health.controller.js';
 import { HttpModule } from './http/http.module.js';
 
 /** All parts of the server, on top of the core (core.module.ts). Each folder's module is one line here. */
 @Module({
-  imports: [HttpModule],
+  imports: [HttpModule, AccountsApiModule, AdminApiModule],
   controllers: [HealthController],
 })
 export class AppModule {}

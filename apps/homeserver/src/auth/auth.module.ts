@@ -3,6 +3,7 @@ import { AccountsModule } from '../accounts/accounts.module.js';
 import { Authenticator } from './authenticator.js';
 import { FirstRunAdmin } from './first-run-admin.js';
 import { LoginTypes } from './login-types.js';
+import { PasswordChange } from './password-change.js';
 import { PasswordLogin } from './password-login.js';
 import { Passwords } from './passwords.js';
 import { Registration } from './registration.js';
@@ -19,6 +20,7 @@ import { UserNames } from './user-names.js';
     Authenticator,
     FirstRunAdmin,
     LoginTypes,
+    PasswordChange,
     PasswordLogin,
     Passwords,
     Registration,
@@ -33,6 +35,7 @@ import { UserNames } from './user-names.js';
     Authenticator,
     FirstRunAdmin,
     LoginTypes,
+    PasswordChange,
     Passwords,
     Registration,
     RegistrationTokens,

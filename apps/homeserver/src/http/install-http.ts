@@ -9,6 +9,8 @@ import type { RouteTable } from './route-table.js';
 const FEDERATION_BODY_LIMIT = 16 * 1024 * 1024;
 const BODY_LIMIT = 4 * 1024 * 1024;
 
+const R0_PATH = /^\/_matrix\/(client|media)\/r0\//;
+
 const corsHeaders = {
   'access-control-allow-origin': '*',
   'access-control-allow-methods': 'GET, POST, PUT, DELETE, OPTIONS',
@@ -23,6 +25,8 @@ export const fastifyOptions = {
   // X-Forwarded-For is believed from a reverse proxy on this machine only.
   trustProxy: 'loopback',
   skipMiddie: true,
+  // COMPAT(clients of the r0 specification): the paths are the same as those of v3.
+  rewriteUrl: (request: { url?: string }): string => (request.url ?? '/').replace(R0_PATH, '/_matrix/$1/v3/'),
   frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
     reply
       .code(error.statusCode ?? 400)

@@ -19,13 +19,17 @@ export const ClientAddress = createParamDecorator((_data: unknown, context: Exec
  * The JSON body, checked by the schema. An empty body counts as `{}`, so a schema with required members refuses it with
  * M_MISSING_PARAM. Nest's own `@Body()` would give the unparsed text.
  */
-export const JsonBody = createParamDecorator((schema: z.ZodType, context: ExecutionContext) =>
-  validate(schema, bodyOf(requestOf(context)) ?? {}, 'M_BAD_JSON'),
+export const JsonBody = (schema: z.ZodType): ParameterDecorator => jsonBody({ check: schema });
+// In an object, because Nest takes whatever has a method `transform`, as zod's schemas do, for a pipe; and `schema` as the name
+// of its member for its own option.
+const jsonBody = createParamDecorator(({ check }: { check: z.ZodType }, context: ExecutionContext) =>
+  validate(check, bodyOf(requestOf(context)) ?? {}, 'M_BAD_JSON'),
 );
 
 /** The query parameters, checked by the schema; see query-schemas.ts for numbers and booleans. */
-export const QueryParams = createParamDecorator((schema: z.ZodType, context: ExecutionContext) =>
-  validate(schema, requestOf(context).query, 'M_INVALID_PARAM'),
+export const QueryParams = (schema: z.ZodType): ParameterDecorator => queryParams({ check: schema });
+const queryParams = createParamDecorator(({ check }: { check: z.ZodType }, context: ExecutionContext) =>
+  validate(check, requestOf(context).query, 'M_INVALID_PARAM'),
 );
 
 /**

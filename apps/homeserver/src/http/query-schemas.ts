@@ -16,3 +16,9 @@ export const queryBoolean = z.enum(['true', 'false']).transform((word) => word =
 /** A query parameter that may be repeated; always a list. */
 export const queryList = (maxItems: number) =>
   z.union([z.string().transform((one) => [one]), z.array(z.string()).max(maxItems)]);
+
+/** Optional text of a body; clients send null for what they leave out. */
+export const optionalText = (max: number) =>
+  text(max)
+    .nullish()
+    .transform((value) => value ?? undefined);

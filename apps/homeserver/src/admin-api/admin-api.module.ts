@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
+import { RegistrationNonces } from './registration-nonces.js';
+import { RegistrationTokensController } from './registration-tokens.controller.js';
+import { SharedSecretRegistrationController } from './shared-secret-registration.controller.js';
+
+@Module({
+  imports: [AuthModule],
+  controllers: [SharedSecretRegistrationController, RegistrationTokensController],
+  providers: [RegistrationNonces],
+})
+export class AdminApiModule {}

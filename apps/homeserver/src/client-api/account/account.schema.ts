@@ -1,0 +1,12 @@
+import { z } from 'zod';
+import { authDataSchema } from '../../auth/user-interactive-auth.js';
+
+export const passwordSchema = z.object({
+  auth: authDataSchema.optional(),
+  new_password: z.string().max(4096),
+  logout_devices: z.boolean().default(true),
+});
+export type PasswordBody = z.output<typeof passwordSchema>;
+
+export const deactivationSchema = z.object({ auth: authDataSchema.optional(), erase: z.boolean().default(false) });
+export type DeactivationBody = z.output<typeof deactivationSchema>;

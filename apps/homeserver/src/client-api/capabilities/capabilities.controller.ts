@@ -1,0 +1,32 @@
+import { Controller, Get } from '@nestjs/common';
+import { roomVersions } from '#federation';
+import type { Requester } from '../../accounts/requester.js';
+import { Config } from '../../config/config.js';
+import { Auth } from '../../http/auth.decorator.js';
+import { CurrentUser } from '../../http/param.decorators.js';
+
+@Controller('/_matrix/client/v3/capabilities')
+export class CapabilitiesController {
+  constructor(private readonly config: Config) {}
+
+  @Get()
+  @Auth('user-or-guest')
+  capabilities(@CurrentUser() requester: Requester): object {
+    const isMember = { enabled: !requester.isGuest };
+    return {
+      capabilities: {
+        'm.room_versions': {
+          default: this.config.defaultRoomVersion,
+          available: Object.fromEntries(roomVersions.map(({ id, stable }) => [id, stable ? 'stable' : 'unstable'])),
+        },
+        'm.change_password': isMember,
+        'm.set_displayname': { enabled: true },
+        'm.set_avatar_url': { enabled: true },
+        'm.profile_fields': { enabled: true },
+        'm.3pid_changes': { enabled: false },
+        'm.get_login_token': { enabled: false },
+        ...(requester.isAdmin ? { 'm.account_moderation': { suspend: true, lock: true } } : {}),
+      },
+    };
+  }
+}
