@@ -96,7 +96,8 @@ export class FakeHome {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   }
 
-  private async handle(request: SeenRequest): Promise<{ status: number; body: unknown }> {
+  /** The answer of a home that is well, without HTTP. */
+  async handle(request: SeenRequest): Promise<{ status: number; body: unknown }> {
     const { method, path, query } = request;
     if (path.endsWith('/versions')) return ok({ versions: ['v1.11'] });
     if (path.endsWith('/login/nonce')) return ok({ nonce: `${this.serverName} ${++this.nonces}` });
