@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Type } from '@nestjs/common';
 import { Config } from '../../apps/homeserver/src/config/config.js';
 import type { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { freePort } from './free-port.js';
@@ -23,6 +24,8 @@ export interface NetworkOptions {
   readonly configs?: Readonly<Record<string, Partial<Config>>>;
   /** Shared clock; the wall clock otherwise. */
   readonly clock?: Clock;
+  /** In place of AppModule: servers of some parts only. */
+  readonly rootModule?: Type;
 }
 
 /**
@@ -64,7 +67,7 @@ export class Network {
     const databaseUrl = await createTestDatabase(this.cluster, database);
     for (let attempt = 1; ; attempt++) {
       const settings = { ...this.options.config, ...this.options.configs?.[label], ...config };
-      const server = new TestServer(label, await this.#config(databaseUrl, database, settings), this.options.clock);
+      const server = new TestServer(label, await this.#config(databaseUrl, database, settings), this.options.clock, this.options.rootModule);
       try {
         await server.start();
       } catch (error) {

@@ -14,6 +14,7 @@ export class TestServer {
     readonly label: string,
     readonly config: Config,
     private readonly clock?: Clock,
+    private readonly rootModule?: Type,
   ) {}
 
   /** The server name: `localhost:<TLS port>`. */
@@ -41,6 +42,7 @@ export class TestServer {
     mkdirSync(this.config.dataDir, { recursive: true });
     this.#running = await startServer(this.config, {
       clock: this.clock,
+      rootModule: this.rootModule,
       // PARTYLINE_TEST_LOG=debug shows the servers' logs.
       log: new Log(process.env['PARTYLINE_TEST_LOG'] ?? 'silent', { server: this.label }),
     });

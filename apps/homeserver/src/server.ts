@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { fileURLToPath } from 'node:url';
+import type { Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { WsAdapter } from '@nestjs/platform-ws';
@@ -25,6 +26,8 @@ export interface ServerOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
+  /** In place of AppModule: a server of some parts only. */
+  readonly rootModule?: Type;
 }
 
 /** A server that listens. */
@@ -75,7 +78,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       stopping,
       database: databaseOf(dataSource),
     });
-    app = await NestFactory.create<NestFastifyApplication>({ module: AppModule, imports: [core] }, adapter, {
+    app = await NestFactory.create<NestFastifyApplication>({ module: options.rootModule ?? AppModule, imports: [core] }, adapter, {
       logger: false,
       abortOnError: false,
       bodyParser: false,

@@ -83,7 +83,8 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     clearTimeout(grace);
     await this.#flushing;
     this.#seenBefore = this.#seen;
-    await this.#flush();
+    // What could not be stored is sent once more after the next start.
+    await this.#flush().catch((error: unknown) => this.log.error('the outgoing queues could not be stored', error));
   }
 
   /** The queue of a destination; this server itself has none. */

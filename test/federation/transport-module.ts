@@ -1,0 +1,45 @@
+import { Global, Injectable, Module } from '@nestjs/common';
+import { FederationModule } from '../../apps/homeserver/src/federation/federation.module.js';
+import { PduReceiver, type PduResults } from '../../apps/homeserver/src/federation/pdu-receiver.js';
+import { RoomAliasLookup } from '../../apps/homeserver/src/federation/room-alias-lookup.js';
+import { FederationApiModule } from '../../apps/homeserver/src/federation-api/federation-api.module.js';
+import { HttpModule } from '../../apps/homeserver/src/http/http.module.js';
+
+/** Stands where the rooms are in a whole server: takes PDUs of the form `{event_id, reject?}` and remembers them. */
+@Injectable()
+export class RecordingReceiver extends PduReceiver {
+  readonly received: { origin: string; eventId: string }[] = [];
+  /** Runs of `receive`. */
+  runs = 0;
+  /** Set to make the next runs wait. */
+  gate: Promise<void> = Promise.resolve();
+
+  override async receive(origin: string, pdus: readonly unknown[]): Promise<PduResults> {
+    this.runs++;
+    await this.gate;
+    const results: PduResults = {};
+    for (const { event_id: eventId, reject } of pdus as { event_id: string; reject?: boolean }[]) {
+      this.received.push({ origin, eventId });
+      results[eventId] = reject ? { error: 'not wanted' } : {};
+    }
+    return results;
+  }
+}
+
+@Injectable()
+class OneAlias extends RoomAliasLookup {
+  override async find(alias: string): Promise<{ roomId: string; servers: readonly string[] } | undefined> {
+    return alias.startsWith('#here:') ? { roomId: '!room:a.example', servers: ['a.example'] } : undefined;
+  }
+}
+
+@Global()
+@Module({
+  providers: [RecordingReceiver, { provide: PduReceiver, useExisting: RecordingReceiver }, { provide: RoomAliasLookup, useClass: OneAlias }],
+  exports: [PduReceiver, RecordingReceiver, RoomAliasLookup],
+})
+class RoomsStandIn {}
+
+/** A server that has the transport between servers and no rooms. */
+@Module({ imports: [HttpModule, FederationModule, FederationApiModule, RoomsStandIn] })
+export class TransportModule {}
