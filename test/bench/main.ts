@@ -85,7 +85,7 @@ function machine(): string {
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options.help) process.stdout.write(usage);
-  else if (options.list) for (const { name, what } of scenarios) process.stdout.write(`${name.padEnd(14)}${what}\n`);
+  else if (options.list) process.stdout.write(scenarios.map(({ name, what }) => `${name.padEnd(14)}${what}\n`).join(''));
   else process.exitCode = await main(options);
 } catch (error) {
   note(error instanceof Error ? error.message : String(error));

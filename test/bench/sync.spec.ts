@@ -1,4 +1,4 @@
-import { isEmptySync, syncPath } from './sync.ts';
+import { isEmptySync, syncPath, uniqueInitialSyncPath } from './sync.ts';
 
 describe('isEmptySync', () => {
   it('takes empty and absent sections alike', () => {
@@ -18,5 +18,10 @@ describe('syncPath', () => {
   it('escapes the token', () => {
     expect(syncPath('s1&x=2', 0)).toContain('&since=s1%26x%3D2');
     expect(syncPath(null, 0)).not.toContain('since');
+  });
+
+  it('never asks the same first sync twice', () => {
+    expect(uniqueInitialSyncPath(1)).not.toBe(uniqueInitialSyncPath(2));
+    expect(uniqueInitialSyncPath(1)).not.toContain('since');
   });
 });

@@ -5,7 +5,7 @@ import type { BenchUser } from '../registration.ts';
 import { always } from '../scenario.ts';
 import type { Scenario } from '../scenario.ts';
 import { median, percentile } from '../statistics.ts';
-import { isEmptySync, syncPath, syncUntilQuiet } from '../sync.ts';
+import { isEmptySync, syncPath, syncUntilQuiet, uniqueInitialSyncPath } from '../sync.ts';
 import type { SyncAnswer } from '../sync.ts';
 import { itemAt, kilobyte } from '../world.ts';
 import type { World } from '../world.ts';
@@ -31,9 +31,9 @@ export const initialSync: Scenario = {
   run: async ({ world }, size) => {
     const readers = await world.users('readers', size.readers);
     let bytes = 0;
-    const result = await runLoad(readers.length, { durationMs: size.windowMs }, async (client) => {
+    const result = await runLoad(readers.length, { durationMs: size.windowMs }, async (client, sequence) => {
       // Not "bytes += (await …)": that reads the sum before it waits and loses what the other clients add.
-      const text = await world.http.text('GET', syncPath(null, 0), itemAt(readers, client).accessToken);
+      const text = await world.http.text('GET', uniqueInitialSyncPath(sequence), itemAt(readers, client).accessToken);
       bytes += text.length;
     });
     return {
