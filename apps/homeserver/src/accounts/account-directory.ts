@@ -42,7 +42,8 @@ export class AccountDirectory implements OnModuleInit {
   }
 
   /**
-   * @param within runs in the transaction that creates the account, e.g. to use up a registration token; what it throws undoes all
+   * @param within runs in the transaction that creates the account, e.g. to use up a registration token; what it throws
+   *   undoes all
    * @throws MatrixError 400 M_USER_IN_USE
    */
   async create(account: NewAccount, within?: (tx: Transaction) => Promise<void>): Promise<void> {

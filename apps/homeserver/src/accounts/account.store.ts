@@ -13,7 +13,10 @@ const insert = statement(
   `INSERT INTO accounts (user_id, password_hash, is_guest, is_admin, appservice_id, created_ts) VALUES ($1, $2, $3, $4, $5, $6)
    ON CONFLICT DO NOTHING RETURNING user_id`,
 );
-const updatePassword = statement('account.password', 'UPDATE accounts SET password_hash = $2 WHERE user_id = $1 AND deactivated_ts IS NULL');
+const updatePassword = statement(
+  'account.password',
+  'UPDATE accounts SET password_hash = $2 WHERE user_id = $1 AND deactivated_ts IS NULL',
+);
 const updateStanding = statement(
   'account.standing',
   `UPDATE accounts SET is_admin = coalesce($2, is_admin), is_suspended = coalesce($3, is_suspended), is_locked = coalesce($4, is_locked)

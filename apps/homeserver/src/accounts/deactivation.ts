@@ -27,7 +27,7 @@ export class Deactivation {
     private readonly clock: Clock,
   ) {}
 
-  /** Logs everything out first, so that the account cannot act any more; then the listeners leave its rooms and erase its data. */
+  /** Logs out first, so that the account cannot act any more; then the listeners leave its rooms and erase its data. */
   async deactivate(userId: string, options: DeactivationOptions): Promise<void> {
     if (!(await this.store.deactivate(this.db, userId, this.clock.now()))) return;
     const devices = await this.devices.list(userId);

@@ -27,8 +27,8 @@ export class RegistrationTokensController {
   @Post('new')
   @Auth('user', { admin: true })
   async create(@JsonBody(schema) body: z.output<typeof schema>): Promise<object> {
-    const { token, uses_allowed: usesAllowed, expiry_time: expiresTs } = body;
-    return toBody(await this.tokens.create({ ...(token === undefined ? {} : { token }), usesAllowed: usesAllowed ?? null, expiresTs: expiresTs ?? null }));
+    const { token, uses_allowed: usesAllowed = null, expiry_time: expiresTs = null } = body;
+    return toBody(await this.tokens.create({ token, usesAllowed, expiresTs }));
   }
 
   @Get(':token')

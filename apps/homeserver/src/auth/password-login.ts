@@ -28,7 +28,8 @@ export class PasswordLogin implements OnModuleInit {
       provesOwner: (account) => account.passwordHash !== null,
       run: async (auth, userId) => {
         // Very old clients leave the identifier out: then it is the account that the token speaks for.
-        const named = auth['identifier'] === undefined && auth['user'] === undefined ? { ...auth, user: userId ?? undefined } : auth;
+        const isNamed = auth['identifier'] !== undefined || auth['user'] !== undefined;
+        const named = isNamed ? auth : { ...auth, user: userId ?? undefined };
         const account = await this.#check(named);
         if (account.userId !== userId) throw MatrixError.forbidden('This is another account');
       },

@@ -2,7 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { Database, type Queryable, statement } from '../storage/database.js';
 
 const columns = 'token, uses_allowed, used, expires_ts';
-const selectAll = statement('registration_token.list', `SELECT ${columns} FROM registration_tokens ORDER BY created_ts DESC LIMIT 1000`);
+const selectAll = statement(
+  'registration_token.list',
+  `SELECT ${columns} FROM registration_tokens ORDER BY created_ts DESC LIMIT 1000`,
+);
 const select = statement('registration_token.get', `SELECT ${columns} FROM registration_tokens WHERE token = $1`);
 const insert = statement(
   'registration_token.insert',

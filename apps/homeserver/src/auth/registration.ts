@@ -56,7 +56,8 @@ export class Registration implements OnModuleInit {
 
   /**
    * @returns the user id
-   * @throws UiaChallenge, or MatrixError 400 M_USER_IN_USE, M_INVALID_USERNAME, M_EXCLUSIVE, M_MISSING_PARAM; 403 M_FORBIDDEN where registration is closed
+   * @throws UiaChallenge, or MatrixError 400 M_USER_IN_USE, M_INVALID_USERNAME, M_EXCLUSIVE, M_MISSING_PARAM;
+   *   403 M_FORBIDDEN where registration is closed
    */
   async register(request: RegistrationRequest): Promise<string> {
     if (this.isClosed) throw MatrixError.forbidden('Registration is closed on this server');

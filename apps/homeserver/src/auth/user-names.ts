@@ -47,7 +47,9 @@ export class UserNames {
     if (!LOCALPART.test(localpart)) {
       throw new MatrixError(400, 'M_INVALID_USERNAME', 'A user name holds letters, digits and . _ = - / + only');
     }
-    if (Buffer.byteLength(userId) > MAX_USER_ID_BYTES) throw new MatrixError(400, 'M_INVALID_USERNAME', 'This user name is too long');
+    if (Buffer.byteLength(userId) > MAX_USER_ID_BYTES) {
+      throw new MatrixError(400, 'M_INVALID_USERNAME', 'This user name is too long');
+    }
     return userId;
   }
 

@@ -1,4 +1,4 @@
-/** An answer that is JSON text already: returned from a controller, it goes out as it is (install-http.ts sets the serializer). */
+/** An answer that is JSON text already: a controller returns it, and it goes out as it is (install-http.ts). */
 export class RawJson {
   constructor(readonly text: string) {}
 }

@@ -5,7 +5,8 @@ import { MatrixError } from '../errors/matrix-error.js';
  * Checks what a client sent.
  *
  * @param fallback errcode for values of a wrong type: M_BAD_JSON for bodies, M_INVALID_PARAM for queries
- * @throws MatrixError 400: M_MISSING_PARAM where a required top-level member is missing, the `params.errcode` of a custom issue, or `fallback`
+ * @throws MatrixError 400: M_MISSING_PARAM where a required top-level member is missing, the `params.errcode` of a custom
+ *   issue, or `fallback`
  */
 export function validate<S extends z.ZodType>(schema: S, value: unknown, fallback: string): z.output<S> {
   const result = schema.safeParse(value);
@@ -15,7 +16,8 @@ export function validate<S extends z.ZodType>(schema: S, value: unknown, fallbac
   if (issue.code === 'custom' && typeof issue.params?.['errcode'] === 'string') {
     throw new MatrixError(400, issue.params['errcode'], issue.message);
   }
-  const isMissing = issue.path.length === 1 && typeof value === 'object' && value !== null && !Object.hasOwn(value, issue.path[0]!);
+  const isObject = typeof value === 'object' && value !== null;
+  const isMissing = isObject && issue.path.length === 1 && !Object.hasOwn(value, issue.path[0]!);
   if (isMissing) throw MatrixError.missingParam(`Missing ${where}`);
   throw new MatrixError(400, fallback, where === '' ? issue.message : `${where}: ${issue.message}`);
 }

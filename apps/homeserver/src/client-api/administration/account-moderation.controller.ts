@@ -74,7 +74,9 @@ export class AccountModerationController {
     });
     return {
       user_id: userId,
-      devices: Object.fromEntries(devices.map((device) => [device.deviceId, { sessions: [{ connections: [connection(device)] }] }])),
+      devices: Object.fromEntries(
+        devices.map((device) => [device.deviceId, { sessions: [{ connections: [connection(device)] }] }]),
+      ),
     };
   }
 

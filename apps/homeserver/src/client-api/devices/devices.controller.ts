@@ -47,7 +47,8 @@ export class DevicesController {
   ): Promise<object> {
     const { userId } = requester;
     const displayName = body.display_name;
-    if (requester.appserviceId !== undefined && (await this.devices.upsert({ userId, deviceId, displayName: displayName ?? null }))) {
+    const mayMake = requester.appserviceId !== undefined;
+    if (mayMake && (await this.devices.upsert({ userId, deviceId, displayName: displayName ?? null }))) {
       reply.code(201);
     } else if (displayName !== undefined) {
       await this.devices.rename(userId, deviceId, displayName);
