@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import { type AccountChange, AccountOps } from '../accounts/account-ops.js';
+import { Bus } from '../bus/bus.js';
+import { MatrixError } from '../errors/matrix-error.js';
+import { Database, type Transaction } from '../storage/database.js';
+import { StreamPositions } from '../storage/stream-positions.js';
+import { type Positioned, StreamWriter } from '../storage/stream-writer.js';
+import { type AccountDataKey, AccountDataStore } from './account-data.store.js';
+
+/** Entries of one account over all rooms. */
+const MAX_ENTRIES = 50_000;
+
+/** A change of one entry. */
+export interface AccountDataChange extends AccountDataKey {
+  /**
+   * The new content from the present one (JSON texts; null where nothing is set). Runs in the order of the stream, so that
+   * changes of parts do not lose each other. What it throws is what `submit` rejects with.
+   */
+  readonly change: (present: string | null) => string;
+  /** What other homes of the account are told of the new content; nothing for what came from there. */
+  readonly ops: (json: string) => readonly AccountChange[];
+}
+
+type ChangeListener = (key: AccountDataKey) => void;
+
+/** The one writer of the `account` stream: account data, tags, push rules, read markers. */
+@Injectable()
+export class AccountDataWriter {
+  readonly #writer: StreamWriter<AccountDataChange>;
+  readonly #listeners = new Set<ChangeListener>();
+
+  constructor(
+    db: Database,
+    positions: StreamPositions,
+    bus: Bus,
+    private readonly store: AccountDataStore,
+    private readonly ops: AccountOps,
+  ) {
+    this.#writer = new StreamWriter<AccountDataChange>(
+      'account', db, positions, bus, (tx, items) => this.#write(tx, items), (item) => [item.userId],
+    );
+  }
+
+  /** Stores the change and wakes the account's syncs; resolves with its position. */
+  async submit(change: AccountDataChange): Promise<number> {
+    const pos = await this.#writer.submit(change);
+    for (const listener of this.#listeners) listener(change);
+    return pos;
+  }
+
+  /**
+   * Sets an entry, recorded for the account's other homes.
+   *
+   * @param roomId empty for data of the whole account
+   * @param json text of the content, an object; the caller has bounded it
+   */
+  set(userId: string, roomId: string, type: string, json: string): Promise<number> {
+    return this.submit({ userId, roomId, type, change: () => json, ops: () => [accountDataOp(roomId, type, json)] });
+  }
+
+  /** Called after a change is committed. */
+  onChanged(listener: ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #write(tx: Transaction, items: readonly Positioned<AccountDataChange>[]): Promise<void> {
+    const present = new Map((await this.store.getMany(tx, items.map(({ item }) => item))).map((entry) => [keyOf(entry), entry.json]));
+    const written = new Map<string, AccountDataKey & { json: string; pos: number }>();
+    const ops = new Map<string, AccountChange[]>();
+    const isNew = new Set<string>();
+    for (const { item, pos } of items) {
+      const key = keyOf(item);
+      const before = present.get(key) ?? null;
+      const json = item.change(before);
+      if (json === before) continue;
+      if (before === null) isNew.add(item.userId);
+      present.set(key, json);
+      written.set(key, { userId: item.userId, roomId: item.roomId, type: item.type, json, pos });
+      const changes = ops.get(item.userId) ?? [];
+      changes.push(...item.ops(json));
+      ops.set(item.userId, changes);
+    }
+    await this.store.upsert(tx, [...written.values()]);
+    if (isNew.size > 0) {
+      for (const count of (await this.store.counts(tx, [...isNew])).values()) {
+        if (count > MAX_ENTRIES) throw MatrixError.tooLarge('This account holds too much account data');
+      }
+    }
+    for (const [userId, changes] of ops) await this.ops.record(tx, userId, changes);
+  }
+}
+
+/** The operation that tells other homes of an entry. The value is JSON text: contents may hold numbers that canonical JSON lacks. */
+export function accountDataOp(roomId: string, type: string, json: string): AccountChange {
+  return roomId === ''
+    ? { kind: 'account_data', key: type, value: json }
+    : { kind: 'room_account_data', key: JSON.stringify([roomId, type]), value: json };
+}
+
+function keyOf({ userId, roomId, type }: AccountDataKey): string {
+  return `${userId}\0${roomId}\0${type}`;
+}
