@@ -1,0 +1,51 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Queryable, statement } from '../../storage/database.js';
+
+const selectKey = statement('home_key.get', 'SELECT key_id, seed FROM home_keys WHERE user_id = $1');
+const insertKey = statement(
+  'home_key.insert',
+  'INSERT INTO home_keys (user_id, key_id, seed, created_ts) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING user_id',
+);
+const selectCustody = statement('custody_key.get', 'SELECT account_seed, recovery_seed FROM custody_keys WHERE user_id = $1');
+const insertCustody = statement('custody_key.insert', 'INSERT INTO custody_keys (user_id, account_seed, recovery_seed) VALUES ($1, $2, $3)');
+const deleteCustody = statement('custody_key.delete', 'DELETE FROM custody_keys WHERE user_id = $1');
+
+export interface StoredKey {
+  readonly keyId: string;
+  readonly seed: Buffer;
+}
+
+/** Seeds of keys that this server holds in place of a person. */
+export interface CustodySeeds {
+  readonly account: Buffer;
+  readonly recovery: Buffer;
+}
+
+/** The tables `home_keys` and `custody_keys`. */
+@Injectable()
+export class HomeKeyStore {
+  constructor(private readonly db: Database) {}
+
+  async key(userId: string): Promise<StoredKey | undefined> {
+    const [row] = await this.db.query<{ key_id: string; seed: Buffer }>(selectKey, [userId]);
+    return row && { keyId: row.key_id, seed: row.seed };
+  }
+
+  /** @returns false when the account has a key here already */
+  async insertKey(db: Queryable, userId: string, key: StoredKey, now: number): Promise<boolean> {
+    return (await db.query(insertKey, [userId, key.keyId, key.seed, now])).length === 1;
+  }
+
+  async custody(userId: string): Promise<CustodySeeds | undefined> {
+    const [row] = await this.db.query<{ account_seed: Buffer; recovery_seed: Buffer }>(selectCustody, [userId]);
+    return row && { account: row.account_seed, recovery: row.recovery_seed };
+  }
+
+  async insertCustody(db: Queryable, userId: string, seeds: CustodySeeds): Promise<void> {
+    await db.query(insertCustody, [userId, seeds.account, seeds.recovery]);
+  }
+
+  async deleteCustody(db: Queryable, userId: string): Promise<void> {
+    await db.query(deleteCustody, [userId]);
+  }
+}

@@ -1,0 +1,137 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { canonicalJson, compareRecords, HomeRecordError, isEquivocation, readHomeRecord, verifyHomeRecord, type HomeRecord } from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Clock } from '../../observability/clock.js';
+import { Log } from '../../observability/log.js';
+import { Database, type Queryable } from '../../storage/database.js';
+import { AccountRecordStore, type KnownRecord } from './account-record.store.js';
+import { Endorsements } from './endorsements.js';
+import { InTurn } from './in-turn.js';
+
+/** A record takes one to two kilobytes. */
+const MAX_CACHED = 20_000;
+
+/** What became of a record that was handed in. `record` is the highest one now. */
+export interface AcceptedRecord {
+  readonly record: HomeRecord;
+  readonly outcome: 'new' | 'same' | 'older';
+}
+
+type ChangeListener = (record: HomeRecord, previous: HomeRecord | undefined) => void;
+
+/** The highest home record of every account that this server has seen (protocol §2). Records prove themselves, so anybody may bring one. */
+@Injectable()
+export class HomeRecords {
+  readonly #known = new LRUCache<string, KnownRecord>({ max: MAX_CACHED });
+  readonly #inTurn = new InTurn();
+  readonly #listeners = new Set<ChangeListener>();
+
+  constructor(
+    private readonly store: AccountRecordStore,
+    private readonly endorsements: Endorsements,
+    private readonly db: Database,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  async get(userId: string): Promise<HomeRecord | undefined> {
+    return (await this.#find(userId))?.record;
+  }
+
+  /** Whether the account key has signed two different records of one version. */
+  async isEquivocal(userId: string): Promise<boolean> {
+    return (await this.#find(userId))?.isEquivocal ?? false;
+  }
+
+  /**
+   * Takes a record from wherever it came and keeps the highest one of its account.
+   *
+   * @throws MatrixError 400 `M_BAD_JSON` (no record), 403 `M_FORBIDDEN` (it does not prove itself, is of another genesis than
+   *   the one known, or its domain does not stand for it)
+   */
+  async accept(value: unknown): Promise<AcceptedRecord> {
+    const record = verified(value);
+    // A frequent case on the way of every member event: it is the one that is known.
+    const known = await this.#find(record.user_id);
+    if (known && canonicalJson(known.record) === canonicalJson(record)) return { record: known.record, outcome: 'same' };
+    return this.#inTurn.run(record.user_id, () => this.#accept(record));
+  }
+
+  /** Stores the first record of an account that this server has just founded or endorsed. */
+  async found(db: Queryable, record: HomeRecord): Promise<void> {
+    await this.store.put(db, { record, isEndorsed: true, isEquivocal: false }, this.clock.now());
+    this.#known.delete(record.user_id);
+  }
+
+  /** Called after an account got a higher record; must not throw. */
+  onChanged(listener: ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #accept(record: HomeRecord): Promise<AcceptedRecord> {
+    const known = await this.#find(record.user_id);
+    if (!known) return this.#keep({ record, isEndorsed: await this.endorsements.check(record), isEquivocal: false }, undefined);
+    if (canonicalJson(known.record.genesis) !== canonicalJson(record.genesis)) return this.#otherGenesis(record, known);
+    const order = compareRecords(record, known.record);
+    if (isEquivocation(record, known.record)) {
+      this.log.warn('an account key has signed two records of one version', { userId: record.user_id });
+      const kept = { ...known, isEquivocal: true };
+      if (order < 0) {
+        await this.#store(kept);
+        return { record: known.record, outcome: 'older' };
+      }
+      return this.#keep({ ...kept, record }, known.record);
+    }
+    if (order <= 0) return { record: known.record, outcome: order === 0 ? 'same' : 'older' };
+    return this.#keep({ ...known, record }, known.record);
+  }
+
+  /** The first genesis that was seen stays, unless it could never be proven and this one can. */
+  async #otherGenesis(record: HomeRecord, known: KnownRecord): Promise<AcceptedRecord> {
+    if (!known.isEndorsed && (await this.endorsements.check(record))) {
+      return this.#keep({ record, isEndorsed: true, isEquivocal: false }, known.record);
+    }
+    throw MatrixError.forbidden('This name belongs to another account');
+  }
+
+  async #keep(next: KnownRecord, previous: HomeRecord | undefined): Promise<AcceptedRecord> {
+    await this.#store(next);
+    for (const listener of this.#listeners) listener(next.record, previous);
+    return { record: next.record, outcome: 'new' };
+  }
+
+  async #store(next: KnownRecord): Promise<void> {
+    await this.store.put(this.db, next, this.clock.now());
+    this.#known.set(next.record.user_id, next);
+  }
+
+  async #find(userId: string): Promise<KnownRecord | undefined> {
+    const cached = this.#known.get(userId);
+    if (cached) return cached;
+    const stored = await this.store.get(userId);
+    // A record that was stored meanwhile is newer than what was read.
+    const newer = this.#known.get(userId);
+    if (newer || !stored) return newer ?? stored;
+    this.#known.set(userId, stored);
+    return stored;
+  }
+}
+
+function verified(value: unknown): HomeRecord {
+  let record: HomeRecord;
+  try {
+    record = readHomeRecord(value);
+  } catch (error) {
+    if (error instanceof HomeRecordError) throw MatrixError.badJson(error.message);
+    throw error;
+  }
+  try {
+    verifyHomeRecord(record);
+  } catch (error) {
+    if (error instanceof HomeRecordError) throw MatrixError.forbidden(error.message);
+    throw error;
+  }
+  return record;
+}

@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { serverNameOf } from '#federation';
+import { AccountDirectory } from '../../accounts/account-directory.js';
+import { AccountServers } from '../../accounts/account-servers.js';
+import { HomeIdentities } from '../../accounts/identity/home-identities.js';
+import { Config } from '../../config/config.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { FederationClient } from '../../federation/federation-client.js';
+import { Clock } from '../../observability/clock.js';
+import { HomeRecords } from './home-records.js';
+import { recordPath } from './record-path.js';
+
+const TIMEOUT_MS = 5_000;
+/** A server that knows no records is not asked again about an account for so long. */
+const MISSING_FOR_MS = 10 * 60_000;
+
+/** Which servers serve an account, from its home record. */
+@Injectable()
+export class RecordServers extends AccountServers {
+  readonly #missing = new LRUCache<string, number>({ max: 20_000 });
+
+  constructor(
+    private readonly records: HomeRecords,
+    private readonly identities: HomeIdentities,
+    private readonly directory: AccountDirectory,
+    private readonly federation: FederationClient,
+    private readonly config: Config,
+    private readonly clock: Clock,
+  ) {
+    super();
+  }
+
+  override async of(userId: string): Promise<readonly string[]> {
+    const record = await this.records.get(userId);
+    if (!record || record.homes.length === 0) return [serverNameOf(userId)];
+    return [...record.homes].sort((a, b) => a.priority - b.priority).map((home) => home.server_name);
+  }
+
+  override async isPortable(userId: string): Promise<boolean> {
+    if (await this.records.get(userId)) return true;
+    try {
+      if (this.directory.has(userId)) return (await this.identities.record(userId)) !== undefined;
+      return await this.#fetch(userId);
+    } catch (error) {
+      // Servers without home records answer with an error, dead ones not at all.
+      if (error instanceof MatrixError) return false;
+      throw error;
+    }
+  }
+
+  async #fetch(userId: string): Promise<boolean> {
+    const server = serverNameOf(userId);
+    if (server === this.config.serverName || (this.#missing.get(userId) ?? 0) > this.clock.now()) return false;
+    try {
+      const answer = await this.federation.request({ destination: server, method: 'GET', path: recordPath(userId), timeoutMs: TIMEOUT_MS });
+      return (await this.records.accept(answer)).record.user_id === userId;
+    } catch (error) {
+      this.#missing.set(userId, this.clock.now() + MISSING_FOR_MS);
+      throw error;
+    }
+  }
+}
