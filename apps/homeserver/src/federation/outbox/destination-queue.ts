@@ -67,6 +67,11 @@ export class DestinationQueue {
     return !this.#running && !this.#inFlight && !this.#behind && !this.#mayHaveStored && this.#pending.length + this.#volatile.length === 0;
   }
 
+  /** True when it works, or will by itself when a back-off is over. */
+  get isWaiting(): boolean {
+    return this.#running !== null || this.#timer !== undefined;
+  }
+
   /** Everything up to here has arrived; null when there is nothing that has not. */
   get floor(): number | null {
     const positions = [...(this.#inFlight?.pdus ?? []), ...this.#pending].map((pdu) => pdu.pos - 1);
@@ -108,6 +113,7 @@ export class DestinationQueue {
   /** Starts sending, if there is anything to send and the destination is not left alone. */
   wake(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#isStopped) return;
     this.#running ??= this.#run().finally(() => {
       this.#running = null;

@@ -65,13 +65,15 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     this.#surroundings = this.#makeSurroundings();
   }
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
     this.#seen = this.#seenBefore = this.positions.current('events');
+    // Before the first request: what is committed from now on comes over the bus, and nothing comes both ways.
+    await this.#resume();
     this.destinations.onAlive((destination) => {
       const queue = this.#queues.get(destination);
       if (queue) this.#wake(queue);
     });
-    // The first tick resumes what was left: the server listens by then, and those who get something can ask for its keys.
+    // What was left is sent at the first tick: the server listens by then, so that the others can ask for its keys.
     this.#timer = setInterval(() => void this.tick(), FLUSH_MS).unref();
   }
 
@@ -120,7 +122,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     if (pos > this.#seen) this.#seen = pos;
   }
 
-  /** Once a second: resume what the process before left, store the positions, drop idle queues. */
+  /** Once a second: store the positions, drop idle queues, wake those that nobody has woken. */
   async tick(): Promise<void> {
     this.#flushing ??= this.#tick().finally(() => {
       this.#flushing = null;
@@ -130,10 +132,12 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
 
   async #tick(): Promise<void> {
     try {
-      if (!this.#isResumed) await this.#resume();
       this.storedEdusAdded([...this.#unreported]);
       await this.#flush();
-      for (const [destination, queue] of this.#queues) if (queue.isIdle) this.#queues.delete(destination);
+      for (const [destination, queue] of this.#queues) {
+        if (queue.isIdle) this.#queues.delete(destination);
+        else if (!queue.isWaiting) this.#wake(queue);
+      }
     } catch (error) {
       this.log.error('the outgoing queues could not be stored', error);
     }
@@ -148,13 +152,12 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     for (const destination of await this.missedStore.destinations(this.#settled)) behind.set(destination, this.#settled);
     for (const [destination, cursor] of this.#cursors) behind.set(destination, cursor);
     for (const [destination, cursor] of behind) this.#queue(destination)?.addMissed(cursor, head);
+    for (const destination of await this.store.eduDestinations()) this.#queue(destination)?.addStored();
     this.#isResumed = true;
-    for (const destination of behind.keys()) this.#wakeIfAny(destination);
-    this.storedEdusAdded(await this.store.eduDestinations());
   }
 
   async #flush(): Promise<void> {
-    // Before the resumption the positions of the process before are the ones that count.
+    // A start that failed half-way must not overwrite the positions of the process before.
     if (!this.#isResumed) return;
     const settled = Math.max(this.#settled, this.#seenBefore);
     this.#seenBefore = this.#seen;
@@ -179,11 +182,6 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       this.#queues.set(destination, queue);
     }
     return queue;
-  }
-
-  #wakeIfAny(destination: string): void {
-    const queue = this.#queues.get(destination);
-    if (queue) this.#wake(queue);
   }
 
   #wake(queue: DestinationQueue): void {
