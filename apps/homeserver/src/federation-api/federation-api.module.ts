@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { InboundTransactions } from '../federation/inbound/inbound-transactions.js';
 import { KeysController } from './keys/keys.controller.js';
+import { InvitesController } from './rooms/invites.controller.js';
+import { JoinsController } from './rooms/joins.controller.js';
 import { QueryController } from './query/query.controller.js';
 import { SignedRequests } from './signed-requests.js';
 import { TransactionsController } from './transactions/transactions.controller.js';
@@ -10,7 +12,7 @@ import { VersionController } from './version/version.controller.js';
 /** The Server-Server API. */
 @Module({
   imports: [AccountsModule],
-  controllers: [KeysController, VersionController, QueryController, TransactionsController],
+  controllers: [KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController],
   providers: [SignedRequests, InboundTransactions],
 })
 export class FederationApiModule {}

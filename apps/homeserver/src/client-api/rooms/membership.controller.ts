@@ -1,0 +1,101 @@
+import { Controller, Get, Param, Post } from '@nestjs/common';
+import type { JsonObject } from '#federation';
+import type { Requester } from '../../accounts/requester.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Auth } from '../../http/auth.decorator.js';
+import { CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.js';
+import { RateLimit } from '../../http/rate-limit.decorator.js';
+import { Inviter } from '../../rooms/membership/inviter.js';
+import { Joiner } from '../../rooms/membership/joiner.js';
+import { MemberChanges } from '../../rooms/membership/member-changes.js';
+import { Memberships } from '../../rooms/membership/memberships.js';
+import { RoomAddresses } from '../../rooms/membership/room-address.js';
+import { inviteSchema, memberChangeSchema, reasonSchema, viaSchema, type MemberChangeBody, type ReasonBody, type ViaQuery } from './room.schemas.js';
+
+/** client-server/{joining,leaving,kicking,banning,inviting,list_joined_rooms}.yaml */
+@Controller('/_matrix/client/v3')
+export class MembershipController {
+  constructor(
+    private readonly joiner: Joiner,
+    private readonly changes: MemberChanges,
+    private readonly inviter: Inviter,
+    private readonly memberships: Memberships,
+    private readonly addresses: RoomAddresses,
+  ) {}
+
+  @Get('joined_rooms')
+  @Auth('user-or-guest')
+  async joinedRooms(@CurrentUser() requester: Requester): Promise<object> {
+    const rooms = [...(await this.memberships.roomsOf(requester.userId)).values()];
+    return { joined_rooms: rooms.filter((room) => room.membership === 'join').map((room) => room.roomId) };
+  }
+
+  @Post('join/:roomIdOrAlias')
+  @Auth('user', { suspended: 'refuse' })
+  @RateLimit('join')
+  async joinByAddress(
+    @CurrentUser() requester: Requester, @Param('roomIdOrAlias') address: string, @QueryParams(viaSchema) query: ViaQuery,
+    @JsonBody(reasonSchema) body: ReasonBody,
+  ): Promise<object> {
+    const { roomId, servers } = await this.addresses.resolve(address, [...(query.via ?? []), ...(query.server_name ?? [])]);
+    await this.joiner.join({ roomId, userId: requester.userId, via: servers, content: reasonOf(body) });
+    return { room_id: roomId };
+  }
+
+  @Post('rooms/:roomId/join')
+  @Auth('user', { suspended: 'refuse' })
+  @RateLimit('join')
+  joinById(
+    @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @QueryParams(viaSchema) query: ViaQuery,
+    @JsonBody(reasonSchema) body: ReasonBody,
+  ): Promise<object> {
+    return this.joinByAddress(requester, roomId, query, body);
+  }
+
+  @Post('rooms/:roomId/leave')
+  @Auth('user-or-guest')
+  async leave(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @JsonBody(reasonSchema) body: ReasonBody): Promise<object> {
+    await this.changes.leave({ roomId, sender: requester.userId, ...reasonOf(body) });
+    return {};
+  }
+
+  @Post('rooms/:roomId/forget')
+  @Auth('user-or-guest')
+  async forget(@CurrentUser() requester: Requester, @Param('roomId') roomId: string): Promise<object> {
+    if (!(await this.memberships.forget(requester.userId, roomId))) throw MatrixError.unknown(400, 'Leave the room before you forget it');
+    return {};
+  }
+
+  @Post('rooms/:roomId/invite')
+  @Auth('user', { suspended: 'refuse' })
+  @RateLimit('invite')
+  async invite(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @JsonBody(inviteSchema) body: MemberChangeBody): Promise<object> {
+    await this.inviter.invite({ roomId, sender: requester.userId, target: body.user_id, content: reasonOf(body) });
+    return {};
+  }
+
+  @Post('rooms/:roomId/kick')
+  @Auth('user', { suspended: 'refuse' })
+  async kick(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @JsonBody(memberChangeSchema) body: MemberChangeBody): Promise<object> {
+    await this.changes.kick({ roomId, sender: requester.userId, target: body.user_id, ...reasonOf(body) });
+    return {};
+  }
+
+  @Post('rooms/:roomId/ban')
+  @Auth('user', { suspended: 'refuse' })
+  async ban(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @JsonBody(memberChangeSchema) body: MemberChangeBody): Promise<object> {
+    await this.changes.ban({ roomId, sender: requester.userId, target: body.user_id, ...reasonOf(body) });
+    return {};
+  }
+
+  @Post('rooms/:roomId/unban')
+  @Auth('user', { suspended: 'refuse' })
+  async unban(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @JsonBody(memberChangeSchema) body: MemberChangeBody): Promise<object> {
+    await this.changes.unban({ roomId, sender: requester.userId, target: body.user_id, ...reasonOf(body) });
+    return {};
+  }
+}
+
+function reasonOf(body: { reason?: string | undefined }): { reason?: string } & JsonObject {
+  return body.reason === undefined ? {} : { reason: body.reason };
+}

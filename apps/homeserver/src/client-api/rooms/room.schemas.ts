@@ -1,0 +1,63 @@
+import { isRoomId, isUserId } from '#federation';
+import { z } from 'zod';
+import { optionalText, queryList, queryNumber, text } from '../../http/query-schemas.js';
+
+const userId = text(255).refine((value) => isUserId(value), 'must be a user id');
+const object = z.record(z.string(), z.json());
+
+/** client-server/create_room.yaml */
+export const createRoomSchema = z.object({
+  visibility: z.enum(['public', 'private']).nullish(),
+  room_alias_name: optionalText(255),
+  name: optionalText(65_536),
+  topic: optionalText(65_536),
+  invite: z.array(userId).max(1_000).nullish(),
+  invite_3pid: z.array(z.unknown()).max(0, 'invitations by e-mail or phone are not supported').nullish(),
+  room_version: z.string().max(32).nullish(),
+  creation_content: object.nullish(),
+  initial_state: z
+    .array(z.looseObject({ type: text(255), state_key: text(255).nullish(), content: object }))
+    .max(1_000)
+    .nullish(),
+  preset: z.enum(['private_chat', 'trusted_private_chat', 'public_chat']).nullish(),
+  is_direct: z.boolean().nullish(),
+  power_level_content_override: object.nullish(),
+});
+export type CreateRoomBody = z.output<typeof createRoomSchema>;
+
+/** client-server/{kicking,banning,inviting}.yaml */
+export const memberChangeSchema = z.object({ user_id: userId, reason: optionalText(4_096) });
+export type MemberChangeBody = z.output<typeof memberChangeSchema>;
+
+/** client-server/inviting.yaml; third-party invitations have other members. */
+export const inviteSchema = z.object({ user_id: userId, reason: optionalText(4_096) });
+
+/** client-server/{joining,leaving}.yaml */
+export const reasonSchema = z.object({ reason: optionalText(4_096), third_party_signed: z.unknown().optional() });
+export type ReasonBody = z.output<typeof reasonSchema>;
+
+/** `server_name` is what `via` was called before Matrix 1.12. */
+export const viaSchema = z.object({ via: queryList(50).optional(), server_name: queryList(50).optional() });
+export type ViaQuery = z.output<typeof viaSchema>;
+
+/** The content of an event: any JSON object. */
+export const contentSchema = object;
+
+export const redactSchema = z.object({ reason: optionalText(65_536) });
+
+/** Our own query parameters of sends (protocol §5 and §6), and `ts` of application services. */
+export const sendQuerySchema = z.object({
+  'io.partyline.txn': z.string().regex(/^[A-Za-z0-9_-]{22}$/, 'must be 16 bytes of URL-safe Base64').optional(),
+  'io.partyline.replicas': queryNumber(5).optional(),
+  ts: queryNumber(Number.MAX_SAFE_INTEGER).optional(),
+});
+export type SendQuery = z.output<typeof sendQuerySchema>;
+
+export const membersQuerySchema = z.object({
+  membership: z.enum(['join', 'invite', 'leave', 'ban', 'knock']).optional(),
+  not_membership: z.enum(['join', 'invite', 'leave', 'ban', 'knock']).optional(),
+  at: z.string().max(512).optional(),
+});
+export type MembersQuery = z.output<typeof membersQuerySchema>;
+
+export const aliasSchema = z.object({ room_id: text(255).refine((value) => isRoomId(value), 'must be a room id') });

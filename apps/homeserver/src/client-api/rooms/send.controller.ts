@@ -1,0 +1,69 @@
+import { Controller, Param, Put } from '@nestjs/common';
+import type { JsonObject } from '#federation';
+import type { Requester } from '../../accounts/requester.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Auth } from '../../http/auth.decorator.js';
+import { CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.js';
+import { RateLimit } from '../../http/rate-limit.decorator.js';
+import { Replication } from '../../rooms/pipeline/replication.js';
+import { RoomSender } from '../../rooms/pipeline/room-sender.js';
+import { contentSchema, redactSchema, sendQuerySchema, type SendQuery } from './room.schemas.js';
+
+/** client-server/{room_send,room_state,redaction}.yaml: what puts events into rooms. */
+@Controller('/_matrix/client/v3/rooms/:roomId')
+export class SendController {
+  constructor(
+    private readonly sender: RoomSender,
+    private readonly replication: Replication,
+  ) {}
+
+  @Put('send/:eventType/:txnId')
+  @Auth('user-or-guest', { suspended: 'refuse' })
+  @RateLimit('message')
+  async send(
+    @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @Param('eventType') type: string, @Param('txnId') txnId: string,
+    @QueryParams(sendQuerySchema) query: SendQuery, @JsonBody(contentSchema) content: JsonObject,
+  ): Promise<object> {
+    if (type === 'm.room.redaction' && typeof content['redacts'] !== 'string') throw MatrixError.badJson('redacts must name an event');
+    const sent = await this.sender.send(requester, { roomId, type, content, txnId, ...options(query) });
+    return this.replication.answer(sent, query['io.partyline.replicas']);
+  }
+
+  @Put('redact/:eventId/:txnId')
+  @Auth('user-or-guest')
+  @RateLimit('message')
+  async redact(
+    @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @Param('eventId') redacts: string, @Param('txnId') txnId: string,
+    @QueryParams(sendQuerySchema) query: SendQuery, @JsonBody(redactSchema) body: { reason?: string | undefined },
+  ): Promise<object> {
+    const content: JsonObject = body.reason === undefined ? {} : { reason: body.reason };
+    const sent = await this.sender.send(requester, { roomId, type: 'm.room.redaction', redacts, content, txnId, ...options(query) });
+    return this.replication.answer(sent, query['io.partyline.replicas']);
+  }
+
+  @Put('state/:eventType')
+  @Auth('user-or-guest', { suspended: 'refuse' })
+  @RateLimit('message')
+  setState(
+    @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @Param('eventType') type: string,
+    @QueryParams(sendQuerySchema) query: SendQuery, @JsonBody(contentSchema) content: JsonObject,
+  ): Promise<object> {
+    return this.setStateWithKey(requester, roomId, type, '', query, content);
+  }
+
+  @Put('state/:eventType/:stateKey')
+  @Auth('user-or-guest', { suspended: 'refuse' })
+  @RateLimit('message')
+  async setStateWithKey(
+    @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @Param('eventType') type: string, @Param('stateKey') stateKey: string,
+    @QueryParams(sendQuerySchema) query: SendQuery, @JsonBody(contentSchema) content: JsonObject,
+  ): Promise<object> {
+    const sent = await this.sender.setState(requester, { roomId, type, stateKey, content, ...options(query) });
+    return this.replication.answer(sent, query['io.partyline.replicas']);
+  }
+}
+
+function options(query: SendQuery): { onceOnlyKey?: string } {
+  const key = query['io.partyline.txn'];
+  return key === undefined ? {} : { onceOnlyKey: key };
+}

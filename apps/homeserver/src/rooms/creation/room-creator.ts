@@ -1,0 +1,127 @@
+import { Injectable } from '@nestjs/common';
+import { buildEvent, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
+import { Profiles } from '../../accounts/profiles.js';
+import { Config } from '../../config/config.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Clock } from '../../observability/clock.js';
+import { Log } from '../../observability/log.js';
+import { Random } from '../../observability/random.js';
+import { StreamPositions } from '../../storage/stream-positions.js';
+import { AliasesStore } from '../directory/aliases.store.js';
+import { Inviter } from '../membership/inviter.js';
+import { memberContent } from '../membership/member-content.js';
+import { shownProfile } from '../membership/shown-profile.js';
+import { clientError } from '../pipeline/build-event.js';
+import { EventSender } from '../pipeline/event-sender.js';
+import { EventSigners, type EventSigner } from '../pipeline/event-signers.js';
+import { RoomRegistry } from '../room-registry.js';
+import { HomeSignatures } from '../state/home-signatures.js';
+import { createContent, initialEvents, type RoomRequest } from './initial-events.js';
+import { RoomVersionChoice } from './room-version-choice.js';
+
+export interface CreateRoom extends RoomRequest {
+  readonly roomVersion?: string;
+  /** Full alias, on this server. */
+  readonly alias?: string;
+}
+
+/** Makes rooms (client-server "POST /createRoom"). */
+@Injectable()
+export class RoomCreator {
+  constructor(
+    private readonly config: Config,
+    private readonly versions: RoomVersionChoice,
+    private readonly registry: RoomRegistry,
+    private readonly signers: EventSigners,
+    private readonly signatures: HomeSignatures,
+    private readonly sender: EventSender,
+    private readonly inviter: Inviter,
+    private readonly aliases: AliasesStore,
+    private readonly profiles: Profiles,
+    private readonly positions: StreamPositions,
+    private readonly clock: Clock,
+    private readonly random: Random,
+    private readonly log: Log,
+  ) {}
+
+  /**
+   * @returns the room's id, after all its first events are stored and local users are invited
+   * @throws MatrixError 400 `M_UNSUPPORTED_ROOM_VERSION`, `M_ROOM_IN_USE`, `M_INVALID_ROOM_STATE`; 403 `M_FORBIDDEN`
+   */
+  async create(creator: string, request: CreateRoom): Promise<string> {
+    const rules = await this.versions.choose(creator, request.roomVersion, request.invite);
+    const signer = await this.signers.of(creator, rules);
+    const ts = this.clock.now();
+    const create = this.#createEvent(creator, request, rules, signer, ts);
+    if (request.alias && (await this.aliases.find(request.alias))) {
+      throw new MatrixError(400, 'M_ROOM_IN_USE', 'This alias is taken');
+    }
+    const room = this.registry.create(create.roomId, rules);
+    const profile = (await this.profiles.get(creator)) as JsonObject;
+    const join = memberContent(room.state, creator, creator, 'join', signer.record, shownProfile(profile));
+    const localInvites = await this.inviter.localInvitees(rules, request.invite);
+    await room.run((draft) => {
+      draft.created = { version: rules.id };
+      draft.append({ event: create, nid: this.positions.nextId('event_nid'), isOwn: true });
+      this.sender.appendTo(draft, { sender: creator, type: 'm.room.member', stateKey: creator, content: join, ts }, signer);
+      for (const event of initialEvents({ ...request, ...(request.alias ? { canonicalAlias: request.alias } : {}) }, rules, creator)) {
+        this.#append(() => this.sender.appendTo(draft, { ...event, sender: creator, ts }, signer));
+      }
+      for (const invitee of localInvites) {
+        const content = memberContent(draft, creator, invitee.userId, 'invite', signer.record, {
+          ...invitee.profile, ...(request.isDirect ? { is_direct: true } : {}),
+        });
+        this.sender.appendTo(draft, { sender: creator, type: 'm.room.member', stateKey: invitee.userId, content, ts }, signer);
+      }
+    });
+    this.registry.add(room);
+    if (request.alias) await this.aliases.add(request.alias, room.nid, creator);
+    if (request.visibility === 'public') await this.aliases.setPublic(room.id, true);
+    await this.#inviteRemote(creator, room.id, request, new Set(localInvites.map((invitee) => invitee.userId)));
+    return room.id;
+  }
+
+  // What the caller asked for and the auth rules refuse is the caller's mistake, not a lack of rights.
+  #append(append: () => unknown): void {
+    try {
+      append();
+    } catch (error) {
+      if (error instanceof MatrixError && error.errcode === 'M_FORBIDDEN') {
+        throw new MatrixError(400, 'M_INVALID_ROOM_STATE', error.message);
+      }
+      throw error;
+    }
+  }
+
+  /** A room that exists is not taken back because an invitee's server is away: the inviter can invite again. */
+  async #inviteRemote(creator: string, roomId: string, request: CreateRoom, done: ReadonlySet<string>): Promise<void> {
+    for (const invitee of request.invite) {
+      if (done.has(invitee) || invitee === creator) continue;
+      try {
+        await this.inviter.invite({ roomId, sender: creator, target: invitee, content: request.isDirect ? { is_direct: true } : {} });
+      } catch (error) {
+        this.log.warn('invitation from a new room failed', { roomId, invitee, reason: error instanceof Error ? error.message : String(error) });
+      }
+    }
+  }
+
+  #createEvent(creator: string, request: CreateRoom, rules: RoomVersionRules, signer: EventSigner, ts: number): RoomEvent {
+    const content = createContent(request, rules, creator);
+    if (rules.portable) content['home_record'] = signer.record as unknown as JsonObject;
+    const roomId = rules.roomIdIsCreateHash ? {} : { room_id: `!${this.random.token(14)}:${this.config.serverName}` };
+    try {
+      const event = buildEvent(
+        {
+          type: 'm.room.create', state_key: '', sender: creator, content, origin_server_ts: ts, depth: 1, prev_events: [],
+          auth_events: [], ...roomId, ...(rules.portable ? { home: signer.name } : {}),
+        },
+        rules,
+        signer,
+      );
+      if (rules.portable) this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);
+      return event;
+    } catch (error) {
+      throw clientError(error);
+    }
+  }
+}

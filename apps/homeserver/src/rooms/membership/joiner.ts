@@ -1,0 +1,92 @@
+import { Injectable } from '@nestjs/common';
+import { serverNameOf, type JsonObject } from '#federation';
+import { Profiles } from '../../accounts/profiles.js';
+import { Config } from '../../config/config.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Clock } from '../../observability/clock.js';
+import { EventSender } from '../pipeline/event-sender.js';
+import { EventSigners } from '../pipeline/event-signers.js';
+import { RoomRegistry } from '../room-registry.js';
+import type { Room } from '../room.js';
+import { EventsStore } from '../timeline/events.store.js';
+import { LocalMembershipsStore } from './local-memberships.store.js';
+import { memberContent } from './member-content.js';
+import { RemoteJoiner } from './remote-joiner.js';
+import { RestrictedJoins } from './restricted-joins.js';
+import { shownProfile } from './shown-profile.js';
+
+export interface JoinRequest {
+  readonly roomId: string;
+  readonly userId: string;
+  /** Servers that may be in the room (`via`). */
+  readonly via: readonly string[];
+  /** `reason` and other members of the content. */
+  readonly content: JsonObject;
+}
+
+/** Joins users of this server to rooms, here or through another server. */
+@Injectable()
+export class Joiner {
+  constructor(
+    private readonly config: Config,
+    private readonly registry: RoomRegistry,
+    private readonly signers: EventSigners,
+    private readonly sender: EventSender,
+    private readonly restricted: RestrictedJoins,
+    private readonly remote: RemoteJoiner,
+    private readonly memberships: LocalMembershipsStore,
+    private readonly events: EventsStore,
+    private readonly profiles: Profiles,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Resolves when the join is stored here; nothing happens when the user is in the room already. */
+  async join(request: JoinRequest): Promise<void> {
+    const room = await this.registry.find(request.roomId);
+    const profile = shownProfile((await this.profiles.get(request.userId)) as JsonObject);
+    const content = { ...profile, ...request.content };
+    if (room?.state.isResident) {
+      try {
+        return await this.#joinHere(room, request.userId, content);
+      } catch (error) {
+        // Another server in the room may know more, or have users who may invite.
+        const isElsewhere = error instanceof MatrixError && ['M_UNABLE_TO_AUTHORISE_JOIN', 'M_UNABLE_TO_GRANT_JOIN'].includes(error.errcode);
+        if (!isElsewhere || room.state.otherServers.length === 0) throw isElsewhere ? MatrixError.forbidden((error as Error).message) : error;
+      }
+    }
+    await this.remote.join({ ...request, content, via: await this.#servers(request, room) });
+  }
+
+  async #joinHere(room: Room, userId: string, extra: JsonObject): Promise<void> {
+    const signer = await this.signers.of(userId, room.rules);
+    const authoriser = await this.restricted.authoriser(room, userId);
+    const cosigner = authoriser && room.rules.portable ? await this.signers.of(authoriser, room.rules) : undefined;
+    await room.run((draft) => {
+      if (draft.get('m.room.member', userId)?.pdu.content['membership'] === 'join') return;
+      const content = memberContent(draft, userId, userId, 'join', signer.record, {
+        ...extra, ...(authoriser ? { join_authorised_via_users_server: authoriser } : {}),
+      });
+      this.sender.appendTo(
+        draft,
+        { sender: userId, type: 'm.room.member', stateKey: userId, content, ts: this.clock.now(), ...(cosigner ? { cosigner } : {}) },
+        signer,
+      );
+    });
+  }
+
+  /** Servers to join through: those given, the inviter's, those of the room as last known, the room id's. */
+  async #servers(request: JoinRequest, room: Room | undefined): Promise<string[]> {
+    const servers = new Set(request.via);
+    const held = await this.memberships.ofUserInRoom(request.userId, request.roomId);
+    if (held?.membership === 'invite') {
+      const [invitation] = await this.events.byNids([held.eventNid]);
+      if (typeof invitation?.event.pdu.home === 'string') servers.add(invitation.event.pdu.home);
+      servers.add(serverNameOf(held.sender));
+    }
+    for (const server of room?.state.otherServers ?? []) servers.add(server);
+    servers.add(serverNameOf(request.roomId));
+    servers.delete(this.config.serverName);
+    servers.delete('');
+    return [...servers];
+  }
+}

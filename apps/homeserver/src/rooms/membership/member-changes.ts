@@ -1,0 +1,101 @@
+import { Injectable } from '@nestjs/common';
+import type { JsonObject } from '#federation';
+import { Profiles } from '../../accounts/profiles.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Clock } from '../../observability/clock.js';
+import { EventSender } from '../pipeline/event-sender.js';
+import { EventSigners } from '../pipeline/event-signers.js';
+import { RoomRegistry } from '../room-registry.js';
+import { membershipOf } from '../state/room-state.js';
+import { LocalMembershipsStore } from './local-memberships.store.js';
+import { memberContent } from './member-content.js';
+import { RemoteLeaver } from './remote-leaver.js';
+import { shownProfile } from './shown-profile.js';
+
+export interface MemberChange {
+  readonly roomId: string;
+  readonly sender: string;
+  readonly target: string;
+  readonly reason?: string;
+}
+
+/** Leaving, kicking, banning and unbanning, and changes of one's own member event. Joining: joiner.ts; inviting: inviter.ts. */
+@Injectable()
+export class MemberChanges {
+  constructor(
+    private readonly registry: RoomRegistry,
+    private readonly signers: EventSigners,
+    private readonly sender: EventSender,
+    private readonly memberships: LocalMembershipsStore,
+    private readonly remoteLeaver: RemoteLeaver,
+    private readonly profiles: Profiles,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Leaves a room or rejects an invitation; nothing happens when the user has left already. */
+  async leave(change: Omit<MemberChange, 'target'>): Promise<void> {
+    const { roomId, sender } = change;
+    const mine = await this.memberships.ofUserInRoom(sender, roomId);
+    if (!mine) throw MatrixError.forbidden('You are not in this room');
+    if (mine.membership === 'leave') return;
+    const room = await this.registry.find(roomId);
+    const held = membershipOf(room?.state.get('m.room.member', sender));
+    // An invitation or a knock through another server: this server does not hold the room.
+    if (!room || !room.state.isResident || held !== mine.membership) {
+      await this.remoteLeaver.leave(sender, roomId, mine, change.reason);
+      return;
+    }
+    await this.#set({ ...change, target: sender }, 'leave', ['join', 'invite', 'knock']);
+  }
+
+  /** @throws 403 `M_FORBIDDEN`, also when the target is not in the room */
+  kick(change: MemberChange): Promise<void> {
+    return this.#set(change, 'leave', ['join', 'invite', 'knock'], 'The user is not in this room');
+  }
+
+  ban(change: MemberChange): Promise<void> {
+    return this.#set(change, 'ban', null);
+  }
+
+  unban(change: MemberChange): Promise<void> {
+    return this.#set(change, 'leave', ['ban'], 'The user is not banned');
+  }
+
+  /** A member event about oneself with other content (a profile for this room, a new home record), while joined. */
+  async update(roomId: string, userId: string, content: JsonObject): Promise<string> {
+    const room = await this.registry.get(roomId);
+    const signer = await this.signers.of(userId, room.rules);
+    return room.run((draft) => {
+      if (membershipOf(draft.get('m.room.member', userId)) !== 'join') throw MatrixError.forbidden('You are not in this room');
+      const full = memberContent(draft, userId, userId, 'join', signer.record, content);
+      return this.sender.appendTo(
+        draft, { sender: userId, type: 'm.room.member', stateKey: userId, content: full, ts: this.clock.now() }, signer,
+      ).eventId;
+    });
+  }
+
+  /** Shows the account's profile, and in portable rooms its newest home record, in a room that it is joined to. */
+  async refresh(roomId: string, userId: string): Promise<void> {
+    const room = await this.registry.get(roomId);
+    const { displayname: _name, avatar_url: _avatar, home_record: _record, ...rest } = room.state.get('m.room.member', userId)?.pdu.content ?? {};
+    await this.update(roomId, userId, { ...rest, ...shownProfile((await this.profiles.get(userId)) as JsonObject) });
+  }
+
+  async #set(
+    change: MemberChange, membership: 'leave' | 'ban', from: readonly string[] | null, otherwise?: string,
+  ): Promise<void> {
+    const { roomId, sender, target, reason } = change;
+    const room = await this.registry.find(roomId);
+    if (!room) throw MatrixError.forbidden('You are not in this room');
+    const signer = await this.signers.of(sender, room.rules);
+    await room.run((draft) => {
+      const current = membershipOf(draft.get('m.room.member', target)) ?? 'leave';
+      if (from && !from.includes(current)) {
+        if (otherwise === undefined) return;
+        throw MatrixError.forbidden(otherwise);
+      }
+      const content = memberContent(draft, sender, target, membership, signer.record, reason === undefined ? {} : { reason });
+      this.sender.appendTo(draft, { sender, type: 'm.room.member', stateKey: target, content, ts: this.clock.now() }, signer);
+    });
+  }
+}

@@ -1,0 +1,92 @@
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Bus } from '../../bus/bus.js';
+import { RoomRegistry } from '../room-registry.js';
+import { LocalMembershipsStore, type RoomMembership } from './local-memberships.store.js';
+
+/** Who is where: the read side of memberships, exact after each commit. */
+@Injectable()
+export class Memberships implements OnModuleDestroy {
+  readonly #rooms = new LRUCache<string, Promise<ReadonlyMap<string, RoomMembership>>>({ max: 5_000 });
+  readonly #unsubscribe: () => void;
+
+  constructor(
+    private readonly store: LocalMembershipsStore,
+    private readonly registry: RoomRegistry,
+    bus: Bus,
+  ) {
+    this.#unsubscribe = bus.subscribe((message) => {
+      if (message.kind !== 'room') return;
+      for (const change of message.membershipChanges) if (change.isLocal) this.#rooms.delete(change.userId);
+    });
+  }
+
+  onModuleDestroy(): void {
+    this.#unsubscribe();
+  }
+
+  /** Every room of a local account by room id, in whatever membership, without those that it forgot. */
+  roomsOf(userId: string): Promise<ReadonlyMap<string, RoomMembership>> {
+    let rooms = this.#rooms.get(userId);
+    if (!rooms) {
+      rooms = this.store
+        .ofUser(userId)
+        .then((list) => new Map(list.filter((room) => !room.forgotten).map((room) => [room.roomId, room])));
+      this.#rooms.set(userId, rooms);
+      rooms.catch(() => this.#rooms.delete(userId));
+    }
+    return rooms;
+  }
+
+  /** @returns false when the account has not left the room */
+  async forget(userId: string, roomId: string): Promise<boolean> {
+    const done = await this.store.forget(userId, roomId);
+    this.#rooms.delete(userId);
+    return done;
+  }
+
+  /** Joined members of a room, of all servers; empty when the room is not here. */
+  async joinedMembers(roomId: string): Promise<ReadonlySet<string>> {
+    return (await this.registry.find(roomId))?.state.joined ?? new Set();
+  }
+
+  async isJoined(roomId: string, userId: string): Promise<boolean> {
+    return (await this.joinedMembers(roomId)).has(userId);
+  }
+
+  /** Joined members with an account on this server. */
+  async localJoined(roomId: string): Promise<readonly string[]> {
+    return (await this.registry.find(roomId))?.state.localJoined ?? [];
+  }
+
+  /** Other servers in a room. */
+  async otherServers(roomId: string): Promise<readonly string[]> {
+    return (await this.registry.find(roomId))?.state.otherServers ?? [];
+  }
+
+  async serverIsInRoom(roomId: string, server: string): Promise<boolean> {
+    return (await this.registry.find(roomId))?.state.hasServer(server) ?? false;
+  }
+
+  usersSharingRoomWith(userId: string): Promise<Set<string>> {
+    return this.store.usersSharingRoomWith(userId);
+  }
+
+  sharesRoom(a: string, b: string): Promise<boolean> {
+    return this.store.sharesRoom(a, b);
+  }
+
+  /** Rooms held here in which a user of any server is joined. */
+  joinedRooms(userId: string): Promise<string[]> {
+    return this.store.joinedRooms(userId);
+  }
+
+  /** Other servers that serve somebody who shares a room with the user. */
+  async serversSharingRoomWith(userId: string): Promise<Set<string>> {
+    const servers = new Set<string>();
+    for (const roomId of await this.joinedRooms(userId)) {
+      for (const server of await this.otherServers(roomId)) servers.add(server);
+    }
+    return servers;
+  }
+}

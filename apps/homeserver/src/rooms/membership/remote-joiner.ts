@@ -1,0 +1,136 @@
+import { Injectable } from '@nestjs/common';
+import { buildEvent, readPdu, roomVersion, roomVersions, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { FederationClient, federationPath } from '../../federation/federation-client.js';
+import { RemoteError, UnreachableError } from '../../federation/outgoing/remote-error.js';
+import { Clock } from '../../observability/clock.js';
+import { EventSigners } from '../pipeline/event-signers.js';
+import { RoomImporter } from '../remote/room-importer.js';
+import { HomeSignatures } from '../state/home-signatures.js';
+
+/** Most servers that are asked before the join fails. */
+const MAX_SERVERS = 10;
+/** State of a room with many thousands of members. */
+const MAX_JOIN_BYTES = 256 * 1024 * 1024;
+
+export interface RemoteMembership {
+  readonly roomId: string;
+  readonly userId: string;
+  /** Profile, reason and the like. */
+  readonly content: JsonObject;
+  /** Servers that may be in the room, best first. */
+  readonly via: readonly string[];
+}
+
+interface Template {
+  readonly rules: RoomVersionRules;
+  readonly draft: JsonObject;
+}
+
+/** Joins rooms through other servers (Server-Server, "Joining Rooms"). */
+@Injectable()
+export class RemoteJoiner {
+  constructor(
+    private readonly federation: FederationClient,
+    private readonly signers: EventSigners,
+    private readonly signatures: HomeSignatures,
+    private readonly importer: RoomImporter,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws the first server's refusal; 404 `M_NOT_FOUND` when there is nobody to ask; 502 when nobody answers */
+  async join(request: RemoteMembership): Promise<void> {
+    if (request.via.length === 0) throw MatrixError.notFound('No server is known that could let you into this room');
+    let refusal: unknown;
+    let failure: unknown;
+    for (const server of request.via.slice(0, MAX_SERVERS)) {
+      try {
+        return await this.#joinThrough(server, request);
+      } catch (error) {
+        if (!(error instanceof MatrixError)) throw error;
+        // A refusal says more than a server that is away.
+        if (error instanceof UnreachableError) failure ??= error;
+        else refusal ??= error;
+        if (error instanceof RemoteError && error.remoteErrcode === 'M_INCOMPATIBLE_ROOM_VERSION') throw error;
+      }
+    }
+    throw refusal ?? failure;
+  }
+
+  async #joinThrough(server: string, request: RemoteMembership): Promise<void> {
+    const { roomId, userId } = request;
+    const template = await this.template(server, 'make_join', roomId, userId);
+    const event = await this.sign(template, { ...request, membership: 'join' });
+    const answer = await this.federation.request<{ state?: unknown; auth_chain?: unknown; event?: unknown }>({
+      destination: server,
+      method: 'PUT',
+      path: federationPath`/_matrix/federation/v2/send_join/${roomId}/${event.eventId}`,
+      query: { omit_members: false },
+      body: event.json,
+      timeoutMs: 120_000,
+      maxBytes: MAX_JOIN_BYTES,
+      ignoreBackoff: true,
+    });
+    if (!Array.isArray(answer.state) || !Array.isArray(answer.auth_chain)) {
+      throw MatrixError.unknown(502, `${server} answered the join without a state`);
+    }
+    const joined = this.#cosigned(event, answer.event, template.rules);
+    await this.importer.import({
+      roomId, rules: template.rules, state: answer.state, authChain: answer.auth_chain, event: joined, destinations: [],
+    });
+  }
+
+  /** Asks for the template of a membership event; `path` is `make_join`, `make_leave` or `make_knock`. */
+  async template(server: string, path: 'make_join' | 'make_leave', roomId: string, userId: string): Promise<Template> {
+    const answer = await this.federation.request<{ event?: JsonObject; room_version?: unknown }>({
+      destination: server,
+      method: 'GET',
+      path: federationPath`/_matrix/federation/v1/${path}/${roomId}/${userId}`,
+      ...(path === 'make_join' ? { query: { ver: roomVersions.map((rules) => rules.id) } } : {}),
+      ignoreBackoff: true,
+    });
+    const rules = typeof answer.room_version === 'string' ? roomVersion(answer.room_version) : undefined;
+    if (!rules) throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', 'This server does not know the version of the room', { room_version: String(answer.room_version ?? '1') });
+    if (typeof answer.event !== 'object' || answer.event === null) throw MatrixError.unknown(502, `${server} gave no template`);
+    return { rules, draft: answer.event };
+  }
+
+  /** Completes a template; nothing of who the event is about is taken from the other server. */
+  async sign(
+    { rules, draft }: Template, about: Pick<RemoteMembership, 'roomId' | 'userId' | 'content'> & { membership: 'join' | 'leave' | 'knock' },
+  ): Promise<RoomEvent> {
+    const signer = await this.signers.of(about.userId, rules);
+    const authoriser = (draft['content'] as JsonObject | undefined)?.['join_authorised_via_users_server'];
+    const content: JsonObject = {
+      ...about.content,
+      membership: about.membership,
+      ...(typeof authoriser === 'string' ? { join_authorised_via_users_server: authoriser } : {}),
+      ...(signer.record ? { home_record: signer.record as unknown as JsonObject } : {}),
+    };
+    const { prev_events: prev, auth_events: auth, depth } = draft;
+    if (!isIds(prev) || !isIds(auth) || !Number.isSafeInteger(depth)) throw MatrixError.unknown(502, 'The other server gave no valid template');
+    const complete: EventDraft = {
+      type: 'm.room.member', room_id: about.roomId, sender: about.userId, state_key: about.userId, content,
+      prev_events: prev, auth_events: auth, depth: depth as number, origin_server_ts: this.clock.now(),
+      ...(rules.portable ? { home: signer.name } : {}),
+    };
+    const event = buildEvent(complete, rules, signer);
+    if (rules.portable) this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);
+    return event;
+  }
+
+  /** The event with the other server's signature, which a restricted join needs. */
+  #cosigned(event: RoomEvent, answered: unknown, rules: RoomVersionRules): RoomEvent {
+    if (answered === undefined) return event;
+    try {
+      const signed = readPdu(answered, rules);
+      return signed.eventId === event.eventId ? signed : event;
+    } catch {
+      return event;
+    }
+  }
+}
+
+function isIds(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length <= 20 && value.every((id) => typeof id === 'string');
+}

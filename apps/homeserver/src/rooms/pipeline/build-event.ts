@@ -1,0 +1,89 @@
+import {
+  addSignature, authStateKeys, buildEvent as build, canonicalJson, CanonicalJsonError, checkAuth, AuthError, EventTooLargeError, type AuthContext,
+  type EventDraft, type JsonObject, type RoomEvent,
+} from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
+import type { EventSigner } from './event-signers.js';
+import type { RoomDraft } from './room-draft.js';
+
+/** Most prev_events that an event names; the specification allows 20. */
+const MAX_PREV_EVENTS = 10;
+
+/** A new event as a user of this server asks for it. */
+export interface LocalEvent {
+  readonly sender: string;
+  readonly type: string;
+  readonly stateKey?: string;
+  readonly content: JsonObject;
+  readonly redacts?: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly ts: number;
+  /** Once-only key (protocol §6). */
+  readonly txn?: string | null;
+  /** Signs too: the server of the member who authorises a restricted join. */
+  readonly cosigner?: EventSigner;
+}
+
+/**
+ * Completes an event at the end of the draft's graph: previous events, depth, auth events; hashes, signs and judges it by the
+ * draft's state.
+ *
+ * @throws MatrixError 403 `M_FORBIDDEN` (not allowed), 413 `M_TOO_LARGE`, 400 `M_BAD_JSON` (floats, too large integers)
+ */
+export function buildLocalEvent(draft: RoomDraft, request: LocalEvent, signer: EventSigner, context: AuthContext): RoomEvent {
+  const { rules } = draft.room;
+  const isCreate = request.type === 'm.room.create' && draft.extremities.length === 0;
+  const eventDraft: EventDraft = {
+    type: request.type,
+    sender: request.sender,
+    content: request.content,
+    origin_server_ts: request.ts,
+    ...graphPosition(draft),
+    auth_events: [],
+    ...(isCreate && rules.roomIdIsCreateHash ? {} : { room_id: draft.room.id }),
+    ...(request.stateKey === undefined ? {} : { state_key: request.stateKey }),
+    ...redactsMember(request, rules.updatedRedaction),
+    ...(rules.portable ? { home: signer.name, ...(request.txn ? { txn: request.txn } : {}) } : {}),
+  };
+  eventDraft.auth_events = authStateKeys(eventDraft, rules)
+    .map(([type, stateKey]) => draft.get(type, stateKey)?.eventId)
+    .filter((id) => id !== undefined);
+  try {
+    const signed = build(eventDraft, rules, signer);
+    const event = request.cosigner ? addSignature(signed, rules, request.cosigner.name, request.cosigner.key) : signed;
+    checkAuth(event, draft, rules, context);
+    return event;
+  } catch (error) {
+    throw clientError(error);
+  }
+}
+
+/** Where a new event stands: behind the extremities. */
+export function graphPosition(draft: RoomDraft): Pick<EventDraft, 'prev_events' | 'depth'> {
+  const newestFirst = [...draft.extremities].sort((a, b) => b.depth - a.depth || b.nid - a.nid).slice(0, MAX_PREV_EVENTS);
+  const depth = Math.min((newestFirst[0]?.depth ?? 0) + 1, Number.MAX_SAFE_INTEGER);
+  return { prev_events: newestFirst.map((extremity) => extremity.eventId), depth };
+}
+
+function redactsMember(request: LocalEvent, inContent: boolean): Partial<EventDraft> {
+  if (request.redacts === undefined) return {};
+  return inContent ? { content: { ...request.content, redacts: request.redacts } } : { redacts: request.redacts };
+}
+
+/** What a user is told when the event cannot be made. */
+export function clientError(error: unknown): unknown {
+  if (error instanceof AuthError) return new MatrixError(403, 'M_FORBIDDEN', `Not allowed: ${error.message}`);
+  if (error instanceof EventTooLargeError) return MatrixError.tooLarge(error.message);
+  if (error instanceof CanonicalJsonError) return MatrixError.badJson(error.message);
+  return error;
+}
+
+/** True when the state that is asked for is the current state already (same sender and content). */
+export function isSameState(current: RoomEvent | undefined, request: LocalEvent): boolean {
+  if (!current || current.pdu.sender !== request.sender) return false;
+  try {
+    return canonicalJson(current.pdu.content) === canonicalJson(request.content);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { stateKeyOf } from '#federation';
+import { Bus } from '../../bus/bus.js';
+import { Database, type Transaction } from '../../storage/database.js';
+import { GroupCommit } from '../../storage/group-commit.js';
+import { StreamPositions } from '../../storage/stream-positions.js';
+import { CommitStore } from './commit.store.js';
+import type { RoomCommit } from './room-commit.js';
+
+/**
+ * The last step of every write to a room: one transaction for all commits that wait, over all rooms; afterwards the
+ * positions are published. Positions are given here, so that they rise in the order of commits.
+ */
+@Injectable()
+export class CommitService {
+  readonly #commits: GroupCommit<RoomCommit>;
+
+  constructor(
+    private readonly db: Database,
+    private readonly store: CommitStore,
+    private readonly positions: StreamPositions,
+    private readonly bus: Bus,
+  ) {
+    this.#commits = new GroupCommit((commits) => this.#flush(commits));
+  }
+
+  /** Resolves after the commit and after its positions are published. Rejects with nothing stored. */
+  submit(commit: RoomCommit): Promise<void> {
+    return this.#commits.submit(commit);
+  }
+
+  idle(): Promise<void> {
+    return this.#commits.idle();
+  }
+
+  async #flush(commits: readonly RoomCommit[]): Promise<void> {
+    const ends = commits.map((commit) => this.#givePositions(commit));
+    const keyNids = await this.db.transaction((tx) => this.#write(tx, commits, ends));
+    this.store.remember(keyNids);
+    this.positions.commit('events', ends.at(-1)!);
+    for (const [i, commit] of commits.entries()) this.#publish(commit, ends[i]!);
+  }
+
+  /** A commit takes at least one position, because a state or membership change without a timeline event wakes syncs too. */
+  #givePositions(commit: RoomCommit): number {
+    let last = 0;
+    for (const event of commit.events) {
+      if (event.inTimeline) event.pos = last = this.positions.next('events');
+      else event.pos = event.historyPos ?? null;
+    }
+    return last || this.positions.next('events');
+  }
+
+  async #write(tx: Transaction, commits: readonly RoomCommit[], ends: readonly number[]): Promise<ReadonlyMap<string, number>> {
+    let keyNids: ReadonlyMap<string, number> = new Map();
+    const store = this.store;
+    await store.rooms(tx, commits, ends);
+    await store.events(tx, commits);
+    const hasState = commits.some((commit) => commit.snapshots.length > 0 || commit.stateChanges.length > 0);
+    if (hasState) {
+      const keys = new Set<string>();
+      for (const commit of commits) {
+        for (const snapshot of commit.snapshots) for (const key of snapshot.entries.keys()) keys.add(key);
+        for (const change of commit.stateChanges) keys.add(stateKeyOf(change.type, change.stateKey));
+      }
+      keyNids = await store.keyNids(tx, keys);
+      await store.snapshots(tx, commits, keyNids);
+      await store.currentState(tx, commits, ends);
+    }
+    await store.localMemberships(tx, commits, ends);
+    await store.redactions(tx, commits);
+    await store.backwardExtremities(tx, commits);
+    return keyNids;
+  }
+
+  #publish(commit: RoomCommit, pos: number): void {
+    this.bus.publish({
+      kind: 'room',
+      roomId: commit.roomId,
+      pos,
+      users: commit.users,
+      membershipChanges: commit.membershipChanges,
+      events: commit.events
+        .filter((event) => event.inTimeline)
+        .map(({ event, pos: eventPos, isOwn, destinations }) => ({ event, pos: eventPos!, isOwn, destinations })),
+    });
+  }
+}

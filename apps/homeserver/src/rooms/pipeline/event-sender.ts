@@ -1,0 +1,120 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { powerLevelsOf, type JsonObject } from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Clock } from '../../observability/clock.js';
+import { isUniqueViolation } from '../../storage/database.js';
+import { StreamPositions } from '../../storage/stream-positions.js';
+import { RoomRegistry } from '../room-registry.js';
+import { HomeSignatures } from '../state/home-signatures.js';
+import { EventsStore } from '../timeline/events.store.js';
+import { buildLocalEvent, isSameState, type LocalEvent } from './build-event.js';
+import { EventSigners, type EventSigner } from './event-signers.js';
+import type { RoomDraft } from './room-draft.js';
+
+/** What a user of this server wants to send. */
+export interface SendRequest {
+  readonly roomId: string;
+  readonly sender: string;
+  readonly type: string;
+  /** Present for state events. */
+  readonly stateKey?: string;
+  readonly content: JsonObject;
+  readonly redacts?: string;
+  /** Once-only key (protocol §6): a second request with it is answered with the first one's event. */
+  readonly txn?: string | null;
+  readonly deviceId?: string | null;
+  readonly clientTxn?: string | null;
+  /** Milliseconds since the Unix epoch; now when absent. */
+  readonly ts?: number;
+}
+
+export interface SentEvent {
+  readonly eventId: string;
+  /** Servers that the event goes to. */
+  readonly destinations: readonly string[];
+}
+
+/** The way of an event of a user of this server into a room. */
+@Injectable()
+export class EventSender {
+  readonly #byTxn = new LRUCache<string, Promise<SentEvent>>({ max: 20_000 });
+
+  constructor(
+    private readonly registry: RoomRegistry,
+    private readonly signers: EventSigners,
+    private readonly signatures: HomeSignatures,
+    private readonly events: EventsStore,
+    private readonly positions: StreamPositions,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Sends one event; resolves when it is stored.
+   *
+   * @throws MatrixError 403 `M_FORBIDDEN`, 404 `M_NOT_FOUND`, 413 `M_TOO_LARGE`, 400 `M_BAD_JSON`
+   */
+  send(request: SendRequest): Promise<SentEvent> {
+    if (!request.txn) return this.#send(request);
+    const key = `${request.roomId} ${request.sender} ${request.txn}`;
+    let sent = this.#byTxn.get(key);
+    if (!sent) {
+      sent = this.#send(request);
+      this.#byTxn.set(key, sent);
+      sent.catch(() => this.#byTxn.delete(key));
+    }
+    return sent;
+  }
+
+  async #send(request: SendRequest): Promise<SentEvent> {
+    const room = await this.registry.find(request.roomId);
+    if (!room) throw MatrixError.forbidden('You are not in this room');
+    const signer = await this.signers.of(request.sender, room.rules);
+    const event: LocalEvent = { ...request, ts: request.ts ?? this.clock.now() };
+    const target = request.redacts === undefined ? undefined : await this.events.byId(request.redacts);
+    try {
+      return await room.run((draft) => {
+        if (request.redacts !== undefined) this.#mayRedactOrThrow(draft, request, target?.event.pdu.sender);
+        const sent = this.appendTo(draft, event, signer, request);
+        if (target) draft.redact(target.event, draft.find(sent.eventId)!.event);
+        return sent;
+      });
+    } catch (error) {
+      if (!request.txn || !isUniqueViolation(error, 'events_txn')) throw error;
+      const [first] = await this.events.byTxn(request.roomId, request.sender, [request.txn]);
+      if (!first) throw error;
+      return { eventId: first.event.eventId, destinations: room.state.otherServers };
+    }
+  }
+
+  /** Builds, signs, judges and appends an event inside the room's queue; state that is there already is not sent again. */
+  appendTo(draft: RoomDraft, event: LocalEvent, signer: EventSigner, origin: Partial<SendRequest> = {}): SentEvent {
+    const { room } = draft;
+    if (event.stateKey !== undefined) {
+      const current = draft.get(event.type, event.stateKey);
+      if (current && isSameState(current, event)) return { eventId: current.eventId, destinations: [] };
+    }
+    const context = this.signatures.context(room.rules);
+    const built = buildLocalEvent(draft, event, signer, context);
+    if (room.rules.portable) this.signatures.trust(built, signer.name, signer.key.keyId, signer.key.publicKey);
+    const destinations = draft.destinations(built);
+    draft.append({
+      event: built,
+      nid: this.positions.nextId('event_nid'),
+      isOwn: true,
+      txn: event.txn ?? null,
+      deviceId: origin.deviceId ?? null,
+      clientTxn: origin.clientTxn ?? null,
+      destinations,
+    });
+    return { eventId: built.eventId, destinations };
+  }
+
+  // Redactions are always allowed by the auth rules of the supported room versions; whether they take effect is decided apart.
+  #mayRedactOrThrow(draft: RoomDraft, request: SendRequest, targetSender: string | undefined): void {
+    const levels = powerLevelsOf(draft, draft.room.rules);
+    if (levels.user(request.sender) >= levels.redact) return;
+    if (targetSender === request.sender) return;
+    throw MatrixError.forbidden('You may redact only your own events here');
+  }
+}

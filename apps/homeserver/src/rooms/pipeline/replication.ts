@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+import { Config } from '../../config/config.js';
+import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
+import type { SentEvent } from './event-sender.js';
+
+/** How long a sender waits for other servers (protocol §5, "Acknowledged on several servers"). */
+const WAIT_MS = 5_000;
+
+/** Answers sends, if asked to only when several servers have stored the event. */
+@Injectable()
+export class Replication {
+  constructor(
+    private readonly config: Config,
+    private readonly outbox: PduOutbox,
+  ) {}
+
+  /**
+   * @param replicas servers, this one included, that are to have the event; waits 5 s at most
+   * @returns the body of the answer; with `replicas`, `io.partyline.replicas` names the servers that have it
+   */
+  async answer(sent: SentEvent, replicas: number | undefined): Promise<object> {
+    if (replicas === undefined) return { event_id: sent.eventId };
+    const others = Math.min(replicas - 1, sent.destinations.length);
+    const servers = others > 0 ? await this.outbox.waitForReplicas(sent.eventId, others, WAIT_MS) : [];
+    return { event_id: sent.eventId, 'io.partyline.replicas': [this.config.serverName, ...servers] };
+  }
+}

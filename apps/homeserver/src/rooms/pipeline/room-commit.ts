@@ -1,0 +1,69 @@
+import type { RoomEvent } from '#federation';
+import type { MembershipChange } from '../../bus/bus.js';
+import type { NewSnapshot } from '../state/snapshot.js';
+import type { StateChange } from '../state/room-state.js';
+import type { EventStatus } from '../timeline/stored-event.js';
+
+/** An event to be stored. */
+export interface NewEvent {
+  readonly nid: number;
+  readonly event: RoomEvent;
+  readonly status: EventStatus;
+  /** Whether it goes to the end of the timeline; its position is given at the commit. */
+  readonly inTimeline: boolean;
+  /** Position of backfilled history (negative), given beforehand. */
+  readonly historyPos?: number;
+  readonly stateNid: number | null;
+  readonly isOwn: boolean;
+  readonly txn: string | null;
+  readonly deviceId: string | null;
+  readonly clientTxn: string | null;
+  /** Set when the event was known as an outlier: its row is updated. */
+  readonly wasOutlier: boolean;
+  /** Servers to send the event to. */
+  readonly destinations: readonly string[];
+  /** Filled in at the commit. */
+  pos: number | null;
+}
+
+/** What a local account's room list is to say. */
+export interface LocalMembership {
+  readonly userId: string;
+  readonly membership: MembershipChange['membership'];
+  readonly eventNid: number;
+  readonly sender: string;
+  readonly strippedState: string | null;
+}
+
+/** A redaction to be applied: the target's JSON is replaced by its redacted form. */
+export interface AppliedRedaction {
+  readonly targetId: string;
+  readonly redactedJson: string;
+  readonly redactionId: string;
+}
+
+/** Everything that one commit of one room writes: all of it or nothing. */
+export interface RoomCommit {
+  readonly roomNid: number;
+  readonly roomId: string;
+  /** Set when the room is new. */
+  readonly created: { readonly version: string } | null;
+  readonly events: readonly NewEvent[];
+  readonly snapshots: readonly NewSnapshot[];
+  readonly stateNid: number | null;
+  readonly stateChanges: readonly (StateChange & {
+    /** Event of this commit whose position the change carries. */
+    readonly at: NewEvent | null;
+  })[];
+  /** Event nids of the new forward extremities. */
+  readonly extremities: readonly number[];
+  readonly localMemberships: readonly LocalMembership[];
+  readonly membershipChanges: readonly MembershipChange[];
+  readonly redactions: readonly AppliedRedaction[];
+  readonly pendingRedactions: readonly { readonly targetId: string; readonly eventId: string }[];
+  /** Missing events that were heard of, with the depth of who names them, and those that are missing no longer. */
+  readonly missing: readonly { readonly eventId: string; readonly childDepth: number }[];
+  readonly found: readonly string[];
+  /** Local accounts to wake: joined members and subjects of changes. */
+  readonly users: readonly string[];
+}

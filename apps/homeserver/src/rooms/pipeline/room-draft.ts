@@ -1,0 +1,247 @@
+import { canonicalJson, redactPdu, roomEventFromJson, stateKeyOf, type RoomEvent, type StateReader } from '#federation';
+import type { MembershipChange } from '../../bus/bus.js';
+import type { Room } from '../room.js';
+import { membershipOf, serversOfMember, type StateChange, type StateEntry } from '../state/room-state.js';
+import { splitStateKey } from '../state/state-key.js';
+import type { NewSnapshot, Snapshot } from '../state/snapshot.js';
+import { EventStatus } from '../timeline/stored-event.js';
+import type { AppliedRedaction, LocalMembership, NewEvent, RoomCommit } from './room-commit.js';
+
+/** A forward extremity: an event that no other known event names in its prev_events. */
+export interface Extremity {
+  readonly nid: number;
+  readonly eventId: string;
+  readonly depth: number;
+  /** State after the event. */
+  readonly after: Snapshot;
+}
+
+/** What is known of an event beyond itself when it is added. */
+export interface AddedEvent {
+  readonly event: RoomEvent;
+  readonly nid: number;
+  readonly status: EventStatus;
+  /** State before the event; a snapshot that is stored or made by this draft. */
+  readonly before: Snapshot;
+  readonly isOwn?: boolean;
+  readonly txn?: string | null;
+  readonly deviceId?: string | null;
+  readonly clientTxn?: string | null;
+  readonly wasOutlier?: boolean;
+  readonly destinations?: readonly string[];
+}
+
+/**
+ * A room as it will be after the next commit: the current one with changes laid over it. Jobs work on copies, so that one
+ * that fails leaves nothing behind.
+ */
+export class RoomDraft implements StateReader {
+  events: NewEvent[] = [];
+  snapshots: NewSnapshot[] = [];
+  changes = new Map<string, StateChange & { at: NewEvent | null }>();
+  redactions: AppliedRedaction[] = [];
+  /** Redacted forms of events of the current state. */
+  redactedState: StateEntry[] = [];
+  pendingRedactions: { targetId: string; eventId: string }[] = [];
+  missing: { eventId: string; childDepth: number }[] = [];
+  found: string[] = [];
+  /** Local memberships that do not follow from the current state (invitations to rooms held elsewhere). */
+  localMemberships: LocalMembership[] = [];
+  created: { version: string } | null = null;
+  /** States after this draft's events. */
+  afters = new Map<string, Snapshot>();
+
+  constructor(
+    readonly room: Room,
+    public snapshot: Snapshot,
+    public extremities: readonly Extremity[],
+    private readonly nextSnapshotNid: () => number,
+  ) {}
+
+  clone(): RoomDraft {
+    const copy = new RoomDraft(this.room, this.snapshot, this.extremities, this.nextSnapshotNid);
+    copy.events = [...this.events];
+    copy.snapshots = [...this.snapshots];
+    copy.changes = new Map(this.changes);
+    copy.redactions = [...this.redactions];
+    copy.redactedState = [...this.redactedState];
+    copy.pendingRedactions = [...this.pendingRedactions];
+    copy.missing = [...this.missing];
+    copy.found = [...this.found];
+    copy.localMemberships = [...this.localMemberships];
+    copy.created = this.created;
+    copy.afters = new Map(this.afters);
+    return copy;
+  }
+
+  get isEmpty(): boolean {
+    return this.events.length + this.changes.size + this.redactions.length + this.missing.length + this.localMemberships.length === 0 && !this.created;
+  }
+
+  get(type: string, stateKey: string): RoomEvent | undefined {
+    return this.entry(type, stateKey)?.event;
+  }
+
+  entry(type: string, stateKey: string): StateEntry | undefined {
+    const change = this.changes.get(stateKeyOf(type, stateKey));
+    return change ? (change.entry ?? undefined) : this.room.state.entry(type, stateKey);
+  }
+
+  /** An event of this draft or of the current state. */
+  find(eventId: string): NewEvent | undefined {
+    return this.events.find((item) => item.event.eventId === eventId);
+  }
+
+  /** The state with changes, as a snapshot that the commit stores. */
+  extend(snapshot: Snapshot, changes: ReadonlyMap<string, number | null>): Snapshot {
+    if (changes.size === 0) return snapshot;
+    const made = snapshot.extend(changes, this.nextSnapshotNid());
+    this.snapshots.push(made.row);
+    return made.snapshot;
+  }
+
+  /** A state given as a map, as a snapshot near to the current one. */
+  snapshotOf(state: ReadonlyMap<string, number>): Snapshot {
+    return this.extend(this.snapshot, this.snapshot.changesTo(state));
+  }
+
+  /** Adds an event whose state before is known. Does not touch extremities or the current state. */
+  add(item: AddedEvent): NewEvent {
+    const added: NewEvent = {
+      nid: item.nid,
+      event: item.event,
+      status: item.status,
+      inTimeline: item.status === EventStatus.accepted,
+      stateNid: item.before.nid,
+      isOwn: item.isOwn ?? false,
+      txn: item.txn ?? null,
+      deviceId: item.deviceId ?? null,
+      clientTxn: item.clientTxn ?? null,
+      wasOutlier: item.wasOutlier ?? false,
+      destinations: item.destinations ?? [],
+      pos: null,
+    };
+    this.events.push(added);
+    return added;
+  }
+
+  /** Adds an event that is only known as a part of somebody's state or auth chain. */
+  addOutlier(event: RoomEvent, nid: number, status: EventStatus = EventStatus.outlier): void {
+    this.events.push({
+      nid, event, status, inTimeline: false, stateNid: null, isOwn: false, txn: null, deviceId: null, clientTxn: null,
+      wasOutlier: false, destinations: [], pos: null,
+    });
+  }
+
+  /** Makes a state the current one, whatever it was before; `at` is the event at which syncs see the change. */
+  replaceState(state: ReadonlyMap<string, StateEntry>, snapshot: Snapshot, at: NewEvent): void {
+    for (const [key, entry] of state) {
+      const [type, stateKey] = splitStateKey(key);
+      this.change(type, stateKey, entry, at);
+    }
+    for (const [key, entry] of this.room.state.entries()) {
+      if (!state.has(key)) this.change(entry.event.pdu.type, entry.event.pdu.state_key ?? '', null, at);
+    }
+    this.snapshot = snapshot;
+  }
+
+  /** The state after an accepted event. */
+  after(before: Snapshot, event: RoomEvent, nid: number): Snapshot {
+    const { type, state_key: stateKey } = event.pdu;
+    return stateKey === undefined ? before : this.extend(before, new Map([[stateKeyOf(type, stateKey), nid]]));
+  }
+
+  /** Adds an accepted event that follows all extremities: the state after it becomes the current one. */
+  append(item: Omit<AddedEvent, 'before' | 'status'>): NewEvent {
+    const added = this.add({ ...item, status: EventStatus.accepted, before: this.snapshot });
+    const { type, state_key: stateKey, depth } = item.event.pdu;
+    this.snapshot = this.after(this.snapshot, item.event, item.nid);
+    if (stateKey !== undefined) this.change(type, stateKey, { nid: item.nid, event: item.event }, added);
+    this.afters.set(item.event.eventId, this.snapshot);
+    this.extremities = [{ nid: item.nid, eventId: item.event.eventId, depth, after: this.snapshot }];
+    return added;
+  }
+
+  /** Records a change of the current state. */
+  change(type: string, stateKey: string, entry: StateEntry | null, at: NewEvent | null): void {
+    const key = stateKeyOf(type, stateKey);
+    const previous = this.entry(type, stateKey) ?? null;
+    if (previous?.nid === entry?.nid) return;
+    this.changes.set(key, { type, stateKey, entry, previous: this.changes.get(key)?.previous ?? previous, at });
+  }
+
+  /**
+   * Servers that an event of this server goes to: those of the joined members, including who joined in this draft; and for a
+   * member event the subject's servers before and after it. An invitation reaches its subject by itself (`/invite`).
+   */
+  destinations(event: RoomEvent): readonly string[] {
+    const { state, rules } = this.room;
+    const isMember = event.pdu.type === 'm.room.member';
+    const joined = [...this.changes.values()].filter((c) => c.type === 'm.room.member' && membershipOf(c.entry?.event) === 'join');
+    if (!isMember && joined.length === 0) return state.otherServers;
+    const servers = new Set(state.otherServers);
+    for (const { entry } of joined) for (const server of serversOfMember(entry!.event, rules)) servers.add(server);
+    if (isMember && membershipOf(event) !== 'invite') {
+      const before = this.get('m.room.member', event.pdu.state_key ?? '');
+      for (const server of before ? serversOfMember(before, rules) : []) servers.add(server);
+      for (const server of serversOfMember(event, rules)) servers.add(server);
+    }
+    servers.delete(this.room.state.serverName);
+    return [...servers];
+  }
+
+  /** Applies a redaction to an event that is stored or in this draft. */
+  redact(target: RoomEvent, redaction: RoomEvent): void {
+    const redactedJson = canonicalJson(redactPdu(target.pdu, this.room.rules));
+    this.redactions.push({ targetId: target.eventId, redactedJson, redactionId: redaction.eventId });
+    const { type, state_key: stateKey } = target.pdu;
+    const current = stateKey === undefined ? undefined : this.entry(type, stateKey);
+    if (current?.event.eventId === target.eventId) {
+      this.redactedState.push({ nid: current.nid, event: roomEventFromJson(redactedJson, target.eventId, this.room.id) });
+    }
+  }
+
+  /** What is to be written. */
+  toCommit(): RoomCommit {
+    const { localMemberships, membershipChanges } = this.#memberships();
+    const users = membershipChanges.some((change) => change.isLocal) || this.localMemberships.length > 0
+      ? [...new Set([...this.room.state.localJoined, ...localMemberships.map((item) => item.userId)])]
+      : this.room.state.localJoined;
+    return {
+      roomNid: this.room.nid,
+      roomId: this.room.id,
+      created: this.created,
+      events: this.events,
+      snapshots: this.snapshots,
+      stateNid: this.snapshot.nid,
+      stateChanges: [...this.changes.values()],
+      extremities: this.extremities.map((extremity) => extremity.nid),
+      localMemberships,
+      membershipChanges,
+      redactions: this.redactions,
+      pendingRedactions: this.pendingRedactions,
+      missing: this.missing,
+      found: this.found,
+      users,
+    };
+  }
+
+  #memberships(): { localMemberships: LocalMembership[]; membershipChanges: MembershipChange[] } {
+    const localMemberships: LocalMembership[] = [...this.localMemberships];
+    const membershipChanges: MembershipChange[] = localMemberships.map((item) => ({
+      userId: item.userId, membership: item.membership, previous: null, isLocal: true,
+    }));
+    for (const { type, stateKey, entry, previous } of this.changes.values()) {
+      if (type !== 'm.room.member') continue;
+      const membership = (membershipOf(entry?.event) ?? 'leave') as MembershipChange['membership'];
+      const before = (membershipOf(previous?.event) ?? null) as MembershipChange['previous'];
+      const isLocal = this.room.isLocal(stateKey);
+      membershipChanges.push({ userId: stateKey, membership, previous: before, isLocal });
+      const source = entry ?? previous;
+      if (!isLocal || !source) continue;
+      const strippedState = membership === 'invite' || membership === 'knock' ? this.room.strippedState(this, source.event) : null;
+      localMemberships.push({ userId: stateKey, membership, eventNid: source.nid, sender: source.event.pdu.sender, strippedState });
+    }
+    return { localMemberships, membershipChanges };
+  }
+}

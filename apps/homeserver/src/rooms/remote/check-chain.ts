@@ -1,0 +1,52 @@
+import { AuthError, checkAuthEvents, type AuthContext, type RoomEvent, type RoomVersionRules } from '#federation';
+
+/**
+ * Judges events by their auth events, which are among them or known already. One whose auth events are missing or do not hold
+ * is invalid too.
+ *
+ * @param known valid events by id that the others may refer to
+ * @returns `valid` holds the new valid ones, `invalid` the rest
+ */
+export function checkChain(
+  events: readonly RoomEvent[], known: ReadonlyMap<string, RoomEvent>, rules: RoomVersionRules, context: AuthContext,
+): { valid: Map<string, RoomEvent>; invalid: RoomEvent[] } {
+  const valid = new Map<string, RoomEvent>();
+  const order = inAuthOrder(events);
+  const create = [...order, ...known.values()].find((event) => event.pdu.type === 'm.room.create');
+  for (const event of order) {
+    const authEvents = event.pdu.auth_events.map((id) => valid.get(id) ?? known.get(id));
+    if (authEvents.some((auth) => auth === undefined)) continue;
+    try {
+      checkAuthEvents(event, authEvents as RoomEvent[], create, rules, context);
+      valid.set(event.eventId, event);
+    } catch (error) {
+      if (!(error instanceof AuthError)) throw error;
+    }
+  }
+  return { valid, invalid: events.filter((event) => !valid.has(event.eventId)) };
+}
+
+/** Events so that each comes after its auth events. Those that form a cycle, which no honest server makes, are left out. */
+function inAuthOrder(events: readonly RoomEvent[]): RoomEvent[] {
+  const ids = new Set(events.map((event) => event.eventId));
+  const waiting = new Map<string, number>();
+  const dependants = new Map<string, RoomEvent[]>();
+  for (const event of events) {
+    const inSet = new Set(event.pdu.auth_events.filter((id) => ids.has(id)));
+    waiting.set(event.eventId, inSet.size);
+    for (const id of inSet) {
+      const list = dependants.get(id);
+      if (list) list.push(event);
+      else dependants.set(id, [event]);
+    }
+  }
+  const order = events.filter((event) => waiting.get(event.eventId) === 0);
+  for (const event of order) {
+    for (const dependant of dependants.get(event.eventId) ?? []) {
+      const left = waiting.get(dependant.eventId)! - 1;
+      waiting.set(dependant.eventId, left);
+      if (left === 0) order.push(dependant);
+    }
+  }
+  return order;
+}

@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import { authStateKeys, serverNameOf, type JsonObject } from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Clock } from '../../observability/clock.js';
+import { RestrictedJoins } from '../membership/restricted-joins.js';
+import { graphPosition } from '../pipeline/build-event.js';
+import { RoomRegistry } from '../room-registry.js';
+import type { Room } from '../room.js';
+import { membershipOf } from '../state/room-state.js';
+import { isAllowedByAcl } from './server-acl.js';
+
+/** A membership event to be completed and signed by another server. */
+export interface MemberTemplate {
+  readonly room_version: string;
+  readonly event: JsonObject;
+}
+
+/** Makes templates of membership events for other servers (Server-Server, `make_join` and `make_leave`). */
+@Injectable()
+export class MemberTemplates {
+  constructor(
+    private readonly registry: RoomRegistry,
+    private readonly restricted: RestrictedJoins,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * @param versions room versions that the other server knows
+   * @throws 404 `M_NOT_FOUND`, 403 `M_FORBIDDEN`, 400 `M_INCOMPATIBLE_ROOM_VERSION`, and what restricted rooms answer
+   */
+  async join(origin: string, roomId: string, userId: string, versions: readonly string[]): Promise<MemberTemplate> {
+    const room = await this.residentRoom(roomId, origin);
+    if (!versions.includes(room.rules.id)) {
+      throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', `Your server does not know room version ${room.rules.id}`, { room_version: room.rules.id });
+    }
+    assertOwnUser(room, origin, userId);
+    const current = membershipOf(room.state.get('m.room.member', userId));
+    if (current === 'ban') throw MatrixError.forbidden('The user is banned from the room');
+    const authoriser = await this.restricted.authoriser(room, userId);
+    const joinRule = room.state.get('m.room.join_rules', '')?.pdu.content['join_rule'] ?? 'invite';
+    if (joinRule !== 'public' && !authoriser && current !== 'invite' && current !== 'join') {
+      throw MatrixError.forbidden('The user is not invited to the room');
+    }
+    return this.#template(room, userId, { membership: 'join', ...(authoriser ? { join_authorised_via_users_server: authoriser } : {}) });
+  }
+
+  async leave(origin: string, roomId: string, userId: string): Promise<MemberTemplate> {
+    const room = await this.residentRoom(roomId, origin);
+    assertOwnUser(room, origin, userId);
+    const current = membershipOf(room.state.get('m.room.member', userId));
+    if (current !== 'join' && current !== 'invite' && current !== 'knock') throw MatrixError.forbidden('The user is not in the room');
+    return this.#template(room, userId, { membership: 'leave' });
+  }
+
+  /** The room, if this server takes part in it and the other one may. */
+  async residentRoom(roomId: string, origin: string): Promise<Room> {
+    const room = await this.registry.find(roomId);
+    if (!room?.state.isResident) throw MatrixError.notFound('This server is not in the room');
+    if (!isAllowedByAcl(room.state, origin)) throw MatrixError.forbidden(`${origin} is not allowed in this room`);
+    return room;
+  }
+
+  #template(room: Room, userId: string, content: JsonObject): MemberTemplate {
+    const draft = room.peek();
+    const event = {
+      type: 'm.room.member', room_id: room.id, sender: userId, state_key: userId, content,
+      origin_server_ts: this.clock.now(), ...graphPosition(draft),
+    };
+    const authEvents = authStateKeys(event, room.rules).map(([type, stateKey]) => draft.get(type, stateKey)?.eventId);
+    return { room_version: room.rules.id, event: { ...event, auth_events: authEvents.filter((id) => id !== undefined) } };
+  }
+}
+
+/** In standard rooms a server speaks for the users of its own name; in portable ones the signed event will prove it. */
+function assertOwnUser(room: Room, origin: string, userId: string): void {
+  if (!room.rules.portable && serverNameOf(userId) !== origin) throw MatrixError.forbidden(`${origin} cannot speak for ${userId}`);
+}

@@ -1,0 +1,150 @@
+import { Injectable } from '@nestjs/common';
+import { stateKeyOf, type RoomEvent } from '#federation';
+import { FederationClient, federationPath } from '../../federation/federation-client.js';
+import { StreamPositions } from '../../storage/stream-positions.js';
+import type { Room } from '../room.js';
+import { EventsStore } from '../timeline/events.store.js';
+import { EventStatus } from '../timeline/stored-event.js';
+import { PduVerifier } from './pdu-verifier.js';
+import { readAll } from './room-importer.js';
+
+/** Rounds of `/get_missing_events` before the state is asked for instead. */
+const MAX_ROUNDS = 20;
+const EVENTS_PER_ROUND = 50;
+/** Above this many unknown state events the whole state is fetched at once. */
+const MAX_SINGLE_EVENTS = 20;
+
+/** The state before an event, as another server told it. */
+export interface ToldState {
+  /** Event nids by state key. */
+  readonly state: ReadonlyMap<string, number>;
+  /** Events that are not stored yet: outliers to be. */
+  readonly outliers: ReadonlyMap<number, RoomEvent>;
+}
+
+/** Fetches what a received event refers to and this server lacks. */
+@Injectable()
+export class MissingEvents {
+  constructor(
+    private readonly federation: FederationClient,
+    private readonly events: EventsStore,
+    private readonly verifier: PduVerifier,
+    private readonly positions: StreamPositions,
+  ) {}
+
+  /** Ids among these that are not in the graph here (unknown, or outliers). */
+  async unknown(ids: readonly string[]): Promise<string[]> {
+    const known = new Set((await this.events.byIds(ids)).filter((e) => e.status !== EventStatus.outlier).map((e) => e.event.eventId));
+    return ids.filter((id) => !known.has(id));
+  }
+
+  /**
+   * Events between the room's extremities and this event, oldest first, signed as they must be. Stops when everything
+   * connects, when the other server has no more, or after a bounded number of rounds.
+   */
+  async before(room: Room, event: RoomEvent, from: string): Promise<RoomEvent[]> {
+    const found = new Map<string, RoomEvent>();
+    let latest = [event.eventId];
+    let wanted = new Set(await this.unknown(event.pdu.prev_events));
+    for (let round = 0; wanted.size > 0 && round < MAX_ROUNDS; round++) {
+      const answer = await this.federation.request<{ events?: unknown }>({
+        destination: from,
+        method: 'POST',
+        path: federationPath`/_matrix/federation/v1/get_missing_events/${room.id}`,
+        body: { earliest_events: room.extremities.map((e) => e.eventId), latest_events: latest, limit: EVENTS_PER_ROUND, min_depth: 0 },
+      });
+      const given = readAll(Array.isArray(answer.events) ? answer.events : [], room.rules, room.id);
+      const fresh = given.filter((item) => !found.has(item.eventId) && item.eventId !== event.eventId);
+      const signed = await this.verifier.signedOnes(fresh, room.rules);
+      if (signed.length === 0) break;
+      for (const item of signed) found.set(item.eventId, item);
+      const prev = new Set([...found.values(), event].flatMap((item) => item.pdu.prev_events).filter((id) => !found.has(id)));
+      wanted = new Set(await this.unknown([...prev]));
+      latest = [...found.values()].filter((item) => item.pdu.prev_events.some((id) => wanted.has(id))).map((item) => item.eventId).slice(0, 20);
+    }
+    return inGraphOrder(found);
+  }
+
+  /** The state before an event, by `/state_ids`; events that are unknown are fetched and verified. */
+  async stateBefore(room: Room, eventId: string, from: string): Promise<ToldState> {
+    const ids = await this.federation.request<{ pdu_ids?: unknown; auth_chain_ids?: unknown }>({
+      destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/state_ids/${room.id}`, query: { event_id: eventId }, timeoutMs: 60_000,
+    });
+    const stateIds = strings(ids.pdu_ids);
+    const known = await this.events.byIds([...stateIds, ...strings(ids.auth_chain_ids)]);
+    const byId = new Map(known.map((stored) => [stored.event.eventId, { nid: stored.nid, event: stored.event }]));
+    const unknown = [...new Set([...stateIds, ...strings(ids.auth_chain_ids)])].filter((id) => !byId.has(id));
+    const outliers = new Map<number, RoomEvent>();
+    const fetched = unknown.length > MAX_SINGLE_EVENTS ? await this.#wholeState(room, eventId, from) : await this.#single(room, unknown, from);
+    for (const event of await this.verifier.signedOnes(fetched, room.rules)) {
+      if (byId.has(event.eventId)) continue;
+      const nid = this.positions.nextId('event_nid');
+      byId.set(event.eventId, { nid, event });
+      outliers.set(nid, event);
+    }
+    const state = new Map<string, number>();
+    for (const id of stateIds) {
+      const item = byId.get(id);
+      const stateKey = item?.event.pdu.state_key;
+      if (item && stateKey !== undefined) state.set(stateKeyOf(item.event.pdu.type, stateKey), item.nid);
+    }
+    return { state, outliers };
+  }
+
+  /** The auth chain of an event, verified: for auth events that are unknown. */
+  async authChain(room: Room, eventId: string, from: string): Promise<RoomEvent[]> {
+    const answer = await this.federation.request<{ auth_chain?: unknown }>({
+      destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/event_auth/${room.id}/${eventId}`,
+    });
+    const events = readAll(Array.isArray(answer.auth_chain) ? answer.auth_chain : [], room.rules, room.id);
+    return this.verifier.signedOnes(events, room.rules);
+  }
+
+  async #wholeState(room: Room, eventId: string, from: string): Promise<RoomEvent[]> {
+    const answer = await this.federation.request<{ pdus?: unknown; auth_chain?: unknown }>({
+      destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/state/${room.id}`, query: { event_id: eventId },
+      timeoutMs: 120_000, maxBytes: 256 * 1024 * 1024,
+    });
+    const pdus = [answer.pdus, answer.auth_chain].flatMap((list) => (Array.isArray(list) ? list : []));
+    return readAll(pdus, room.rules, room.id);
+  }
+
+  async #single(room: Room, ids: readonly string[], from: string): Promise<RoomEvent[]> {
+    const answers = await Promise.all(ids.map((id) =>
+      this.federation.request<{ pdus?: unknown }>({ destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/event/${id}` })
+        .then((answer) => (Array.isArray(answer.pdus) ? answer.pdus : []), () => []),
+    ));
+    return readAll(answers.flat(), room.rules, room.id).filter((event) => ids.includes(event.eventId));
+  }
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+/** Each event after those of its prev_events that are among them. */
+function inGraphOrder(events: ReadonlyMap<string, RoomEvent>): RoomEvent[] {
+  const order: RoomEvent[] = [];
+  const state = new Map<string, 'open' | 'done'>();
+  for (const start of [...events.values()].sort((a, b) => a.pdu.depth - b.pdu.depth)) {
+    const stack = [start];
+    while (stack.length > 0) {
+      const event = stack.at(-1)!;
+      const seen = state.get(event.eventId);
+      if (!seen) {
+        state.set(event.eventId, 'open');
+        for (const id of event.pdu.prev_events) {
+          const prev = events.get(id);
+          if (prev && !state.has(id)) stack.push(prev);
+        }
+        continue;
+      }
+      stack.pop();
+      if (seen === 'open') {
+        state.set(event.eventId, 'done');
+        order.push(event);
+      }
+    }
+  }
+  return order;
+}

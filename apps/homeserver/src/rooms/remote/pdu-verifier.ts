@@ -1,0 +1,72 @@
+import { Injectable } from '@nestjs/common';
+import { recordOf, serverNameOf, signatureInput, verifySignatureAsync, type RoomEvent, type RoomVersionRules } from '#federation';
+import { KeyRing } from '../../federation/keys/key-ring.js';
+import { HomeSignatures } from '../state/home-signatures.js';
+import { membershipOf } from '../state/room-state.js';
+
+/** Verified at once on the thread pool; between slices other work gets its turn. */
+const SLICE = 32;
+
+/** Checks the signatures of received events (Server-Server, "Validating hashes and signatures on received events"). */
+@Injectable()
+export class PduVerifier {
+  constructor(
+    private readonly keyRing: KeyRing,
+    private readonly signatures: HomeSignatures,
+  ) {}
+
+  /**
+   * Whether the event carries the signatures that its room version wants. In portable rooms the auth rules decide by the
+   * sender's home record in the state; here the signature is only computed ahead, where the record is known.
+   */
+  async isSigned(event: RoomEvent, rules: RoomVersionRules, senderMember?: RoomEvent): Promise<boolean> {
+    if (rules.portable) {
+      await this.#warm(event, rules, senderMember);
+      return true;
+    }
+    for (const server of requiredServers(event)) if (!(await this.#isSignedBy(event, rules, server))) return false;
+    return true;
+  }
+
+  /** The events that are signed as they must be, in slices. */
+  async signedOnes(events: readonly RoomEvent[], rules: RoomVersionRules): Promise<RoomEvent[]> {
+    const members = new Map<string, RoomEvent>();
+    if (rules.portable) {
+      for (const event of events) if (event.pdu.type === 'm.room.member') members.set(event.pdu.sender, event);
+    }
+    const signed: RoomEvent[] = [];
+    for (let start = 0; start < events.length; start += SLICE) {
+      const slice = events.slice(start, start + SLICE);
+      const results = await Promise.all(slice.map((event) => this.isSigned(event, rules, members.get(event.pdu.sender))));
+      signed.push(...slice.filter((_, i) => results[i]));
+    }
+    return signed;
+  }
+
+  async #isSignedBy(event: RoomEvent, rules: RoomVersionRules, server: string): Promise<boolean> {
+    const signatures = event.pdu.signatures[server] ?? {};
+    const text = signatureInput(event.pdu, rules);
+    for (const [keyId, signature] of Object.entries(signatures)) {
+      const key = await this.keyRing.publicKey(server, keyId, event.pdu.origin_server_ts);
+      if (key && (await verifySignatureAsync(key, text, signature))) return true;
+    }
+    return false;
+  }
+
+  async #warm(event: RoomEvent, rules: RoomVersionRules, senderMember: RoomEvent | undefined): Promise<void> {
+    const isOwnMember = event.pdu.type === 'm.room.create' || (event.pdu.type === 'm.room.member' && event.pdu.state_key === event.pdu.sender);
+    const record = recordOf(isOwnMember ? event : senderMember);
+    const home = record?.homes.find((entry) => entry.server_name === event.pdu.home);
+    if (home) await this.signatures.warm(event, rules, home.server_name, home.key_id, home.key);
+  }
+}
+
+/** Servers that must have signed: the sender's (not for third-party invites), and the authoriser's of a restricted join. */
+function requiredServers(event: RoomEvent): string[] {
+  const { content, type, sender } = event.pdu;
+  const isThirdPartyInvite = type === 'm.room.member' && membershipOf(event) === 'invite' && content['third_party_invite'] !== undefined;
+  const servers = isThirdPartyInvite ? [] : [serverNameOf(sender)];
+  const authoriser = content['join_authorised_via_users_server'];
+  if (type === 'm.room.member' && membershipOf(event) === 'join' && typeof authoriser === 'string') servers.push(serverNameOf(authoriser));
+  return [...new Set(servers)];
+}

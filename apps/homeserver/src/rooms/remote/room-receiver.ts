@@ -1,0 +1,166 @@
+import { Injectable } from '@nestjs/common';
+import { PduFormatError, readPdu, type RoomEvent } from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { PduReceiver, type PduResults } from '../../federation/pdu-receiver.js';
+import { Log } from '../../observability/log.js';
+import { AcceptEvent, type Acceptance } from '../pipeline/accept-event.js';
+import type { RoomDraft } from '../pipeline/room-draft.js';
+import { RoomRegistry } from '../room-registry.js';
+import type { Room } from '../room.js';
+import { HomeSignatures } from '../state/home-signatures.js';
+import { EventsStore } from '../timeline/events.store.js';
+import { EventStatus } from '../timeline/stored-event.js';
+import { checkChain } from './check-chain.js';
+import { InviteRetractions } from './invite-retractions.js';
+import { MissingEvents, type ToldState } from './missing-events.js';
+import { PduVerifier } from './pdu-verifier.js';
+import { isAllowedByAcl } from './server-acl.js';
+
+/** Takes the events that other servers send (Server-Server, "PDUs"). */
+@Injectable()
+export class RoomReceiver extends PduReceiver {
+  /** Receiving is serial per room, apart from the room's own queue: fetching what is missing must not hold up local users. */
+  readonly #lanes = new Map<string, Promise<unknown>>();
+
+  constructor(
+    private readonly registry: RoomRegistry,
+    private readonly verifier: PduVerifier,
+    private readonly missing: MissingEvents,
+    private readonly events: EventsStore,
+    private readonly signatures: HomeSignatures,
+    private readonly acceptEvent: AcceptEvent,
+    private readonly retractions: InviteRetractions,
+    private readonly log: Log,
+  ) {
+    super();
+  }
+
+  override async receive(origin: string, pdus: readonly unknown[]): Promise<PduResults> {
+    const results: PduResults = {};
+    const byRoom = new Map<string, unknown[]>();
+    for (const pdu of pdus) {
+      const roomId = roomIdOf(pdu);
+      if (roomId === undefined) continue;
+      const list = byRoom.get(roomId);
+      if (list) list.push(pdu);
+      else byRoom.set(roomId, [pdu]);
+    }
+    await Promise.all([...byRoom].map(async ([roomId, list]) => Object.assign(results, await this.#receiveInRoom(origin, roomId, list))));
+    return results;
+  }
+
+  async #receiveInRoom(origin: string, roomId: string, pdus: readonly unknown[]): Promise<PduResults> {
+    const room = await this.registry.find(roomId);
+    if (!room || !room.state.isResident) return this.retractions.receive(roomId, pdus);
+    const isDenied = !isAllowedByAcl(room.state, origin);
+    const results: PduResults = {};
+    const events: RoomEvent[] = [];
+    for (const pdu of pdus) {
+      let event: RoomEvent;
+      try {
+        event = readPdu(pdu, room.rules);
+      } catch (error) {
+        if (!(error instanceof PduFormatError)) throw error;
+        continue;
+      }
+      results[event.eventId] = isDenied ? { error: `${origin} is not allowed in this room` } : {};
+      if (!isDenied) events.push(event);
+    }
+    await this.#inLane(roomId, async () => {
+      const members = (event: RoomEvent) => room.state.get('m.room.member', event.pdu.sender);
+      const signed = await Promise.all(events.map((event) => this.verifier.isSigned(event, room.rules, members(event))));
+      // Events that follow each other need no look-ups between them, so a run of them shares one commit.
+      const accepted = await Promise.all(events.map(async (event, i) => {
+        if (!signed[i]) return { error: 'the signature is missing or wrong' };
+        return this.#receiveOne(origin, room, event, new Set(events.slice(0, i).map((e) => e.eventId)));
+      }));
+      for (const [i, event] of events.entries()) results[event.eventId] = accepted[i]!;
+    });
+    return results;
+  }
+
+  /** Stores an event that this server fetched or was handed outside of a transaction, with what it refers to. */
+  async receiveEvent(origin: string, room: Room, event: RoomEvent): Promise<{ error?: string }> {
+    return this.#inLane(room.id, () => this.#receiveOne(origin, room, event, new Set()));
+  }
+
+  async #receiveOne(origin: string, room: Room, event: RoomEvent, earlier: ReadonlySet<string>): Promise<{ error?: string }> {
+    try {
+      if (!isAllowedByAcl(room.state, event.pdu.home ?? origin)) return { error: 'the home is not allowed in this room' };
+      const unknown = (await this.missing.unknown(event.pdu.prev_events)).filter((id) => !earlier.has(id));
+      const stillMissing = unknown.length > 0 ? await this.#fetchBefore(origin, room, event) : [];
+      const told = stillMissing.length > 0 ? await this.missing.stateBefore(room, event.eventId, origin) : undefined;
+      const outcome = await this.#accept(origin, room, event, told);
+      return outcome.reason && outcome.status === EventStatus.rejected ? { error: outcome.reason } : {};
+    } catch (error) {
+      if (!(error instanceof MatrixError)) this.log.error('receiving an event failed', error, { roomId: room.id, eventId: event.eventId });
+      return { error: error instanceof MatrixError ? error.message : 'the event could not be processed' };
+    }
+  }
+
+  /** Fetches and accepts what lies between; returns the prev_events that are missing after that. */
+  async #fetchBefore(origin: string, room: Room, event: RoomEvent): Promise<string[]> {
+    const between = await this.missing.before(room, event, origin).catch((error: unknown) => {
+      this.log.debug('get_missing_events failed', { origin, roomId: room.id, reason: String(error) });
+      return [];
+    });
+    for (const item of between) {
+      if (!isAllowedByAcl(room.state, item.pdu.home ?? origin)) continue;
+      const gap = await this.missing.unknown(item.pdu.prev_events);
+      const told = gap.length > 0 ? await this.missing.stateBefore(room, item.eventId, origin) : undefined;
+      await this.#accept(origin, room, item, told);
+    }
+    return this.missing.unknown(event.pdu.prev_events);
+  }
+
+  async #accept(origin: string, room: Room, event: RoomEvent, told: ToldState | undefined): Promise<Acceptance> {
+    const authEvents = await this.#missingAuthEvents(origin, room, event, told);
+    return room.run(async (draft) => {
+      const outliers = new Map([...(told?.outliers ?? []), ...authEvents]);
+      if (outliers.size > 0) await this.#addOutliers(draft, outliers);
+      return this.acceptEvent.accept(draft, { event, isOwn: false, ...(told ? { before: told.state } : {}) });
+    });
+  }
+
+  /** Auth events that are not here: with the whole auth chain, because they are judged too. */
+  async #missingAuthEvents(origin: string, room: Room, event: RoomEvent, told: ToldState | undefined): Promise<Map<number, RoomEvent>> {
+    const told_ = new Set([...(told?.outliers.values() ?? [])].map((item) => item.eventId));
+    const held = new Set((await this.events.byIds(event.pdu.auth_events)).map((stored) => stored.event.eventId));
+    const inMemory = (id: string) => [...room.state.entries()].some(([, entry]) => entry.event.eventId === id);
+    if (event.pdu.auth_events.every((id) => held.has(id) || told_.has(id) || inMemory(id))) return new Map();
+    const chain = await this.missing.authChain(room, event.eventId, origin);
+    const known = new Set((await this.events.byIds(chain.map((item) => item.eventId))).map((stored) => stored.event.eventId));
+    return new Map(chain.filter((item) => !known.has(item.eventId) && !told_.has(item.eventId)).map((item) => [this.acceptEvent.newNid(), item]));
+  }
+
+  /** Judges fetched events by their auth events and adds them; those that fail are kept as rejected, so that what builds on them is too. */
+  async #addOutliers(draft: RoomDraft, outliers: ReadonlyMap<number, RoomEvent>): Promise<void> {
+    const needed = [...outliers.values()].flatMap((event) => event.pdu.auth_events);
+    const known = (await this.events.byIds([...new Set(needed)])).filter((stored) => stored.status !== EventStatus.rejected);
+    const context = this.signatures.context(draft.room.rules);
+    const { valid } = checkChain([...outliers.values()], new Map(known.map((s) => [s.event.eventId, s.event])), draft.room.rules, context);
+    const already = new Set((await this.events.byIds([...outliers.values()].map((event) => event.eventId))).map((s) => s.event.eventId));
+    for (const [nid, event] of outliers) {
+      if (already.has(event.eventId) || draft.find(event.eventId)) continue;
+      draft.addOutlier(event, nid, valid.has(event.eventId) ? EventStatus.outlier : EventStatus.rejected);
+    }
+  }
+
+  async #inLane<T>(roomId: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#lanes.get(roomId) ?? Promise.resolve();
+    const run = before.then(work, work);
+    const settled = run.catch(() => undefined);
+    this.#lanes.set(roomId, settled);
+    try {
+      return await run;
+    } finally {
+      if (this.#lanes.get(roomId) === settled) this.#lanes.delete(roomId);
+    }
+  }
+}
+
+/** The room of an unchecked PDU; the create event of versions whose room id is its hash comes only with a join. */
+function roomIdOf(pdu: unknown): string | undefined {
+  const roomId = (pdu as { room_id?: unknown } | null)?.room_id;
+  return typeof roomId === 'string' && roomId.length <= 255 ? roomId : undefined;
+}

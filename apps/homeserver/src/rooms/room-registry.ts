@@ -1,0 +1,158 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { roomVersion, stateKeyOf, type RoomVersionRules } from '#federation';
+import { AccountDirectory } from '../accounts/account-directory.js';
+import { Config } from '../config/config.js';
+import { MatrixError } from '../errors/matrix-error.js';
+import { StreamPositions } from '../storage/stream-positions.js';
+import { CommitService } from './pipeline/commit.service.js';
+import type { Extremity } from './pipeline/room-draft.js';
+import { Room } from './room.js';
+import { RoomsStore, type RoomRow } from './rooms.store.js';
+import { RoomState } from './state/room-state.js';
+import { Snapshot } from './state/snapshot.js';
+import { SnapshotsStore } from './state/snapshots.store.js';
+import { EventsStore } from './timeline/events.store.js';
+import { EventStatus, type StoredEvent } from './timeline/stored-event.js';
+
+/** State events held in memory over all rooms; the least recently used rooms are dropped beyond. */
+const MAX_STATE_EVENTS = 200_000;
+
+/**
+ * The rooms that are in memory. A room is loaded by a few queries when it is first needed, and dropped when it is the least
+ * recently used; what is in memory is a cache of the database at all times.
+ */
+@Injectable()
+export class RoomRegistry {
+  readonly #rooms = new LRUCache<string, Room>({
+    maxSize: MAX_STATE_EVENTS,
+    sizeCalculation: (room) => 20 + room.state.size,
+    dispose: (room, id, reason) => {
+      // A room that is at work keeps its place: two writers of one room must not be.
+      if (reason === 'evict' && room.isBusy) this.#busy.set(id, room);
+    },
+  });
+  readonly #busy = new Map<string, Room>();
+  readonly #entering = new Map<string, Promise<unknown>>();
+  readonly #loading = new Map<string, Promise<Room | undefined>>();
+
+  constructor(
+    private readonly config: Config,
+    private readonly accounts: AccountDirectory,
+    private readonly store: RoomsStore,
+    private readonly events: EventsStore,
+    private readonly snapshots: SnapshotsStore,
+    private readonly commits: CommitService,
+    private readonly positions: StreamPositions,
+  ) {
+    accounts.onAdded((userId) => {
+      for (const room of this.#rooms.values()) room.state.accountAdded(userId);
+    });
+  }
+
+  /** The room, or undefined when this server does not hold it (an invitation alone is not holding it). */
+  async find(roomId: string): Promise<Room | undefined> {
+    const room = this.#rooms.get(roomId) ?? this.#takeBusy(roomId);
+    if (room && !room.isStale) return room;
+    let loading = this.#loading.get(roomId);
+    if (!loading) {
+      loading = this.#load(roomId).finally(() => this.#loading.delete(roomId));
+      this.#loading.set(roomId, loading);
+    }
+    return loading;
+  }
+
+  /** The room; 404 `M_NOT_FOUND` when it is not here. */
+  async get(roomId: string): Promise<Room> {
+    const room = await this.find(roomId);
+    if (!room) throw MatrixError.notFound('Unknown room');
+    return room;
+  }
+
+  /** A room without state here, of which at most the row (`nid`) exists; it is registered after its first commit (`add`). */
+  create(roomId: string, rules: RoomVersionRules, nid?: number): Room {
+    return this.#build(nid ?? this.positions.nextId('room_nid'), roomId, rules, new Map(), Snapshot.empty, []);
+  }
+
+  /** Runs `work` alone among those that bring a room to this server, so that no two make it at once. */
+  async entering<T>(roomId: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#entering.get(roomId) ?? Promise.resolve();
+    const run = before.then(work, work);
+    this.#entering.set(roomId, run);
+    try {
+      return await run;
+    } finally {
+      if (this.#entering.get(roomId) === run) this.#entering.delete(roomId);
+    }
+  }
+
+  add(room: Room): void {
+    this.#rooms.set(room.id, room);
+  }
+
+  /** Forgets what is in memory of a room whose rows were written outside of its queue. */
+  drop(roomId: string): void {
+    const room = this.#rooms.get(roomId);
+    if (room) room.isStale = true;
+    this.#rooms.delete(roomId);
+  }
+
+  #takeBusy(roomId: string): Room | undefined {
+    const room = this.#busy.get(roomId);
+    if (!room) return undefined;
+    this.#busy.delete(roomId);
+    this.#rooms.set(roomId, room);
+    return room;
+  }
+
+  async #load(roomId: string): Promise<Room | undefined> {
+    const row = await this.store.room(roomId);
+    if (!row || row.state_nid === null) return undefined;
+    const rules = roomVersion(row.version);
+    if (!rules) return undefined;
+    const [entries, extremityEvents, snapshot] = await Promise.all([
+      this.store.currentState(row.room_nid),
+      this.events.byNids(row.extremities),
+      this.snapshots.load(row.state_nid),
+    ]);
+    const extremities = await this.#extremities(row, extremityEvents, snapshot);
+    const room = this.#build(row.room_nid, roomId, rules, new Map(entries.map((e) => [e.nid, e])), snapshot, extremities);
+    this.#rooms.set(roomId, room);
+    return room;
+  }
+
+  async #extremities(row: RoomRow, events: readonly StoredEvent[], current: Snapshot): Promise<Extremity[]> {
+    const extremities: Extremity[] = [];
+    for (const stored of events) {
+      const after = events.length === 1 ? current : await this.stateAfter(stored);
+      extremities.push({ nid: stored.nid, eventId: stored.event.eventId, depth: stored.depth, after });
+    }
+    return extremities;
+  }
+
+  /** The state after a stored event. May be a snapshot that is not stored: see `RoomDraft.snapshotOf`. */
+  async stateAfter(stored: StoredEvent): Promise<Snapshot> {
+    const before = await this.snapshots.load(stored.stateNid);
+    if (stored.stateKey === null || stored.status === EventStatus.rejected) return before;
+    return before.extend(new Map([[stateKeyOf(stored.type, stored.stateKey), stored.nid]]), Number.NaN).snapshot;
+  }
+
+  #build(
+    nid: number, id: string, rules: RoomVersionRules, entries: ReadonlyMap<number, StoredEvent>, snapshot: Snapshot,
+    extremities: readonly Extremity[],
+  ): Room {
+    const isLocal = (userId: string) => this.accounts.has(userId);
+    const state = new RoomState(rules, this.config.serverName, isLocal);
+    for (const { nid: eventNid, event } of entries.values()) {
+      state.set(event.pdu.type, event.pdu.state_key ?? '', { nid: eventNid, event });
+    }
+    return new Room({
+      nid, id, rules, state, snapshot, extremities, isLocal,
+      commits: this.commits,
+      nextSnapshotNid: () => this.positions.nextId('state_nid'),
+      onIdle: (idle) => {
+        if (this.#busy.get(id) === idle) this.#busy.delete(id);
+      },
+    });
+  }
+}

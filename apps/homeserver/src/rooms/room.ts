@@ -1,0 +1,151 @@
+import { strippedStateJson, type RoomEvent, type RoomVersionRules, type StateReader } from '#federation';
+import { MatrixError } from '../errors/matrix-error.js';
+import type { CommitService } from './pipeline/commit.service.js';
+import { RoomDraft, type Extremity } from './pipeline/room-draft.js';
+import type { RoomState } from './state/room-state.js';
+import type { Snapshot } from './state/snapshot.js';
+
+/** Most jobs that wait for one room; further ones are turned away. */
+const MAX_QUEUE = 10_000;
+/** Most jobs that share a commit. */
+const MAX_JOBS = 100;
+
+interface Job {
+  readonly run: (draft: RoomDraft) => unknown;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** State that an invited or knocking user is shown (Client-Server, "Stripped state"). */
+export const STRIPPED_TYPES = [
+  'm.room.create', 'm.room.name', 'm.room.avatar', 'm.room.topic', 'm.room.join_rules', 'm.room.canonical_alias',
+  'm.room.encryption',
+];
+
+/** What a room is built from, by the registry. */
+export interface RoomParts {
+  readonly nid: number;
+  readonly id: string;
+  readonly rules: RoomVersionRules;
+  readonly state: RoomState;
+  readonly snapshot: Snapshot;
+  readonly extremities: readonly Extremity[];
+  readonly commits: CommitService;
+  readonly nextSnapshotNid: () => number;
+  readonly isLocal: (userId: string) => boolean;
+  /** Called when the queue has run dry. */
+  readonly onIdle: (room: Room) => void;
+}
+
+/**
+ * The one writer of a room. Jobs are run one after the other, each on a draft of what the ones before it made; the drafts of
+ * all jobs that waited are committed at once, and while that commit is on its way the next jobs gather.
+ */
+export class Room {
+  readonly nid: number;
+  readonly id: string;
+  readonly rules: RoomVersionRules;
+  readonly state: RoomState;
+  snapshot: Snapshot;
+  extremities: readonly Extremity[];
+  readonly #parts: RoomParts;
+  readonly #queue: Job[] = [];
+  #running = false;
+  /** Set when the room's rows were written by somebody else or are gone: the registry loads it anew. */
+  isStale = false;
+
+  constructor(parts: RoomParts) {
+    this.#parts = parts;
+    this.nid = parts.nid;
+    this.id = parts.id;
+    this.rules = parts.rules;
+    this.state = parts.state;
+    this.snapshot = parts.snapshot;
+    this.extremities = parts.extremities;
+  }
+
+  get isBusy(): boolean {
+    return this.#running || this.#queue.length > 0;
+  }
+
+  isLocal(userId: string): boolean {
+    return this.#parts.isLocal(userId);
+  }
+
+  /**
+   * Runs a job in the room's queue and commits what it put into its draft. The job may run twice (when a commit that it
+   * shared failed because of another job), so it must not have other effects.
+   *
+   * @returns what the job returned, after the commit
+   * @throws what the job or its commit threw; then nothing of the job is stored
+   */
+  run<T>(job: (draft: RoomDraft) => T | Promise<T>): Promise<T> {
+    if (this.#queue.length >= MAX_QUEUE) {
+      return Promise.reject(new MatrixError(429, 'M_LIMIT_EXCEEDED', 'This room has too many requests waiting', { retry_after_ms: 1000 }));
+    }
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ run: job, resolve: resolve as (value: never) => void, reject });
+      if (!this.#running) {
+        this.#running = true;
+        void this.#work();
+      }
+    });
+  }
+
+  /** A draft on the room as it is now, outside of the queue: for templates and invitations, never to be committed. */
+  peek(): RoomDraft {
+    return new RoomDraft(this, this.snapshot, this.extremities, this.#parts.nextSnapshotNid);
+  }
+
+  async #work(): Promise<void> {
+    // A turn of the event loop, so that requests that are read now share the first commit.
+    await new Promise(setImmediate);
+    while (this.#queue.length > 0) await this.#commitJobs(this.#queue.splice(0, MAX_JOBS));
+    this.#running = false;
+    this.#parts.onIdle(this);
+  }
+
+  async #commitJobs(jobs: readonly Job[]): Promise<void> {
+    let draft = new RoomDraft(this, this.snapshot, this.extremities, this.#parts.nextSnapshotNid);
+    const done: { job: Job; value: unknown }[] = [];
+    for (const job of jobs) {
+      const attempt = draft.clone();
+      try {
+        done.push({ job, value: await job.run(attempt) });
+        draft = attempt;
+      } catch (error) {
+        job.reject(error);
+      }
+    }
+    if (!draft.isEmpty) {
+      try {
+        await this.#parts.commits.submit(draft.toCommit());
+      } catch (error) {
+        if (done.length === 1) return done[0]!.job.reject(error);
+        for (const { job } of done) await this.#commitJobs([job]);
+        return;
+      }
+      this.#apply(draft);
+    }
+    for (const { job, value } of done) job.resolve(value as never);
+  }
+
+  #apply(draft: RoomDraft): void {
+    this.snapshot = draft.snapshot;
+    this.extremities = draft.extremities;
+    for (const { type, stateKey, entry } of draft.changes.values()) this.state.set(type, stateKey, entry);
+    for (const entry of draft.redactedState) {
+      const { type, state_key: stateKey } = entry.event.pdu;
+      if (this.state.entry(type, stateKey!)?.nid === entry.nid) this.state.set(type, stateKey!, entry);
+    }
+  }
+
+  /** The stripped state that goes with an invite or knock: JSON text of an array. */
+  strippedState(state: StateReader, member: RoomEvent): string {
+    const events = STRIPPED_TYPES.map((type) => state.get(type, '')).filter((event) => event !== undefined);
+    const sender = state.get('m.room.member', member.pdu.sender);
+    if (sender && sender.eventId !== member.eventId) events.push(sender);
+    events.push(member);
+    return `[${events.map((event) => strippedStateJson(event)).join(',')}]`;
+  }
+}

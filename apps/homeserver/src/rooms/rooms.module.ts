@@ -1,0 +1,63 @@
+import { Global, Module } from '@nestjs/common';
+import { AccountsModule } from '../accounts/accounts.module.js';
+import { PduReceiver } from '../federation/pdu-receiver.js';
+import { RoomAliasLookup } from '../federation/room-alias-lookup.js';
+import { RoomCreator } from './creation/room-creator.js';
+import { RoomVersionChoice } from './creation/room-version-choice.js';
+import { AliasesStore } from './directory/aliases.store.js';
+import { LocalAliases } from './directory/local-aliases.js';
+import { Inviter } from './membership/inviter.js';
+import { InvitePolicy } from './membership/invite-policy.js';
+import { Joiner } from './membership/joiner.js';
+import { LocalMembershipsStore } from './membership/local-memberships.store.js';
+import { MemberChanges } from './membership/member-changes.js';
+import { Memberships } from './membership/memberships.js';
+import { OutsideMemberships } from './membership/outside-memberships.js';
+import { RemoteJoiner } from './membership/remote-joiner.js';
+import { RemoteLeaver } from './membership/remote-leaver.js';
+import { RestrictedJoins } from './membership/restricted-joins.js';
+import { RoomAddresses } from './membership/room-address.js';
+import { AcceptEvent } from './pipeline/accept-event.js';
+import { CommitService } from './pipeline/commit.service.js';
+import { CommitStore } from './pipeline/commit.store.js';
+import { EventSender } from './pipeline/event-sender.js';
+import { EventSigners } from './pipeline/event-signers.js';
+import { Replication } from './pipeline/replication.js';
+import { RoomSender } from './pipeline/room-sender.js';
+import { InviteReceiver } from './remote/invite-receiver.js';
+import { InviteRetractions } from './remote/invite-retractions.js';
+import { MemberReceiver } from './remote/member-receiver.js';
+import { MemberTemplates } from './remote/member-templates.js';
+import { MissingEvents } from './remote/missing-events.js';
+import { PduVerifier } from './remote/pdu-verifier.js';
+import { RoomImporter } from './remote/room-importer.js';
+import { RoomReceiver } from './remote/room-receiver.js';
+import { RoomRegistry } from './room-registry.js';
+import { RoomsStore } from './rooms.store.js';
+import { HomeSignatures } from './state/home-signatures.js';
+import { SnapshotsStore } from './state/snapshots.store.js';
+import { StateResolver } from './state/state-resolver.js';
+import { EventsStore } from './timeline/events.store.js';
+import { RoomAccess } from './timeline/room-access.js';
+
+const providers = [
+  RoomsStore, EventsStore, SnapshotsStore, CommitStore, CommitService, HomeSignatures, StateResolver, RoomRegistry,
+  EventSigners, EventSender, AcceptEvent, RoomSender, Replication,
+  AliasesStore, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
+  OutsideMemberships, MemberChanges, InvitePolicy, RoomCreator, RoomVersionChoice,
+  PduVerifier, MissingEvents, RoomImporter, InviteRetractions, RoomReceiver, RoomAccess,
+  MemberTemplates, MemberReceiver, InviteReceiver,
+];
+
+/** The rooms: the one writer of events, their state, timelines and memberships. Global: nearly everything above asks them. */
+@Global()
+@Module({
+  imports: [AccountsModule],
+  providers: [
+    ...providers,
+    { provide: PduReceiver, useExisting: RoomReceiver },
+    { provide: RoomAliasLookup, useClass: LocalAliases },
+  ],
+  exports: [...providers, PduReceiver, RoomAliasLookup],
+})
+export class RoomsModule {}

@@ -1,0 +1,36 @@
+import { Injectable } from '@nestjs/common';
+import { Database, statement } from '../storage/database.js';
+import { storedEvent, storedEventColumns, type StoredEvent, type StoredEventRow } from './timeline/stored-event.js';
+
+export interface RoomRow {
+  room_nid: number;
+  room_id: string;
+  version: string;
+  state_nid: number | null;
+  extremities: number[];
+  last_pos: number;
+  is_public: boolean;
+}
+
+const room = statement(
+  'rooms.by_id',
+  'SELECT room_nid, room_id, version, state_nid, extremities, last_pos, is_public FROM rooms WHERE room_id = $1',
+);
+const currentState = statement(
+  'rooms.current_state',
+  `SELECT ${storedEventColumns} FROM current_state c JOIN events e USING (event_nid) JOIN rooms r ON r.room_nid = c.room_nid
+   WHERE c.room_nid = $1`,
+);
+/** Reads what a room in memory is built from. */
+@Injectable()
+export class RoomsStore {
+  constructor(private readonly db: Database) {}
+
+  async room(roomId: string): Promise<RoomRow | undefined> {
+    return (await this.db.query<RoomRow>(room, [roomId]))[0];
+  }
+
+  async currentState(roomNid: number): Promise<StoredEvent[]> {
+    return (await this.db.query<StoredEventRow>(currentState, [roomNid])).map(storedEvent);
+  }
+}

@@ -1,0 +1,85 @@
+/** One layer of a snapshot: what it changes over the layers below. A null removes. */
+export interface SnapshotLayer {
+  readonly nid: number;
+  readonly entries: ReadonlyMap<string, number | null>;
+}
+
+/** A layer that was made and is to be stored. */
+export interface NewSnapshot extends SnapshotLayer {
+  readonly parentNid: number | null;
+  readonly layers: number;
+}
+
+/** Layers hold up to this many entries, its square, its cube and so on: four or five layers for 10,000 members. */
+const RATIO = 8;
+
+/**
+ * The state of a room at some point, as event nids by state key (`stateKeyOf`). Immutable. It is kept as layers, each a
+ * change of those below it; sizes fall by a constant factor, so that a change costs a few dozen rows at most, and reading
+ * a state never follows a long chain.
+ */
+export class Snapshot {
+  /** @param layers bottom first; empty for the state before the first event */
+  constructor(readonly layers: readonly SnapshotLayer[]) {}
+
+  static readonly empty = new Snapshot([]);
+
+  /** Numeric id, null for the empty state. */
+  get nid(): number | null {
+    return this.layers.at(-1)?.nid ?? null;
+  }
+
+  get(key: string): number | undefined {
+    for (let i = this.layers.length - 1; i >= 0; i--) {
+      const nid = this.layers[i]!.entries.get(key);
+      if (nid !== undefined) return nid ?? undefined;
+    }
+    return undefined;
+  }
+
+  /** The whole state. */
+  toMap(): Map<string, number> {
+    const state = new Map<string, number>();
+    for (const layer of this.layers) {
+      for (const [key, nid] of layer.entries) {
+        if (nid === null) state.delete(key);
+        else state.set(key, nid);
+      }
+    }
+    return state;
+  }
+
+  /**
+   * This state with changes.
+   *
+   * @param nid id for the new layer
+   */
+  extend(changes: ReadonlyMap<string, number | null>, nid: number): { snapshot: Snapshot; row: NewSnapshot } {
+    const layers = [...this.layers];
+    let entries = new Map(changes);
+    let capacity = RATIO;
+    while (layers.length > 0 && layers.at(-1)!.entries.size <= capacity) {
+      const merged = new Map(layers.pop()!.entries);
+      for (const [key, value] of entries) merged.set(key, value);
+      entries = merged;
+      while (entries.size > capacity) capacity *= RATIO;
+    }
+    // Nothing is below a full snapshot, so a removal has nothing to remove.
+    if (layers.length === 0) for (const [key, value] of entries) if (value === null) entries.delete(key);
+    const parentNid = layers.at(-1)?.nid ?? null;
+    const layer: SnapshotLayer = { nid, entries };
+    return {
+      snapshot: new Snapshot([...layers, layer]),
+      row: { nid, entries, parentNid, layers: layers.length + 1 },
+    };
+  }
+
+  /** What turns this state into the other. */
+  changesTo(target: ReadonlyMap<string, number>): Map<string, number | null> {
+    const own = this.toMap();
+    const changes = new Map<string, number | null>();
+    for (const [key, nid] of target) if (own.get(key) !== nid) changes.set(key, nid);
+    for (const key of own.keys()) if (!target.has(key)) changes.set(key, null);
+    return changes;
+  }
+}

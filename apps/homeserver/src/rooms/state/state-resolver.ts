@@ -1,0 +1,99 @@
+import { Injectable } from '@nestjs/common';
+import { resolveState, type RoomEvent } from '#federation';
+import type { Room } from '../room.js';
+import { EventsStore } from '../timeline/events.store.js';
+import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
+import { HomeSignatures } from './home-signatures.js';
+import type { StateEntry } from './room-state.js';
+import type { Snapshot } from './snapshot.js';
+
+/** Events at hand while a room is being written, so that they need not be read. */
+export type HeldEvents = ReadonlyMap<number, RoomEvent>;
+
+/** Reads the events of states and resolves states that differ (Server-Server, "State resolution"). */
+@Injectable()
+export class StateResolver {
+  constructor(
+    private readonly events: EventsStore,
+    private readonly signatures: HomeSignatures,
+  ) {}
+
+  /** The events behind these ids: from the current state, from `held`, or read in one query. */
+  async entries(room: Room, nids: Iterable<number>, held: HeldEvents): Promise<Map<number, StateEntry>> {
+    const entries = new Map<number, StateEntry>();
+    const wanted = new Set(nids);
+    if (wanted.size > 20) {
+      for (const [, entry] of room.state.entries()) if (wanted.has(entry.nid)) entries.set(entry.nid, entry);
+    }
+    const missing: number[] = [];
+    for (const nid of wanted) {
+      const event = held.get(nid);
+      if (event) entries.set(nid, { nid, event });
+      else if (!entries.has(nid)) missing.push(nid);
+    }
+    for (const stored of await this.events.byNids(missing)) entries.set(stored.nid, { nid: stored.nid, event: stored.event });
+    return entries;
+  }
+
+  /**
+   * The state that several states resolve to, as event nids by state key.
+   *
+   * @param snapshots the states after each of an event's prev_events, or after each forward extremity
+   */
+  async resolve(room: Room, snapshots: readonly Snapshot[], held: HeldEvents): Promise<Map<string, number>> {
+    const states = distinct(snapshots);
+    if (states.length === 0) return new Map();
+    if (states.length === 1) return states[0]!;
+    const nids = new Set<number>();
+    for (const state of states) for (const nid of state.values()) nids.add(nid);
+    const entries = await this.entries(room, nids, held);
+    const byId = new Map<string, { nid: number; event: RoomEvent; isRejected: boolean }>();
+    for (const { nid, event } of entries.values()) byId.set(event.eventId, { nid, event, isRejected: false });
+    const known = new Map([...byId].map(([id, { event }]) => [id, event]));
+    for (const item of (await this.events.authChain(known.values(), known)).values()) {
+      if (!isStored(item)) continue;
+      byId.set(item.event.eventId, { nid: item.nid, event: item.event, isRejected: item.status === EventStatus.rejected });
+    }
+    const resolved = resolveState({
+      rules: room.rules,
+      roomId: room.id,
+      stateSets: states.map((state) => toIds(state, entries)),
+      event: (id) => byId.get(id)?.event,
+      isRejected: (id) => byId.get(id)?.isRejected ?? false,
+      ctx: this.signatures.context(room.rules),
+    });
+    return new Map([...resolved].map(([key, id]) => [key, byId.get(id)!.nid]));
+  }
+}
+
+function isStored(item: StoredEvent | RoomEvent): item is StoredEvent {
+  return 'nid' in item;
+}
+
+function toIds(state: ReadonlyMap<string, number>, entries: ReadonlyMap<number, StateEntry>): Map<string, string> {
+  const ids = new Map<string, string>();
+  for (const [key, nid] of state) {
+    const entry = entries.get(nid);
+    if (entry) ids.set(key, entry.event.eventId);
+  }
+  return ids;
+}
+
+/** The states that differ from each other. */
+function distinct(snapshots: readonly Snapshot[]): Map<string, number>[] {
+  const states: Map<string, number>[] = [];
+  const nids = new Set<number>();
+  for (const snapshot of snapshots) {
+    if (snapshot.nid !== null && nids.has(snapshot.nid)) continue;
+    if (snapshot.nid !== null) nids.add(snapshot.nid);
+    const state = snapshot.toMap();
+    if (!states.some((other) => isSame(other, state))) states.push(state);
+  }
+  return states;
+}
+
+function isSame(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, nid] of a) if (b.get(key) !== nid) return false;
+  return true;
+}

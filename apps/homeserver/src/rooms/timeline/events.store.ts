@@ -1,0 +1,94 @@
+import { Injectable } from '@nestjs/common';
+import type { RoomEvent } from '#federation';
+import { Database, statement } from '../../storage/database.js';
+import { storedEvent, storedEventColumns, type StoredEvent, type StoredEventRow } from './stored-event.js';
+
+const from = `SELECT ${storedEventColumns} FROM events e JOIN rooms r USING (room_nid)`;
+const byIds = statement('events.by_ids', `${from} WHERE e.event_id = ANY($1)`);
+const byNids = statement('events.by_nids', `${from} WHERE e.event_nid = ANY($1)`);
+const byTxn = statement(
+  'events.by_txn',
+  `${from} WHERE r.room_id = $1 AND e.sender = $2 AND e.txn = ANY($3)`,
+);
+const firstAfter = statement(
+  'events.room_range',
+  `${from} WHERE r.room_id = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos LIMIT $4`,
+);
+
+const pendingRedactions = statement(
+  'events.pending_redactions',
+  `${from} JOIN pending_redactions p ON p.event_id = e.event_id WHERE p.room_nid = $1 AND p.target_id = $2`,
+);
+
+/** Largest number of levels that an auth chain is followed; a longer one is a fault or an attack. */
+const MAX_CHAIN_LEVELS = 5_000;
+
+/** Reads events by their ids. */
+@Injectable()
+export class EventsStore {
+  constructor(private readonly db: Database) {}
+
+  /** The known ones among these events, in no particular order. */
+  async byIds(eventIds: readonly string[]): Promise<StoredEvent[]> {
+    if (eventIds.length === 0) return [];
+    return (await this.db.query<StoredEventRow>(byIds, [eventIds])).map(storedEvent);
+  }
+
+  async byId(eventId: string): Promise<StoredEvent | undefined> {
+    return (await this.byIds([eventId]))[0];
+  }
+
+  async byNids(nids: readonly number[]): Promise<StoredEvent[]> {
+    if (nids.length === 0) return [];
+    return (await this.db.query<StoredEventRow>(byNids, [nids])).map(storedEvent);
+  }
+
+  /** Events of a sender in a room that came from one of these once-only keys (protocol §6). */
+  async byTxn(roomId: string, sender: string, txns: readonly string[]): Promise<StoredEvent[]> {
+    return (await this.db.query<StoredEventRow>(byTxn, [roomId, sender, txns])).map(storedEvent);
+  }
+
+  /** Timeline events of a room with `after < pos <= to`, oldest first. */
+  async range(roomId: string, after: number, to: number, limit: number): Promise<StoredEvent[]> {
+    return (await this.db.query<StoredEventRow>(firstAfter, [roomId, after, to, limit])).map(storedEvent);
+  }
+
+  /** Accepted redactions of an event that had not arrived before them. */
+  async pendingRedactions(roomNid: number, targetId: string): Promise<RoomEvent[]> {
+    const rows = await this.db.query<StoredEventRow>(pendingRedactions, [roomNid, targetId]);
+    return rows.map((row) => storedEvent(row).event);
+  }
+
+  /**
+   * The auth chain of the events: they themselves and everything that their `auth_events` lead to, as far as it is known.
+   * One query per level of the chain.
+   *
+   * @param known events that need not be read again
+   */
+  async authChain(events: Iterable<RoomEvent>, known?: ReadonlyMap<string, RoomEvent>): Promise<Map<string, StoredEvent | RoomEvent>> {
+    const chain = new Map<string, StoredEvent | RoomEvent>();
+    let level: RoomEvent[] = [...events];
+    for (const event of level) chain.set(event.eventId, event);
+    for (let depth = 0; level.length > 0; depth++) {
+      if (depth > MAX_CHAIN_LEVELS) throw new Error('auth chain too long');
+      const wanted = new Set<string>();
+      const next: RoomEvent[] = [];
+      for (const event of level) {
+        for (const id of event.pdu.auth_events) {
+          if (chain.has(id) || wanted.has(id)) continue;
+          const held = known?.get(id);
+          if (held) {
+            chain.set(id, held);
+            next.push(held);
+          } else wanted.add(id);
+        }
+      }
+      for (const stored of await this.byIds([...wanted])) {
+        chain.set(stored.event.eventId, stored);
+        next.push(stored.event);
+      }
+      level = next;
+    }
+    return chain;
+  }
+}

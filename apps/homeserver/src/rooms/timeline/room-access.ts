@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import { stateKeyOf, type RoomEvent } from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { LocalMembershipsStore } from '../membership/local-memberships.store.js';
+import { RoomRegistry } from '../room-registry.js';
+import type { Room } from '../room.js';
+import { SnapshotsStore } from '../state/snapshots.store.js';
+import { EventsStore } from './events.store.js';
+
+/** A room's state as somebody may see it: now, or when he left. */
+export interface VisibleState {
+  readonly room: Room;
+  /** True when it is the current state. */
+  readonly isCurrent: boolean;
+  get(type: string, stateKey: string): Promise<RoomEvent | undefined>;
+  /** All events, or those of one type. */
+  all(type?: string): Promise<RoomEvent[]>;
+}
+
+/** Who may look into a room. */
+@Injectable()
+export class RoomAccess {
+  constructor(
+    private readonly registry: RoomRegistry,
+    private readonly memberships: LocalMembershipsStore,
+    private readonly snapshots: SnapshotsStore,
+    private readonly events: EventsStore,
+  ) {}
+
+  /** @throws 403 `M_FORBIDDEN` when the user is not and was not in the room and it is not world-readable */
+  async visibleState(userId: string, roomId: string): Promise<VisibleState> {
+    const room = await this.registry.find(roomId);
+    if (!room) throw MatrixError.forbidden('You are not in this room');
+    if (room.state.joined.has(userId) || isWorldReadable(room)) return currentState(room);
+    const held = await this.memberships.ofUserInRoom(userId, roomId);
+    if ((held?.membership === 'leave' || held?.membership === 'ban') && !held.forgotten) {
+      const state = await this.#stateAt(room, held.eventNid);
+      if (state) return state;
+    }
+    throw MatrixError.forbidden('You are not in this room');
+  }
+
+  /** The state after the event with which the user left; undefined when the user never was in the room with this server. */
+  async #stateAt(room: Room, eventNid: number): Promise<VisibleState | undefined> {
+    const [left] = await this.events.byNids([eventNid]);
+    if (!left || left.stateNid === null) return undefined;
+    const before = await this.snapshots.load(left.stateNid);
+    const { membership } = (await this.events.byNids([before.get(stateKeyOf('m.room.member', left.stateKey ?? '')) ?? -1]))[0]?.event.pdu.content ?? {};
+    // Rejecting an invitation does not let in.
+    if (membership !== 'join') return undefined;
+    const nids = before.toMap().set(stateKeyOf(left.type, left.stateKey ?? ''), left.nid);
+    const load = async (wanted: readonly number[]) => (await this.events.byNids(wanted)).map((stored) => stored.event);
+    return {
+      room,
+      isCurrent: false,
+      get: async (type, stateKey) => (await load([nids.get(stateKeyOf(type, stateKey)) ?? -1]))[0],
+      all: (type) => load([...nids].filter(([key]) => type === undefined || key.startsWith(`${type}\u0000`)).map(([, nid]) => nid)),
+    };
+  }
+}
+
+function isWorldReadable(room: Room): boolean {
+  return room.state.get('m.room.history_visibility', '')?.pdu.content['history_visibility'] === 'world_readable';
+}
+
+function currentState(room: Room): VisibleState {
+  return {
+    room,
+    isCurrent: true,
+    get: async (type, stateKey) => room.state.get(type, stateKey),
+    all: async (type) => {
+      const events: RoomEvent[] = [];
+      for (const [, { event }] of room.state.entries()) if (type === undefined || event.pdu.type === type) events.push(event);
+      return events;
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import { Network } from '../network/network.js';
+import type { TestClient } from '../network/test-client.js';
+
+let net: Network;
+let alice: TestClient;
+let bob: TestClient;
+
+beforeAll(async () => {
+  net = await Network.start();
+  alice = await net.client('a').register('alice');
+  bob = await net.client('a').register('bob');
+});
+afterAll(() => net.stop());
+
+const createRoom = async (client: TestClient, body: object = {}): Promise<string> => (await client.request('POST', '/v3/createRoom', body)).room_id;
+const state = (client: TestClient, roomId: string, type: string, key = '') => client.request('GET', `/v3/rooms/${encodeURIComponent(roomId)}/state/${type}/${encodeURIComponent(key)}`);
+const room = (roomId: string) => `/v3/rooms/${encodeURIComponent(roomId)}`;
+
+describe.each(['10', '11', '12'])('a room of version %s', (version) => {
+  it('is made with the preset, name, topic and the events of the request', async () => {
+    const roomId = await createRoom(alice, {
+      room_version: version, preset: 'public_chat', name: 'Club', topic: 'Everything', invite: [bob.userId],
+      initial_state: [{ type: 'm.room.history_visibility', content: { history_visibility: 'invited' } }],
+    });
+    expect((await state(alice, roomId, 'm.room.create')).room_version).toBe(version);
+    expect(await state(alice, roomId, 'm.room.join_rules')).toEqual({ join_rule: 'public' });
+    expect(await state(alice, roomId, 'm.room.history_visibility')).toEqual({ history_visibility: 'invited' });
+    expect((await state(alice, roomId, 'm.room.name')).name).toBe('Club');
+    expect((await state(alice, roomId, 'm.room.topic')).topic).toBe('Everything');
+    expect((await state(alice, roomId, 'm.room.member', bob.userId)).membership).toBe('invite');
+  });
+
+  it('lets a member in, takes messages, and puts people out', async () => {
+    const roomId = await createRoom(alice, { room_version: version, preset: 'private_chat' });
+    await bob.expectError(403, 'M_FORBIDDEN', 'POST', `${room(roomId)}/join`, {});
+    await bob.expectError(403, 'M_FORBIDDEN', 'PUT', `${room(roomId)}/send/m.room.message/1`, { body: 'hi', msgtype: 'm.text' });
+    await alice.request('POST', `${room(roomId)}/invite`, { user_id: bob.userId });
+    await bob.request('POST', `${room(roomId)}/join`, {});
+    const sent = await bob.request('PUT', `${room(roomId)}/send/m.room.message/1`, { body: 'hi', msgtype: 'm.text' });
+    expect(sent.event_id).toMatch(/^\$/);
+    await bob.expectError(403, 'M_FORBIDDEN', 'PUT', `${room(roomId)}/state/m.room.name`, { name: 'mine' });
+    await alice.request('POST', `${room(roomId)}/kick`, { user_id: bob.userId, reason: 'noise' });
+    expect(await state(alice, roomId, 'm.room.member', bob.userId)).toMatchObject({ membership: 'leave', reason: 'noise' });
+    await alice.request('POST', `${room(roomId)}/ban`, { user_id: bob.userId });
+    await alice.expectError(403, 'M_FORBIDDEN', 'POST', `${room(roomId)}/invite`, { user_id: bob.userId });
+    await alice.request('POST', `${room(roomId)}/unban`, { user_id: bob.userId });
+    await alice.request('POST', `${room(roomId)}/invite`, { user_id: bob.userId });
+    await bob.request('POST', `${room(roomId)}/join`, {});
+    await bob.request('POST', `${room(roomId)}/leave`, {});
+    expect((await bob.request('GET', '/v3/joined_rooms')).joined_rooms).not.toContain(roomId);
+  });
+
+  it('answers a repeated transaction with the first event, also after a restart', async () => {
+    const roomId = await createRoom(alice, { room_version: version });
+    const send = async () => (await alice.request('PUT', `${room(roomId)}/send/m.room.message/same`, { body: 'once', msgtype: 'm.text' })).event_id;
+    const [first, second] = await Promise.all([send(), send()]);
+    expect(second).toBe(first);
+    await net.server('a').restart();
+    expect(await send()).toBe(first);
+  });
+
+  it('keeps everything acknowledged over a crash, and goes on', async () => {
+    const roomId = await createRoom(alice, { room_version: version });
+    const sends = Array.from({ length: 30 }, (_, i) => alice.request('PUT', `${room(roomId)}/send/m.room.message/c${i}`, { body: `${i}`, msgtype: 'm.text' }));
+    const ids = (await Promise.all(sends)).map((answer) => answer.event_id);
+    await alice.request('PUT', `${room(roomId)}/state/m.room.name`, { name: 'before' });
+    await net.server('a').crash();
+    await net.server('a').start();
+    expect((await state(alice, roomId, 'm.room.name')).name).toBe('before');
+    const again = await Promise.all(ids.map((_, i) => alice.request('PUT', `${room(roomId)}/send/m.room.message/c${i}`, { body: `${i}`, msgtype: 'm.text' })));
+    expect(again.map((answer) => answer.event_id)).toEqual(ids);
+    expect(new Set(ids).size).toBe(30);
+  });
+});
