@@ -1,6 +1,6 @@
 // Brings what a fresh clone lacks: dependencies, a current Node, the build. Runs on Node 20 without any dependency.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -94,16 +94,15 @@ function versionOf(file) {
   return result.status === 0 ? result.stdout.trim().slice(1) : '0.0';
 }
 
-/** Compiles when a source is newer than the last build. */
+/** Compiles when a source has changed since the last build. */
 export function ensureBuild(node) {
   const newest = Math.max(...SOURCES.map((path) => newestChange(join(root, path))));
-  if (existsSync(STAMP) && statSync(STAMP).mtimeMs >= newest) return;
+  if (existsSync(STAMP) && Number(readFileSync(STAMP, 'utf8')) === newest) return;
   progress('building');
   run(node, [join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc'), '-b']);
   mkdirSync(dirname(STAMP), { recursive: true });
-  writeFileSync(STAMP, '');
-  // A source that changes while the compiler runs is newer than the stamp.
-  utimesSync(STAMP, newest / 1000, newest / 1000);
+  // The time from before: a source that changed while the compiler ran is newer.
+  writeFileSync(STAMP, String(newest));
 }
 
 /** Time of the newest file or folder (a folder changes when a file in it is added or deleted) below a path. */
@@ -130,6 +129,14 @@ export function runUnder(node, args) {
     });
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signalNumbers[signal] ?? 0)));
   });
+}
+
+/** Ends this process, as Ctrl-C does, when the npm that started it is killed; npm cannot forward that. */
+export function endWithParent() {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
+  }, 500).unref();
 }
 
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 };

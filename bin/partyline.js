@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ensureBuild, ensureDependencies, ensureNode, root, runUnder } from './bootstrap.js';
+import { endWithParent, ensureBuild, ensureDependencies, ensureNode, root, runUnder } from './bootstrap.js';
 
 const help = `Partyline, a Matrix homeserver whose rooms outlive servers.
 
@@ -37,6 +37,7 @@ if (command === undefined || command === '--help' || command === '-h' || command
   ensureDependencies();
   const node = ensureNode();
   ensureBuild(node);
+  if (process.env.npm_lifecycle_event !== undefined) endWithParent();
   const entry = join(root, 'dist', 'apps', 'homeserver', 'src', 'main.js');
   if (node === process.execPath) {
     const { main } = await import(pathToFileURL(entry).href);
