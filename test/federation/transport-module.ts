@@ -1,8 +1,14 @@
 import { Global, Injectable, Module } from '@nestjs/common';
+import { AccountsModule } from '../../apps/homeserver/src/accounts/accounts.module.js';
 import { FederationModule } from '../../apps/homeserver/src/federation/federation.module.js';
 import { PduReceiver, type PduResults } from '../../apps/homeserver/src/federation/pdu-receiver.js';
 import { RoomAliasLookup } from '../../apps/homeserver/src/federation/room-alias-lookup.js';
-import { FederationApiModule } from '../../apps/homeserver/src/federation-api/federation-api.module.js';
+import { InboundTransactions } from '../../apps/homeserver/src/federation/inbound/inbound-transactions.js';
+import { KeysController } from '../../apps/homeserver/src/federation-api/keys/keys.controller.js';
+import { QueryController } from '../../apps/homeserver/src/federation-api/query/query.controller.js';
+import { SignedRequests } from '../../apps/homeserver/src/federation-api/signed-requests.js';
+import { TransactionsController } from '../../apps/homeserver/src/federation-api/transactions/transactions.controller.js';
+import { VersionController } from '../../apps/homeserver/src/federation-api/version/version.controller.js';
 import { HttpModule } from '../../apps/homeserver/src/http/http.module.js';
 
 /** Stands where the rooms are in a whole server: takes PDUs of the form `{event_id, reject?}` and remembers them. */
@@ -41,5 +47,9 @@ class OneAlias extends RoomAliasLookup {
 class RoomsStandIn {}
 
 /** A server that has the transport between servers and no rooms. */
-@Module({ imports: [HttpModule, FederationModule, FederationApiModule, RoomsStandIn] })
+@Module({
+  imports: [HttpModule, AccountsModule, FederationModule, RoomsStandIn],
+  controllers: [KeysController, VersionController, QueryController, TransactionsController],
+  providers: [SignedRequests, InboundTransactions],
+})
 export class TransportModule {}

@@ -43,6 +43,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   readonly #surroundings: QueueSurroundings;
   #timer: NodeJS.Timeout | undefined;
   #isResumed = false;
+  #isStopping = false;
   #flushing: Promise<void> | null = null;
   #seen = 0;
   /** `#seen` at the flush before: what is between the two may still be on its way over the bus. */
@@ -78,6 +79,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   }
 
   async beforeApplicationShutdown(): Promise<void> {
+    this.#isStopping = true;
     clearInterval(this.#timer);
     this.acknowledgements.stop();
     const grace = setTimeout(() => this.#stop.abort(), STOP_GRACE_MS);
@@ -194,7 +196,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     for (const queue of this.#ready) {
       if (slice++ === WAKE_SLICE) break;
       this.#ready.delete(queue);
-      if (!this.#stop.signal.aborted) queue.wake();
+      if (!this.#isStopping) queue.wake();
     }
     if (this.#ready.size > 0) setImmediate(() => this.#wakeReady());
   }
@@ -208,13 +210,13 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       failures: (destination) => destinations.failures(destination),
       newTxnId: () => `${prefix}.${++this.#transactions}`,
       head: () => positions.current('events'),
-      missed: (destination, cursor, upTo) => this.#slots.reading.run(() => missedStore.read(destination, cursor, upTo)),
+      missed: (destination, cursor, upTo) => this.#slots.reading.run(() => this.#unlessStopping(() => missedStore.read(destination, cursor, upTo))),
       edus: (destination, limit) => store.edus(destination, limit),
       deleteEdus: (ids) => store.deleteEdus(ids),
       verdict,
       send: (destination, pdus, edus, txnId) => {
         const slots = destinations.failures(destination) > 0 ? this.#slots.failing : this.#slots.healthy;
-        return slots.run(() => this.#send(destination, pdus, edus, txnId));
+        return slots.run(() => this.#unlessStopping(() => this.#send(destination, pdus, edus, txnId)));
       },
       acknowledged: (destination, pdus, results) => {
         for (const { eventId } of pdus) {
@@ -226,6 +228,12 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       },
       failed: (destination, error) => log.debug('transaction failed', { destination, error: String(error) }),
     };
+  }
+
+  /** What still waited for its turn when the server began to stop is not begun: there may be thousands. */
+  async #unlessStopping<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isStopping) throw new Error('the server stops');
+    return work();
   }
 
   async #send(destination: string, pdus: readonly string[], edus: readonly string[], txnId: string): Promise<PduResults> {
