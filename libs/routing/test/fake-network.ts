@@ -10,6 +10,23 @@ import { FakeStorage } from './fake-storage.js';
 export const userId = '@alice:example';
 export const baseUrl = 'https://partyline.invalid';
 
+/** What the fake homes' answers hold. */
+export interface AppBody {
+  [member: string]: unknown;
+  event_id?: string;
+  filter_id?: string;
+  next_batch?: string;
+  end?: string;
+  chunk?: AppEvent[];
+  rooms?: { join?: Record<string, { timeline: { events: AppEvent[]; limited?: boolean; prev_batch?: string } }> };
+  to_device?: { events: object[] };
+}
+
+export interface AppEvent {
+  event_id: string;
+  content: { body: string };
+}
+
 /** An account with its homes, best priority first, and a client. */
 export class FakeNetwork {
   readonly clock = new FakeClock();
@@ -59,34 +76,34 @@ export class FakeNetwork {
   }
 
   /** A request as the app makes it. */
-  async request(method: string, endpoint: string, body?: unknown, signal?: AbortSignal): Promise<{ status: number; body: Record<string, any> }> {
+  async request(method: string, endpoint: string, body?: unknown, signal?: AbortSignal): Promise<{ status: number; body: AppBody }> {
     const response = await this.router.fetch(`${baseUrl}/_matrix/client/${endpoint}`, {
       method,
       signal,
       headers: { authorization: 'Bearer of the app' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: await response.json() as Record<string, any> };
+    return { status: response.status, body: await response.json() as AppBody };
   }
 
-  get(endpoint: string): Promise<{ status: number; body: Record<string, any> }> {
+  get(endpoint: string): Promise<{ status: number; body: AppBody }> {
     return this.request('GET', endpoint);
   }
 
-  send(text: string, transactionId = text): Promise<{ status: number; body: Record<string, any> }> {
+  send(text: string, transactionId = text): Promise<{ status: number; body: AppBody }> {
     const room = encodeURIComponent(this.room.roomId);
     return this.request('PUT', `v3/rooms/${room}/send/m.room.message/${transactionId}`, { body: text });
   }
 
   /** One sync; returns the token and the texts of the timeline. */
-  async sync(since?: string, timeout = 0): Promise<{ next: string; texts: string[]; limited: boolean; body: Record<string, any> }> {
+  async sync(since?: string, timeout = 0): Promise<{ next: string; texts: string[]; limited: boolean; body: AppBody }> {
     const query = new URLSearchParams({ timeout: String(timeout), ...(since ? { since } : {}) });
     const { status, body } = await this.get(`v3/sync?${query.toString()}`);
     if (status !== 200) throw new Error(`sync: ${status} ${JSON.stringify(body)}`);
     const timeline = body['rooms']?.join?.[this.room.roomId]?.timeline;
     return {
-      next: body['next_batch'],
-      texts: (timeline?.events ?? []).map((event: { content: { body: string } }) => event.content.body),
+      next: body['next_batch'] ?? '',
+      texts: (timeline?.events ?? []).map((event) => event.content.body),
       limited: timeline?.limited ?? false,
       body,
     };

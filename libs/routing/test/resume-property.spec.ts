@@ -3,6 +3,7 @@ import { accountKey } from '#e2e';
 import { AccountRouter } from '../src/account-router.js';
 import { Phonebook } from '../src/phonebook/phonebook.js';
 import { FakeClock } from './fake-clock.js';
+import type { AppBody } from './fake-network.js';
 import { FakeHome } from './fake-home.js';
 import { FakeRoom } from './fake-room.js';
 import { FakeStorage } from './fake-storage.js';
@@ -77,9 +78,9 @@ class Person {
     const url = `https://partyline.invalid/_matrix/client/v3/sync?${query.toString()}`;
     const response = await this.router.fetch(url, { headers: { authorization: 'Bearer x' } }).catch(() => undefined);
     if (!response?.ok || lost) return;
-    const body = await response.json() as any;
+    const body = await response.json() as AppBody;
     const timeline = body.rooms?.join?.[this.room.roomId]?.timeline;
-    const texts = (timeline?.events ?? []).map((event: { content: { body: string } }) => event.content.body);
+    const texts = (timeline?.events ?? []).map((event) => event.content.body);
     this.shown = timeline?.limited ? texts : [...this.shown, ...texts];
     this.since = body.next_batch;
   }
@@ -127,6 +128,6 @@ describe('exact resume', () => {
       await person.sync(false);
       expect(person.shown).toHaveLength(person.room.events.length);
       expect(person.shown).toEqual(person.shown.map((_, i) => String(i)));
-    }), { numRuns: 300 });
+    }), { numRuns: 500 });
   });
 });
