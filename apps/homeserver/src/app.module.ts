@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AdminApiModule } from './admin-api/admin-api.module.js';
 import { AccountsApiModule } from './client-api/accounts-api.module.js';
 import { RoomsApiModule } from './client-api/rooms-api.module.js';
+import { SyncApiModule } from './client-api/sync-api.module.js';
 import { FederationApiModule } from './federation-api/federation-api.module.js';
 import { HealthController } from './health.controller.js';
 import { RecordsModule } from './homes/records/records.module.js';
@@ -11,7 +12,7 @@ import { TemporaryIdentityModule } from './temporary-identity.module.js';
 
 /** All parts of the server, on top of the core (core.module.ts). Each folder's module is one line here. */
 @Module({
-  imports: [TemporaryIdentityModule, HttpModule, RoomsModule, RoomsApiModule, FederationApiModule, RecordsModule, AccountsApiModule, AdminApiModule],
+  imports: [TemporaryIdentityModule, HttpModule, RoomsModule, RoomsApiModule, SyncApiModule, FederationApiModule, RecordsModule, AccountsApiModule, AdminApiModule],
   controllers: [HealthController],
 })
 export class AppModule {}

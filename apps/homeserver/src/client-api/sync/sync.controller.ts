@@ -1,0 +1,40 @@
+import { Controller, Get } from '@nestjs/common';
+import { z } from 'zod';
+import type { Requester } from '../../accounts/requester.js';
+import { Auth } from '../../http/auth.decorator.js';
+import { Closed, CurrentUser, QueryParams } from '../../http/param.decorators.js';
+import { queryBoolean, queryNumber } from '../../http/query-schemas.js';
+import { RawJson } from '../../http/raw-json.js';
+import { MAX_TIMEOUT_MS, SyncService } from '../../sync/sync.service.js';
+
+const querySchema = z.object({
+  since: z.string().max(512).optional(),
+  filter: z.string().max(65_536).optional(),
+  full_state: queryBoolean.default(false),
+  use_state_after: queryBoolean.default(false),
+  timeout: queryNumber(MAX_TIMEOUT_MS).default(0),
+  'io.partyline.frontier': queryBoolean.default(false),
+});
+
+@Controller('/_matrix/client/v3/sync')
+export class SyncController {
+  constructor(private readonly sync: SyncService) {}
+
+  @Get()
+  @Auth('user-or-guest')
+  async get(
+    @CurrentUser() requester: Requester,
+    @QueryParams(querySchema) query: z.output<typeof querySchema>,
+    @Closed() signal: AbortSignal,
+  ): Promise<RawJson> {
+    const { text } = await this.sync.sync(requester, {
+      since: query.since,
+      filter: query.filter,
+      fullState: query.full_state,
+      useStateAfter: query.use_state_after,
+      timeoutMs: query.timeout,
+      frontier: query['io.partyline.frontier'],
+    }, signal);
+    return new RawJson(text);
+  }
+}

@@ -1,0 +1,102 @@
+import type { IncomingMessage } from 'node:http';
+import { OnGatewayConnection, WebSocketGateway } from '@nestjs/websockets';
+import type { OnModuleDestroy } from '@nestjs/common';
+import type { WebSocket } from 'ws';
+import { AccessTokens } from '../../accounts/access-tokens.js';
+import type { Requester } from '../../accounts/requester.js';
+import { Authenticator } from '../../auth/authenticator.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { accessTokenOf } from '../../http/request.guard.js';
+import { Log } from '../../observability/log.js';
+import { Stopping } from '../../observability/stopping.js';
+import { SyncService } from '../../sync/sync.service.js';
+import { SyncSocket } from './sync-socket.js';
+
+/** Connections of one account; the next one is closed. */
+const MAX_PER_USER = 20;
+/** Sub-protocol that carries the token, for browsers, which cannot set headers. */
+const TOKEN_PROTOCOL = 'access_token.';
+
+/** Codes of WebSocket closes: 4000 + what HTTP would answer. */
+export const CloseCode = { badRequest: 4400, badToken: 4401, tooMany: 4429, failed: 4500 } as const;
+
+/** Sync over WebSocket (protocol §9): every frame is a `/sync` answer. */
+@WebSocketGateway({ path: '/_matrix/client/unstable/io.partyline/ws', maxPayload: 4_096 })
+export class SyncGateway implements OnGatewayConnection<WebSocket>, OnModuleDestroy {
+  readonly #sockets = new Map<string, Set<SyncSocket>>();
+  readonly #unsubscribe: () => void;
+
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly sync: SyncService,
+    private readonly stopping: Stopping,
+    private readonly log: Log,
+    tokens: AccessTokens,
+  ) {
+    this.#unsubscribe = tokens.onRevoked((hashes) => this.#closeRevoked(new Set(hashes)));
+    // The server waits for its connections to end before it closes its modules.
+    this.stopping.signal.addEventListener('abort', () => this.#closeAll(), { once: true });
+  }
+
+  onModuleDestroy(): void {
+    this.#unsubscribe();
+    this.#closeAll();
+  }
+
+  async handleConnection(client: WebSocket, request: IncomingMessage): Promise<void> {
+    const url = new URL(request.url ?? '/', 'ws://localhost');
+    const query = Object.fromEntries(url.searchParams);
+    let requester: Requester;
+    // Messages that arrive while the token is looked up must not be lost.
+    const socket = new SyncSocket(client);
+    try {
+      requester = await this.#authenticate(request, query);
+    } catch (error) {
+      socket.close(error instanceof MatrixError ? CloseCode.badToken : CloseCode.failed);
+      return;
+    }
+    const sockets = this.#sockets.get(requester.userId) ?? new Set<SyncSocket>();
+    if (sockets.size >= MAX_PER_USER || this.stopping.signal.aborted) {
+      socket.close(CloseCode.tooMany);
+      return;
+    }
+    this.#sockets.set(requester.userId, sockets.add(socket));
+    socket.tokenHash = requester.tokenHash;
+    try {
+      await socket.run((since, timeoutMs, signal) => this.sync.sync(requester, {
+        since: since ?? undefined,
+        filter: query['filter'],
+        fullState: false,
+        useStateAfter: query['use_state_after'] === 'true',
+        frontier: query['io.partyline.frontier'] === 'true',
+        timeoutMs,
+      }, signal), query['since'] ?? null);
+    } catch (error) {
+      if (!(error instanceof MatrixError)) this.log.error('sync over WebSocket failed', error);
+      socket.close(error instanceof MatrixError ? CloseCode.badRequest : CloseCode.failed);
+    } finally {
+      sockets.delete(socket);
+      if (sockets.size === 0 && this.#sockets.get(requester.userId) === sockets) this.#sockets.delete(requester.userId);
+    }
+  }
+
+  #authenticate(request: IncomingMessage, query: Record<string, string>): Promise<Requester> {
+    const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+    const token = accessTokenOf({ headers: request.headers, query })
+      ?? protocols.find((name) => name.startsWith(TOKEN_PROTOCOL))?.slice(TOKEN_PROTOCOL.length);
+    if (token === undefined || token === '') return Promise.reject(new MatrixError(401, 'M_MISSING_TOKEN', 'Missing access token'));
+    return this.authenticator.authenticate(token, {
+      address: request.socket.remoteAddress ?? '', userAgent: request.headers['user-agent'], query,
+    });
+  }
+
+  #closeRevoked(hashes: ReadonlySet<string>): void {
+    for (const sockets of this.#sockets.values()) {
+      for (const socket of sockets) if (hashes.has(socket.tokenHash)) socket.close(CloseCode.badToken);
+    }
+  }
+
+  #closeAll(): void {
+    for (const sockets of this.#sockets.values()) for (const socket of sockets) socket.terminate();
+  }
+}

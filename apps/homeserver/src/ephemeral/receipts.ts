@@ -1,0 +1,154 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { isEventId, isRoomId } from '#federation';
+import { AccountDirectory } from '../accounts/account-directory.js';
+import { AccountOps, type RemoteChange } from '../accounts/account-ops.js';
+import { Bus } from '../bus/bus.js';
+import { MatrixError } from '../errors/matrix-error.js';
+import { EduHandlers } from '../federation/edu-handlers.js';
+import { EduOutbox } from '../federation/outbox/edu-outbox.js';
+import { Clock } from '../observability/clock.js';
+import { Database, type Transaction } from '../storage/database.js';
+import { StreamPositions } from '../storage/stream-positions.js';
+import { type Positioned, StreamWriter } from '../storage/stream-writer.js';
+import { readReceiptEdu, receiptEdu } from './receipt-edu.js';
+import { type EventPlace, type Receipt, ReceiptsStore } from './receipts.store.js';
+import { RoomAudience } from './room-audience.js';
+import { mayBeInThread } from './thread-of-event.js';
+
+export type ReceiptType = Receipt['type'];
+
+interface Submission extends Receipt {
+  /** Accounts on this server to wake. */
+  readonly audience: readonly string[];
+  /** Whether the account's other homes are to be told. */
+  readonly isOwn: boolean;
+}
+
+/** Read receipts (Client-Server and Server-Server, "Receipts"): the one writer of the `receipts` stream. */
+@Injectable()
+export class Receipts implements OnModuleInit {
+  readonly #writer: StreamWriter<Submission>;
+
+  constructor(
+    db: Database,
+    positions: StreamPositions,
+    bus: Bus,
+    private readonly store: ReceiptsStore,
+    private readonly audience: RoomAudience,
+    private readonly accounts: AccountDirectory,
+    private readonly ops: AccountOps,
+    private readonly outbox: EduOutbox,
+    private readonly edus: EduHandlers,
+    private readonly clock: Clock,
+  ) {
+    this.#writer = new StreamWriter<Submission>(
+      'receipts', db, positions, bus, (tx, items) => this.#write(tx, items), (item) => item.audience,
+    );
+  }
+
+  onModuleInit(): void {
+    this.edus.register('m.receipt', (origin, content) => this.#receive(origin, content));
+    this.ops.register('read_marker', {
+      merge: 'own',
+      apply: (change) => this.#applyRemote(change),
+      snapshot: async (userId) =>
+        (await this.store.allOfUser(userId)).map((row) => ({
+          kind: 'read_marker',
+          key: JSON.stringify([row.room_id, row.type, row.thread_id]),
+          value: { event_id: row.event_id, ts: row.ts },
+        })),
+    });
+  }
+
+  /**
+   * Sets a receipt of an account on this server. One that is behind the present one changes nothing.
+   *
+   * @param threadId thread root, `main`, or empty for an unthreaded receipt
+   * @throws MatrixError 403 when the user is not in the room; 400 M_INVALID_PARAM when the event is not in the thread
+   */
+  async set(roomId: string, userId: string, type: ReceiptType, eventId: string, threadId: string): Promise<void> {
+    const roomNid = await this.audience.joinedRoom(roomId, userId);
+    const places = await this.#places(roomNid, roomId, userId, type, threadId, eventId);
+    const place = places.next;
+    if (place && threadId !== '' && !mayBeInThread(eventId, place.json, threadId)) {
+      throw MatrixError.invalidParam('The event is not related to the thread');
+    }
+    if (isBehind(place, places.present)) return;
+    const ts = this.clock.now();
+    const audience = type === 'm.read' ? await this.audience.local(roomId) : [userId];
+    await this.#writer.submit({ roomNid, roomId, userId, type, threadId, eventId, ts, audience, isOwn: true });
+    if (type === 'm.read') await this.#tellServers(roomId, userId, eventId, threadId, ts);
+  }
+
+  async #tellServers(roomId: string, userId: string, eventId: string, threadId: string, ts: number): Promise<void> {
+    const edu = { edu_type: 'm.receipt', content: receiptEdu({ roomId, userId, eventId, threadId, ts }) };
+    for (const server of await this.audience.otherServers(roomId)) this.outbox.send(server, edu);
+  }
+
+  async #receive(origin: string, content: Record<string, unknown>): Promise<void> {
+    await Promise.all(readReceiptEdu(content).map(async ({ roomId, userId, eventId, threadId, ts = this.clock.now() }) => {
+      const roomNid = await this.audience.roomOfServedMember(roomId, userId, origin);
+      if (roomNid === undefined) return;
+      const { present, next } = await this.#places(roomNid, roomId, userId, 'm.read', threadId, eventId);
+      if (isBehind(next, present)) return;
+      const audience = await this.audience.local(roomId);
+      await this.#writer.submit({ roomNid, roomId, userId, type: 'm.read', threadId, eventId, ts, audience, isOwn: false });
+    }));
+  }
+
+  /** A receipt that the account set at another of its homes: the furthest along in the room wins (protocol §4). */
+  async #applyRemote({ userId, key, value }: RemoteChange): Promise<void> {
+    const { roomId, type, threadId, eventId, ts } = readMarker(key, value) ?? {};
+    if (!roomId || !type || threadId === undefined || !eventId || ts === undefined) return;
+    const roomNid = await this.store.roomNid(roomId);
+    if (roomNid === undefined) return;
+    const { present, next } = await this.#places(roomNid, roomId, userId, type, threadId, eventId);
+    if (isBehind(next, present)) return;
+    const audience = type === 'm.read' ? await this.audience.local(roomId) : [userId];
+    await this.#writer.submit({ roomNid, roomId, userId, type, threadId, eventId, ts, audience, isOwn: false });
+  }
+
+  /** Where the present receipt and the new one point; undefined for events that are not here. */
+  async #places(
+    roomNid: number, roomId: string, userId: string, type: ReceiptType, threadId: string, eventId: string,
+  ): Promise<{ present?: EventPlace; next?: EventPlace }> {
+    const own = await this.store.ofUser([roomNid], userId);
+    const presentId = own.find((row) => row.type === type && row.thread_id === threadId)?.event_id;
+    const places = await this.store.places(presentId === undefined ? [eventId] : [presentId, eventId], roomId);
+    return { present: presentId === undefined ? undefined : places.get(presentId), next: places.get(eventId) };
+  }
+
+  async #write(tx: Transaction, items: readonly Positioned<Submission>[]): Promise<void> {
+    await this.store.upsert(tx, items);
+    for (const { item } of items) {
+      if (!item.isOwn || !this.accounts.has(item.userId)) continue;
+      await this.ops.record(tx, item.userId, [{
+        kind: 'read_marker',
+        key: JSON.stringify([item.roomId, item.type, item.threadId]),
+        value: { event_id: item.eventId, ts: item.ts },
+      }]);
+    }
+  }
+}
+
+/** Whether a receipt would go back. Events that are not here cannot be compared, so they are taken. */
+function isBehind(next: EventPlace | undefined, present: EventPlace | undefined): boolean {
+  if (!next || !present) return false;
+  if (next.pos !== null && present.pos !== null) return next.pos <= present.pos;
+  return next.depth <= present.depth;
+}
+
+function readMarker(key: string, value: unknown): { roomId: string; type: ReceiptType; threadId: string; eventId: string; ts: number } | undefined {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(key);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(parts) || typeof value !== 'object' || value === null) return undefined;
+  const [roomId, type, threadId] = parts as unknown[];
+  const { event_id: eventId, ts } = value as Record<string, unknown>;
+  const isRead = isRoomId(roomId) && (type === 'm.read' || type === 'm.read.private') && typeof threadId === 'string'
+    && isEventId(eventId) && typeof ts === 'number' && Number.isSafeInteger(ts);
+  return isRead ? { roomId, type, threadId, eventId, ts } : undefined;
+}

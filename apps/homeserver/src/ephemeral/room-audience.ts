@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import { MatrixError } from '../errors/matrix-error.js';
+import { RoomRegistry } from '../rooms/room-registry.js';
+import { serversOfMember } from '../rooms/state/room-state.js';
+
+/** Who hears of what a member does in a room, and for whom a server may speak there. */
+@Injectable()
+export class RoomAudience {
+  constructor(private readonly rooms: RoomRegistry) {}
+
+  /** Joined members with an account on this server. */
+  async local(roomId: string): Promise<readonly string[]> {
+    return (await this.rooms.find(roomId))?.state.localJoined ?? [];
+  }
+
+  async otherServers(roomId: string): Promise<readonly string[]> {
+    return (await this.rooms.find(roomId))?.state.otherServers ?? [];
+  }
+
+  /** Numeric id of the room. @throws MatrixError 403 when the user is not joined */
+  async joinedRoom(roomId: string, userId: string): Promise<number> {
+    const room = await this.rooms.find(roomId);
+    if (!room?.state.joined.has(userId)) throw MatrixError.forbidden('You are not in this room');
+    return room.nid;
+  }
+
+  /**
+   * The room's numeric id if the server serves a joined member of this name: its domain's, or in portable rooms any of the member's homes
+   * (protocol §3, routing). Undefined otherwise: what the server says about the user is ignored.
+   */
+  async roomOfServedMember(roomId: string, userId: string, server: string): Promise<number | undefined> {
+    const room = await this.rooms.find(roomId);
+    if (!room?.state.joined.has(userId)) return undefined;
+    const member = room.state.get('m.room.member', userId);
+    return member && serversOfMember(member, room.rules).includes(server) ? room.nid : undefined;
+  }
+}

@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
+import { ReaderHistories, type ReaderHistory } from '../rooms/reader-histories.js';
+import { RoomPositions } from '../rooms/room-positions.js';
+import type { RoomResume } from '../sync-token.js';
+import type { AnswerPlan, RoomPlan } from './room-plan.js';
+import type { SyncRequest } from './sync-request.js';
+
+/** Decides which rooms go into an answer, and from where to where. */
+@Injectable()
+export class RoomPlanner {
+  constructor(
+    private readonly positions: RoomPositions,
+    private readonly histories: ReaderHistories,
+  ) {}
+
+  /**
+   * @param list the account's rooms, read at a moment when `to` was committed, with no membership above `to`
+   * @param ignored users whose invitations are not shown
+   */
+  async plan(request: SyncRequest, list: readonly RoomMembership[], to: number, ignored: ReadonlySet<string>): Promise<AnswerPlan> {
+    const { filter, since } = request;
+    const rooms = list.filter((room) => filter.includesRoom(room.roomId));
+    const isNewsOf = (room: RoomMembership): boolean => since === null || room.pos > since.positions.events;
+    const ofKind = (membership: RoomMembership['membership']): RoomMembership[] => rooms.filter((room) => room.membership === membership);
+    const joined = ofKind('join');
+    const left = [...ofKind('leave'), ...ofKind('ban')].filter((room) => isNewsOf(room) && this.#showsLeft(request, room));
+    const resume = since?.resume?.rooms;
+    const pasts = await this.histories.of(request.userId, [
+      ...joined.filter((room) => isNewsOf(room) || (resume && !resume.has(room.roomId))).map(({ roomNid }) => ({ roomNid, isJoined: true })),
+      ...left.map(({ roomNid }) => ({ roomNid, isJoined: false })),
+    ], to);
+    const plans: RoomPlan[] = [];
+    for (const room of joined) {
+      const plan = this.#joined(request, room, to, pasts.get(room.roomNid), resume);
+      if (plan) plans.push(plan);
+    }
+    for (const room of left) plans.push(leftPlan(request, room, to, pasts.get(room.roomNid)!));
+    const isAsked = (room: RoomMembership): boolean => (isNewsOf(room) || request.fullState) && !ignored.has(room.sender);
+    return { to, rooms: plans, joined, invites: ofKind('invite').filter(isAsked), knocks: ofKind('knock').filter(isAsked) };
+  }
+
+  /** An initial sync shows rooms that were left only when asked, except those from which the reader was thrown out. */
+  #showsLeft({ since, filter, userId }: SyncRequest, room: RoomMembership): boolean {
+    return since !== null || filter.includeLeave || room.sender !== userId;
+  }
+
+  #joined(
+    request: SyncRequest, room: RoomMembership, to: number, past: ReaderHistory | undefined,
+    resume: ReadonlyMap<string, RoomResume> | undefined,
+  ): RoomPlan | null {
+    const { since, fullState } = request;
+    const base = { room, section: 'join', to, stateTo: to } as const;
+    const known = resume?.get(room.roomId);
+    if (known) {
+      if (!fullState && !this.positions.mayHaveChanged(room.roomId, known.fromPos)) return null;
+      return { ...base, after: known.fromPos, state: fullState ? 'full' : 'changes', isNew: false, newlyJoined: false, exclude: known.exclude };
+    }
+    if (since === null || resume || (past && !wasJoinedSince(past, since.positions.events))) {
+      const history = past && !past.isOpen ? past.history : undefined;
+      return { ...base, after: 0, state: 'full', isNew: true, newlyJoined: since !== null, history };
+    }
+    const after = since.positions.events;
+    if (!fullState && !this.positions.mayHaveChanged(room.roomId, after)) return null;
+    return { ...base, after, state: fullState ? 'full' : 'changes', isNew: false, newlyJoined: false };
+  }
+}
+
+/** Whether the reader was joined at the position and never left afterwards. */
+function wasJoinedSince({ history, memberships }: ReaderHistory, pos: number): boolean {
+  return history.membershipAt(pos) === 'join' && memberships.every((step) => step.pos <= pos || step.membership === 'join');
+}
+
+/** A room that the reader left, was banned from, or whose invitation it turned down. */
+function leftPlan({ since }: SyncRequest, room: RoomMembership, to: number, { memberships, history }: ReaderHistory): RoomPlan {
+  const from = since === null ? 0 : since.positions.events;
+  const base = { room, section: 'leave', isNew: false, newlyJoined: false, history } as const;
+  const last = memberships.at(-1);
+  // This server is not in the room, so that the event has no place in a timeline.
+  if (last?.nid !== room.eventNid) return { ...base, after: to, to, stateTo: to, state: 'none', onlyEvent: room.eventNid };
+  const lastJoin = memberships.findLastIndex((step) => step.membership === 'join');
+  const left = memberships[lastJoin + 1]!.pos;
+  // A ban after a leave is the reader's business, what else happened in between is not.
+  const end = { to: last.pos, stateTo: left };
+  if (lastJoin === -1 || left <= from) return { ...base, ...end, after: Math.min(from, last.pos), state: 'none' };
+  const wasIn = from > 0 && history.membershipAt(from) === 'join';
+  return wasIn ? { ...base, ...end, after: from, state: 'changes' } : { ...base, ...end, after: 0, state: 'full' };
+}

@@ -1,0 +1,136 @@
+import { Injectable } from '@nestjs/common';
+import { stateKeyOf } from '#federation';
+import { LazyMembers } from '../rooms/lazy-members.js';
+import { memberOf, type StateDelta } from '../rooms/room-log.js';
+import { RoomSummaries } from '../rooms/room-summaries.js';
+import { RoomWindows } from '../rooms/room-windows.js';
+import { selectState } from '../rooms/state-selection.js';
+import type { CollectedTimeline } from '../rooms/timeline-collector.js';
+import type { RoomPlan } from './room-plan.js';
+import type { SyncRequest } from './sync-request.js';
+
+export interface RoomWithTimeline {
+  readonly plan: RoomPlan;
+  readonly timeline: CollectedTimeline;
+}
+
+/** What stands in an answer beside a room's timeline. */
+export interface SelectedState {
+  /** State events to send. */
+  readonly nids: readonly number[];
+  /** Changes of state that are known, for `prev_content`. */
+  readonly deltas: readonly StateDelta[];
+  /** JSON text of the summary; null where nothing of it changed. */
+  readonly summary: string | null;
+}
+
+const NAME_KEYS: readonly string[] = [stateKeyOf('m.room.name', ''), stateKeyOf('m.room.canonical_alias', '')];
+
+/** Chooses the state events of all rooms of an answer: at most four reads, whatever their number. */
+@Injectable()
+export class RoomStates {
+  constructor(
+    private readonly windows: RoomWindows,
+    private readonly summaries: RoomSummaries,
+    private readonly lazyMembers: LazyMembers,
+  ) {}
+
+  async select(request: SyncRequest, rooms: readonly RoomWithTimeline[]): Promise<Map<number, SelectedState>> {
+    const deltas = await this.windows.deltas(rooms.flatMap(deltaStretch));
+    const [summaries, states, members] = await Promise.all([
+      this.#summaries(request, rooms, deltas),
+      this.windows.state(rooms.filter(({ plan }) => plan.state === 'full').map(at)),
+      this.#allMembers(request, rooms),
+    ]);
+    const lazy = request.filter.lazyMembers ? await this.#lazyMembers(request, rooms, summaries) : new Map<number, Map<string, number>>();
+    return new Map(rooms.map((room): [number, SelectedState] => {
+      const { roomNid } = room.plan.room;
+      const state = states.get(roomNid) ?? new Map<string, number>();
+      for (const [key, nid] of members.get(roomNid) ?? []) state.set(key, nid);
+      const own = deltas.get(roomNid) ?? [];
+      return [roomNid, {
+        nids: this.#select(request, room, state, own, lazy.get(roomNid) ?? new Map()),
+        deltas: own,
+        summary: summaries.get(roomNid)?.json ?? null,
+      }];
+    }));
+  }
+
+  #select(
+    request: SyncRequest, { plan, timeline }: RoomWithTimeline, state: Map<string, number>, deltas: readonly StateDelta[],
+    lazy: ReadonlyMap<string, number>,
+  ): number[] {
+    const matcher = request.filter.state;
+    if (plan.state === 'none' || matcher.blocksRoom(plan.room.roomId)) return [];
+    const passes = (key: string): boolean => matcher.passesType(key.slice(0, key.indexOf('\u0000')));
+    const base = {
+      deltas: matcher.passesAll ? deltas : deltas.filter((delta) => passes(delta.key)),
+      timeline: new Set(timeline.entries.map(({ event }) => event.nid)),
+      start: timeline.start,
+      after: request.useStateAfter,
+    };
+    const chosen = new Set<number>();
+    if (plan.state === 'full') {
+      for (const [key, nid] of lazy) state.set(key, nid);
+      if (!matcher.passesAll) for (const key of state.keys()) if (!passes(key)) state.delete(key);
+      for (const nid of selectState({ ...base, full: state })) chosen.add(nid);
+    } else {
+      for (const nid of selectState({ ...base, full: null })) chosen.add(nid);
+      const members = new Map([...lazy].filter(([key]) => passes(key)));
+      for (const nid of selectState({ ...base, full: members })) chosen.add(nid);
+    }
+    return [...chosen];
+  }
+
+  async #summaries(request: SyncRequest, rooms: readonly RoomWithTimeline[], deltas: ReadonlyMap<number, readonly StateDelta[]>) {
+    const changed = rooms.filter(({ plan }) => plan.section === 'join' && (plan.state === 'full'
+      || deltas.get(plan.room.roomNid)?.some(({ key }) => memberOf(key) !== undefined || NAME_KEYS.includes(key))));
+    return this.summaries.of(changed.map(({ plan }) => plan.room), request.userId);
+  }
+
+  async #allMembers({ filter }: SyncRequest, rooms: readonly RoomWithTimeline[]): Promise<Map<number, Map<string, number>>> {
+    if (filter.lazyMembers || !filter.state.passesType('m.room.member')) return new Map();
+    return this.windows.members(rooms.filter(({ plan }) => plan.state === 'full').map(at));
+  }
+
+  /** The members that a client needs to show the timeline, without those that it has. */
+  async #lazyMembers(
+    request: SyncRequest, rooms: readonly RoomWithTimeline[],
+    summaries: ReadonlyMap<number, { heroes: readonly { userId: string }[] }>,
+  ): Promise<Map<number, Map<string, number>>> {
+    const wanted: { roomNid: number; pos: number; userId: string }[] = [];
+    for (const { plan, timeline } of rooms) {
+      if (plan.state === 'none') continue;
+      const users = new Set(timeline.entries.map(({ event }) => event.sender));
+      if (plan.state === 'full') users.add(request.userId);
+      for (const hero of summaries.get(plan.room.roomNid)?.heroes ?? []) users.add(hero.userId);
+      for (const userId of users) wanted.push({ ...at({ plan }), userId });
+    }
+    const members = await this.windows.someMembers(wanted);
+    if (request.filter.redundantMembers || request.since === null) return members;
+    const device = `${request.userId} ${request.deviceId}`;
+    const since = request.since.positions.events;
+    for (const { plan } of rooms) {
+      const found = members.get(plan.room.roomNid);
+      if (!found || plan.state === 'full') continue;
+      for (const [key, nid] of found) if (this.lazyMembers.has(device, plan.room.roomNid, nid, key, since)) found.delete(key);
+    }
+    return members;
+  }
+}
+
+function at({ plan }: { plan: RoomPlan }): { roomNid: number; pos: number } {
+  return { roomNid: plan.room.roomNid, pos: plan.stateTo };
+}
+
+/**
+ * The changes of state that matter: with the full state only those since the timeline's first state event, whose
+ * previous value the client needs.
+ */
+function deltaStretch({ plan, timeline }: RoomWithTimeline): { roomNid: number; after: number; to: number }[] {
+  if (plan.state === 'none') return [];
+  const { roomNid } = plan.room;
+  if (plan.state === 'changes') return [{ roomNid, after: plan.after, to: plan.stateTo }];
+  const first = timeline.entries.find(({ event }) => event.stateKey !== null);
+  return first ? [{ roomNid, after: first.pos - 1, to: plan.stateTo }] : [];
+}

@@ -1,0 +1,147 @@
+import { Injectable } from '@nestjs/common';
+import { strippedStateJson } from '#federation';
+import { AccountData } from '../../account-data/account-data.js';
+import { streamNames } from '../../bus/bus.js';
+import { Memberships } from '../../rooms/membership/memberships.js';
+import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
+import { AccountVector } from '../account-vector.js';
+import { SyncNotifier } from '../notify/sync-notifier.js';
+import { RoomRowsStore } from '../rooms/room-rows.store.js';
+import { SyncEvents } from '../rooms/sync-events.js';
+import { KeyCountSource, ToDeviceSource } from '../sources.js';
+import { formatSyncToken, type SyncPositions } from '../sync-token.js';
+import { DeviceListChanges } from './device-list-changes.js';
+import { textsOf } from './room-extras.js';
+import type { AnswerPlan } from './room-plan.js';
+import { RoomPlanner } from './room-planner.js';
+import { type RoomSections, RoomSectionsWriter } from './room-sections.js';
+import type { AnswerMoment, SyncAnswer, SyncRequest } from './sync-request.js';
+
+/** Makes one answer, as of now, without waiting. */
+@Injectable()
+export class SyncEngine {
+  constructor(
+    private readonly notifier: SyncNotifier,
+    private readonly memberships: Memberships,
+    private readonly planner: RoomPlanner,
+    private readonly sections: RoomSectionsWriter,
+    private readonly rows: RoomRowsStore,
+    private readonly events: SyncEvents,
+    private readonly accountData: AccountData,
+    private readonly toDevice: ToDeviceSource,
+    private readonly deviceLists: DeviceListChanges,
+    private readonly keyCounts: KeyCountSource,
+    private readonly vector: AccountVector,
+  ) {}
+
+  async answer(request: SyncRequest): Promise<SyncAnswer> {
+    const { userId, since } = request;
+    const moment = this.#moment(request);
+    const [ignored, list] = await Promise.all([this.accountData.ignored(userId), this.memberships.roomsOf(userId)]);
+    // The list may be of a later moment than the positions. No membership changed between its highest position and that moment.
+    let to = moment.next.events;
+    for (const room of list.values()) to = Math.max(to, room.pos);
+    const looksAtRooms = since === null || request.fullState || since.resume !== undefined
+      || (['events', 'receipts', 'typing', 'account'] as const).some((stream) => moment.ahead.has(stream));
+    const plan = looksAtRooms ? await this.planner.plan(request, [...list.values()], to, ignored) : emptyPlan(to);
+    const [rooms, invites, other] = await Promise.all([
+      this.sections.write(request, plan, moment, ignored),
+      this.#invites(request, plan),
+      this.#otherParts(request, moment),
+    ]);
+    const lists = await this.deviceLists.of(request, plan, rooms.deltas, moment);
+    if (lists) other.parts.push(`"device_lists":${JSON.stringify(lists)}`);
+    const next: SyncPositions = { ...moment.next, events: to, to_device: other.toDevicePos };
+    const roomsText = roomsMember(rooms, invites);
+    const parts = roomsText === null ? other.parts : [roomsText, ...other.parts];
+    if (request.frontier) parts.push(...(await this.#frontier(userId, plan, rooms)));
+    const isEmpty = roomsText === null && lists === null && other.isEmpty;
+    return { text: `{${[`"next_batch":"${formatSyncToken(next)}"`, ...parts].join(',')}}`, next, isEmpty };
+  }
+
+  /** The answer of a sync that had nothing to tell. */
+  async empty(request: SyncRequest, next: SyncPositions): Promise<string> {
+    return `{${[`"next_batch":"${formatSyncToken(next)}"`, ...(await this.#keyCounts(request))].join(',')}}`;
+  }
+
+  #moment({ userId, since }: SyncRequest): AnswerMoment {
+    const current = this.notifier.current();
+    if (since === null) return { next: current, ahead: new Set(streamNames) };
+    // A token from before a restored backup may be ahead; it must not go back.
+    const next = Object.fromEntries(streamNames.map((name) => [name, Math.max(current[name], since.positions[name])])) as SyncPositions;
+    return { next, ahead: new Set(this.notifier.ahead(userId, since.positions)) };
+  }
+
+  async #invites(request: SyncRequest, plan: AnswerPlan): Promise<{ invite: Map<string, string>; knock: Map<string, string> }> {
+    const rooms = [...plan.invites, ...plan.knocks];
+    const stripped = await this.rows.strippedState(request.userId, rooms.map((room) => room.roomNid));
+    const events = await this.events.load(rooms.map((room) => room.eventNid));
+    const textOf = (room: RoomMembership, name: string): [string, string] => {
+      const member = events.get(room.eventNid);
+      const state = withMember(stripped.get(room.roomNid) ?? '[]', request.userId, member && strippedStateJson(member));
+      return [room.roomId, `{"${name}":{"events":${state}}}`];
+    };
+    return {
+      invite: new Map(plan.invites.map((room) => textOf(room, 'invite_state'))),
+      knock: new Map(plan.knocks.map((room) => textOf(room, 'knock_state'))),
+    };
+  }
+
+  /** What has nothing to do with rooms. */
+  async #otherParts(request: SyncRequest, moment: AnswerMoment): Promise<{ parts: string[]; isEmpty: boolean; toDevicePos: number }> {
+    const [accountData, toDevice, counts] = await Promise.all([
+      this.#accountData(request, moment),
+      this.#toDevice(request, moment),
+      this.#keyCounts(request),
+    ]);
+    const parts = [accountData, toDevice.text].filter((part) => part !== null);
+    return { parts: [...parts, ...counts], isEmpty: parts.length === 0, toDevicePos: toDevice.pos };
+  }
+
+  async #accountData({ userId, since, filter }: SyncRequest, { next, ahead }: AnswerMoment): Promise<string | null> {
+    if (!ahead.has('account')) return null;
+    const events = await this.accountData.global(userId, since?.positions.account ?? null, next.account);
+    const texts = textsOf(events, null, filter.accountData, userId);
+    return texts.length === 0 ? null : `"account_data":{"events":[${texts.join(',')}]}`;
+  }
+
+  async #toDevice({ userId, deviceId, since }: SyncRequest, { next, ahead }: AnswerMoment): Promise<{ text: string | null; pos: number }> {
+    if (deviceId === null || !ahead.has('to_device')) return { text: null, pos: next.to_device };
+    const { events, pos } = await this.toDevice.messages(userId, deviceId, since?.positions.to_device ?? 0, next.to_device);
+    return { text: events.length === 0 ? null : `"to_device":{"events":[${events.join(',')}]}`, pos };
+  }
+
+  async #keyCounts({ userId, deviceId }: SyncRequest): Promise<string[]> {
+    if (deviceId === null) return [];
+    const { oneTimeKeys, unusedFallback } = await this.keyCounts.counts(userId, deviceId);
+    return [`"device_one_time_keys_count":${oneTimeKeys}`, `"device_unused_fallback_key_types":${unusedFallback}`];
+  }
+
+  async #frontier(userId: string, plan: AnswerPlan, rooms: RoomSections): Promise<string[]> {
+    const nids = plan.joined.filter((room) => rooms.join.has(room.roomId)).map((room) => room.roomNid);
+    const [frontiers, vector] = await Promise.all([this.rows.frontiers(nids, plan.to), this.vector.of(userId)]);
+    return [
+      `"io.partyline.frontier":${JSON.stringify(Object.fromEntries(frontiers))}`,
+      `"io.partyline.account":${JSON.stringify(vector)}`,
+    ];
+  }
+}
+
+function emptyPlan(to: number): AnswerPlan {
+  return { to, rooms: [], invites: [], knocks: [], joined: [] };
+}
+
+function roomsMember(rooms: RoomSections, { invite, knock }: { invite: Map<string, string>; knock: Map<string, string> }): string | null {
+  const sections = [['join', rooms.join], ['invite', invite], ['knock', knock], ['leave', rooms.leave]] as const;
+  const texts = sections
+    .filter(([, texts]) => texts.size > 0)
+    .map(([name, texts]) => `"${name}":{${[...texts].map(([roomId, text]) => `${JSON.stringify(roomId)}:${text}`).join(',')}}`);
+  return texts.length === 0 ? null : `"rooms":{${texts.join(',')}}`;
+}
+
+/** Stripped state with the reader's own member event, which some servers leave out. */
+function withMember(stripped: string, userId: string, member: string | undefined): string {
+  const events = JSON.parse(stripped) as { type?: unknown; state_key?: unknown }[];
+  if (!member || events.some((event) => event.type === 'm.room.member' && event.state_key === userId)) return stripped;
+  return `[${[...events.map((event) => JSON.stringify(event)), member].join(',')}]`;
+}

@@ -1,0 +1,83 @@
+import { clientEventJson, type JsonObject } from '#federation';
+
+/** A row of `events` as the cache of sync reads it. */
+export interface SyncEventRow {
+  event_nid: number;
+  event_id: string;
+  type: string;
+  state_key: string | null;
+  sender: string;
+  origin_server_ts: number;
+  is_own: boolean;
+  device_id: string | null;
+  client_txn: string | null;
+  json: string;
+  redacted_by: string | null;
+}
+
+/** An event, ready to be spliced into answers. The same object serves all users; what differs per user is `unsigned`. */
+export class SyncEvent {
+  readonly nid: number;
+  readonly eventId: string;
+  readonly type: string;
+  readonly stateKey: string | null;
+  readonly sender: string;
+  readonly originServerTs: number;
+  readonly isOwn: boolean;
+  readonly deviceId: string | null;
+  readonly clientTxn: string | null;
+  readonly redactedBy: string | null;
+  /** Canonical JSON of the PDU. */
+  readonly json: string;
+  /** Client format without `room_id` and `unsigned`, without the closing brace. */
+  readonly open: string;
+  /** Client format of the redaction that was applied. */
+  redactedBecause: string | null = null;
+  /** True when an event before this one is missing here, so that a timeline cannot reach over it. Undefined until it was looked up. */
+  followsGap: boolean | undefined;
+  #content: JsonObject | undefined;
+
+  constructor(row: SyncEventRow) {
+    this.nid = row.event_nid;
+    this.eventId = row.event_id;
+    this.type = row.type;
+    this.stateKey = row.state_key;
+    this.sender = row.sender;
+    this.originServerTs = row.origin_server_ts;
+    this.isOwn = row.is_own;
+    this.deviceId = row.device_id;
+    this.clientTxn = row.client_txn;
+    this.redactedBy = row.redacted_by;
+    this.json = row.json;
+    this.open = clientEventJson({ json: row.json, eventId: row.event_id, roomId: '' }, { omitRoomId: true }).slice(0, -1);
+    // Own events follow what was here, except those by which somebody came into a room of another server.
+    if (row.is_own && row.type !== 'm.room.member') this.followsGap = false;
+  }
+
+  get content(): JsonObject {
+    return (this.#content ??= (JSON.parse(this.json) as { content: JsonObject }).content);
+  }
+
+  get contentText(): string {
+    return JSON.stringify(this.content);
+  }
+
+  get hasUrl(): boolean {
+    return this.content['url'] !== undefined;
+  }
+
+  /** `content.membership` of a member event. */
+  get membership(): string | undefined {
+    const membership = this.content['membership'];
+    return typeof membership === 'string' ? membership : undefined;
+  }
+
+  get prevEvents(): readonly string[] {
+    return (JSON.parse(this.json) as { prev_events?: string[] }).prev_events ?? [];
+  }
+
+  /** Approximate bytes in memory. */
+  get size(): number {
+    return 2 * (this.json.length + this.open.length) + 300;
+  }
+}

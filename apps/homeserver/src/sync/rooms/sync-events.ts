@@ -1,0 +1,96 @@
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { RoomEvent } from '#federation';
+import { Bus } from '../../bus/bus.js';
+import { SyncEvent } from './sync-event.js';
+import { SyncEventsStore } from './sync-events.store.js';
+
+/** Bytes of cached events. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/** Events by their numeric ids, from memory where they were used lately, with one query for all others. */
+@Injectable()
+export class SyncEvents implements OnModuleDestroy {
+  readonly #cache = new LRUCache<number, SyncEvent>({
+    maxSize: MAX_BYTES,
+    sizeCalculation: (event) => event.size,
+    dispose: (event) => this.#nids.delete(event.eventId),
+  });
+  /** Event id → nid of cached events, to drop what is redacted. */
+  readonly #nids = new Map<string, number>();
+  readonly #unsubscribe: () => void;
+  /** Redactions seen: what was read before one must not be cached after it. */
+  #redactions = 0;
+
+  constructor(
+    private readonly store: SyncEventsStore,
+    bus: Bus,
+  ) {
+    this.#unsubscribe = bus.subscribe((message) => {
+      if (message.kind !== 'room') return;
+      for (const { event } of message.events) {
+        const target = redactedBy(event);
+        if (target === undefined) continue;
+        this.#redactions++;
+        const nid = this.#nids.get(target);
+        if (nid !== undefined) this.#cache.delete(nid);
+      }
+    });
+  }
+
+  onModuleDestroy(): void {
+    this.#unsubscribe();
+  }
+
+  cached(nid: number): SyncEvent | undefined {
+    return this.#cache.get(nid);
+  }
+
+  /** All events of these ids that exist. At most one query, and one more where redacted events are among them. */
+  async load(nids: Iterable<number>): Promise<Map<number, SyncEvent>> {
+    const events = new Map<number, SyncEvent>();
+    const missing: number[] = [];
+    for (const nid of new Set(nids)) {
+      const event = this.#cache.get(nid);
+      if (event) events.set(nid, event);
+      else missing.push(nid);
+    }
+    if (missing.length === 0) return events;
+    const redactions = this.#redactions;
+    const fresh = (await this.store.byNids(missing)).map((row) => new SyncEvent(row));
+    await this.#addRedactions(fresh);
+    for (const event of fresh) {
+      events.set(event.nid, event);
+      if (redactions !== this.#redactions) continue;
+      this.#cache.set(event.nid, event);
+      this.#nids.set(event.eventId, event.nid);
+    }
+    return events;
+  }
+
+  /** Fills in `followsGap`. At most one query; none for events that were asked about before. */
+  async lookForGaps(events: readonly SyncEvent[]): Promise<void> {
+    const unknown = events.filter((event) => event.followsGap === undefined);
+    if (unknown.length === 0) return;
+    const near = new Set(events.map((event) => event.eventId));
+    const prevs = new Set<string>();
+    for (const event of unknown) for (const id of event.prevEvents) if (!near.has(id)) prevs.add(id);
+    const held = prevs.size > 0 ? await this.store.held([...prevs]) : new Set<string>();
+    for (const event of unknown) event.followsGap = event.prevEvents.some((id) => !near.has(id) && !held.has(id));
+  }
+
+  async #addRedactions(events: readonly SyncEvent[]): Promise<void> {
+    const redacted = events.filter((event) => event.redactedBy !== null);
+    if (redacted.length === 0) return;
+    const rows = await this.store.byIds([...new Set(redacted.map((event) => event.redactedBy!))]);
+    const texts = new Map(rows.map((row) => [row.event_id, `${new SyncEvent(row).open}}`]));
+    for (const event of redacted) event.redactedBecause = texts.get(event.redactedBy!) ?? null;
+  }
+}
+
+/** The event that a redaction names, in whichever place its room version has it. */
+function redactedBy({ pdu }: RoomEvent): string | undefined {
+  if (pdu.type !== 'm.room.redaction') return undefined;
+  const target = pdu.redacts ?? pdu.content['redacts'];
+  return typeof target === 'string' ? target : undefined;
+}

@@ -1,0 +1,49 @@
+import { Module } from '@nestjs/common';
+import { AccountDataModule } from '../account-data/account-data.module.js';
+import { AccountsModule } from '../accounts/accounts.module.js';
+import { EphemeralModule } from '../ephemeral/ephemeral.module.js';
+import { RoomsModule } from '../rooms/rooms.module.js';
+import { AccountVector, EmptyAccountVector } from './account-vector.js';
+import { DeviceListChanges } from './engine/device-list-changes.js';
+import { RoomExtrasReader } from './engine/room-extras.js';
+import { RoomPlanner } from './engine/room-planner.js';
+import { RoomSectionsWriter } from './engine/room-sections.js';
+import { RoomStates } from './engine/room-states.js';
+import { SyncEngine } from './engine/sync-engine.js';
+import { Filters } from './filter/filters.js';
+import { FiltersStore } from './filter/filters.store.js';
+import { SyncNotifier } from './notify/sync-notifier.js';
+import { NoDeviceLists, NoKeyCounts, NoToDevice, NoUnread } from './no-sources.js';
+import { NoResumePoints, ResumePoints } from './resume-points.js';
+import { LazyMembers } from './rooms/lazy-members.js';
+import { ReaderHistories } from './rooms/reader-histories.js';
+import { RoomLogStore } from './rooms/room-log.store.js';
+import { RoomPositions } from './rooms/room-positions.js';
+import { RoomRowsStore } from './rooms/room-rows.store.js';
+import { RoomSummaries } from './rooms/room-summaries.js';
+import { RoomSummariesStore } from './rooms/room-summaries.store.js';
+import { RoomWindows } from './rooms/room-windows.js';
+import { SyncEvents } from './rooms/sync-events.js';
+import { SyncEventsStore } from './rooms/sync-events.store.js';
+import { TimelineCollector } from './rooms/timeline-collector.js';
+import { DeviceListSource, KeyCountSource, ToDeviceSource, UnreadSource } from './sources.js';
+import { SyncService } from './sync.service.js';
+
+/** `/sync` in all its forms, and who waits for it. */
+@Module({
+  imports: [AccountsModule, AccountDataModule, RoomsModule, EphemeralModule],
+  providers: [
+    SyncNotifier, FiltersStore, Filters,
+    SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
+    ReaderHistories, LazyMembers, TimelineCollector,
+    RoomPlanner, RoomStates, RoomExtrasReader, RoomSectionsWriter, DeviceListChanges, SyncEngine, SyncService,
+    { provide: ToDeviceSource, useClass: NoToDevice },
+    { provide: DeviceListSource, useClass: NoDeviceLists },
+    { provide: KeyCountSource, useClass: NoKeyCounts },
+    { provide: UnreadSource, useClass: NoUnread },
+    { provide: ResumePoints, useClass: NoResumePoints },
+    { provide: AccountVector, useClass: EmptyAccountVector },
+  ],
+  exports: [SyncNotifier, Filters, SyncService, SyncEvents, RoomWindows],
+})
+export class SyncModule {}

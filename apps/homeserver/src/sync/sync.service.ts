@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import type { Requester } from '../accounts/requester.js';
+import { MatrixError } from '../errors/matrix-error.js';
+import { Clock } from '../observability/clock.js';
+import { SyncEngine } from './engine/sync-engine.js';
+import type { SyncRequest } from './engine/sync-request.js';
+import { Filters } from './filter/filters.js';
+import { SyncNotifier } from './notify/sync-notifier.js';
+import { ResumePoints } from './resume-points.js';
+import { ToDeviceSource } from './sources.js';
+import { parseSyncToken, type SyncCursor } from './sync-token.js';
+
+/** Longest wait of one request. */
+export const MAX_TIMEOUT_MS = 5 * 60_000;
+
+/** The parameters of `/sync`, validated. */
+export interface SyncParameters {
+  readonly since?: string;
+  readonly filter?: string;
+  readonly fullState: boolean;
+  readonly useStateAfter: boolean;
+  /** Milliseconds to wait for news. */
+  readonly timeoutMs: number;
+  /** Whether `io.partyline.frontier` is wanted. */
+  readonly frontier: boolean;
+}
+
+/** `/sync`: an answer, now or when there is something to tell. */
+@Injectable()
+export class SyncService {
+  constructor(
+    private readonly engine: SyncEngine,
+    private readonly notifier: SyncNotifier,
+    private readonly filters: Filters,
+    private readonly resumePoints: ResumePoints,
+    private readonly toDevice: ToDeviceSource,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * @param signal the caller went away: the wait ends, and what is returned is of no interest
+   * @returns the answer's JSON text
+   * @throws MatrixError 400 M_INVALID_PARAM for a bad token or filter
+   */
+  async sync(requester: Requester, parameters: SyncParameters, signal: AbortSignal): Promise<{ text: string; isEmpty: boolean }> {
+    const request = await this.#request(requester, parameters);
+    await this.#acknowledge(request);
+    const isOnce = request.since === null || request.since.resume !== undefined || request.fullState;
+    const deadline = this.clock.now() + (isOnce ? 0 : Math.min(parameters.timeoutMs, MAX_TIMEOUT_MS));
+    let current = request;
+    for (;;) {
+      const since = current.since?.positions;
+      if (isOnce || since === undefined || this.notifier.ahead(requester.userId, since).length > 0) {
+        const answer = await this.engine.answer(current);
+        if (isOnce || !answer.isEmpty) return answer;
+        // What was new does not concern the client (filters): go on from there.
+        current = { ...current, since: { positions: answer.next } };
+        continue;
+      }
+      const left = deadline - this.clock.now();
+      if (left <= 0 || !(await this.notifier.wait(requester.userId, left, signal))) {
+        return { text: await this.engine.empty(current, since), isEmpty: true };
+      }
+    }
+  }
+
+  async #request(requester: Requester, parameters: SyncParameters): Promise<SyncRequest> {
+    const [since, filter] = await Promise.all([
+      this.#cursor(requester.userId, parameters.since),
+      this.filters.resolve(requester.userId, parameters.filter),
+    ]);
+    return {
+      userId: requester.userId,
+      deviceId: requester.deviceId,
+      since,
+      fullState: parameters.fullState,
+      useStateAfter: parameters.useStateAfter,
+      filter,
+      frontier: parameters.frontier,
+    };
+  }
+
+  async #cursor(userId: string, since: string | undefined): Promise<SyncCursor | null> {
+    if (since === undefined || since === '') return null;
+    const token = parseSyncToken(since);
+    if ('positions' in token) return token;
+    const cursor = await this.resumePoints.load(userId, token.resumeId);
+    if (!cursor) throw new MatrixError(400, 'M_UNKNOWN_POS', 'This resume point is unknown or has expired');
+    return cursor;
+  }
+
+  /** Who comes with a token has received what the answer before it held. */
+  async #acknowledge({ userId, deviceId, since }: SyncRequest): Promise<void> {
+    if (since && !since.resume && deviceId !== null) await this.toDevice.acknowledge(userId, deviceId, since.positions.to_device);
+  }
+}
