@@ -84,6 +84,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       bodyParser: false,
     });
     app.useWebSocketAdapter(new WsAdapter(app));
+    adapter.getInstance().decorate('stopping', stopping.signal);
     installHttp(adapter.getInstance(), app.get(RouteTable));
     await app.init();
     await adapter.getInstance().ready();
