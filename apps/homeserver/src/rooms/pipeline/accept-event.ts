@@ -23,6 +23,8 @@ export interface GraphEvent {
   readonly txn?: string | null;
   readonly deviceId?: string | null;
   readonly clientTxn?: string | null;
+  /** Stored events that are at hand already, by id: what else is needed is read. */
+  readonly related?: ReadonlyMap<string, StoredEvent>;
 }
 
 /** What became of it. `known` means that it was stored before. */
@@ -58,7 +60,7 @@ export class AcceptEvent {
     const { event } = item;
     const { room } = draft;
     if (draft.find(event.eventId)) return { status: 'known', added: null, reason: null };
-    const related = new Map((await this.events.byIds([event.eventId, ...event.pdu.prev_events, ...event.pdu.auth_events])).map((e) => [e.event.eventId, e]));
+    const related = await this.#related(draft, item);
     const existing = related.get(event.eventId);
     if (existing && existing.status !== EventStatus.outlier) return { status: 'known', added: null, reason: null };
     const held = new Map(draft.events.map((added) => [added.nid, added.event]));
@@ -97,6 +99,14 @@ export class AcceptEvent {
       await applyRedactions(draft, added, this.events);
     }
     return { status, added, reason };
+  }
+
+  async #related(draft: RoomDraft, { event, related }: GraphEvent): Promise<ReadonlyMap<string, StoredEvent>> {
+    const ids = [...event.pdu.prev_events, ...event.pdu.auth_events, ...(related ? [] : [event.eventId])];
+    const missing = ids.filter((id) => !related?.has(id) && !draft.find(id));
+    if (missing.length === 0) return related ?? new Map();
+    const read = (await this.events.byIds(missing)).map((stored) => [stored.event.eventId, stored] as const);
+    return new Map([...(related ?? []), ...read]);
   }
 
   /** The state before the event: the resolution of the states after its prev_events. */

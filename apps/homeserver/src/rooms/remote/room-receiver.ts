@@ -66,36 +66,62 @@ export class RoomReceiver extends PduReceiver {
       results[event.eventId] = isDenied ? { error: `${origin} is not allowed in this room` } : {};
       if (!isDenied) events.push(event);
     }
-    await this.#inLane(roomId, async () => {
-      const members = (event: RoomEvent) => room.state.get('m.room.member', event.pdu.sender);
-      const signed = await Promise.all(events.map((event) => this.verifier.isSigned(event, room.rules, members(event))));
-      // Events that follow each other need no look-ups between them, so a run of them shares one commit.
-      const accepted = await Promise.all(events.map(async (event, i) => {
-        if (!signed[i]) return { error: 'the signature is missing or wrong' };
-        return this.#receiveOne(origin, room, event, new Set(events.slice(0, i).map((e) => e.eventId)));
-      }));
-      for (const [i, event] of events.entries()) results[event.eventId] = accepted[i]!;
-    });
+    await this.#inLane(roomId, async () => Object.assign(results, await this.#receiveInOrder(origin, room, events)));
+    return results;
+  }
+
+  /**
+   * Events of one transaction, in its order. What they refer to is read in one query; those that lack nothing go into the
+   * room's queue together and share a commit.
+   */
+  async #receiveInOrder(origin: string, room: Room, events: readonly RoomEvent[]): Promise<PduResults> {
+    const signed = await Promise.all(events.map((event) => this.verifier.isSigned(event, room.rules, room.state.get('m.room.member', event.pdu.sender))));
+    const ids = new Set(events.flatMap((event) => [event.eventId, ...event.pdu.prev_events, ...event.pdu.auth_events]));
+    const related = new Map((await this.events.byIds([...ids])).map((stored) => [stored.event.eventId, stored]));
+    const results: PduResults = {};
+    const waiting: Promise<unknown>[] = [];
+    const earlier = new Set<string>();
+    for (const [i, event] of events.entries()) {
+      const { eventId, pdu } = event;
+      const isInGraph = (id: string) => earlier.has(id) || (related.get(id)?.status ?? EventStatus.outlier) !== EventStatus.outlier;
+      const isComplete = pdu.prev_events.every(isInGraph) && pdu.auth_events.every((id) => earlier.has(id) || related.has(id));
+      if (!signed[i]) results[eventId] = { error: 'the signature is missing or wrong' };
+      else if (!isAllowedByAcl(room.state, pdu.home ?? origin)) results[eventId] = { error: 'the home is not allowed in this room' };
+      else if (isComplete) {
+        waiting.push(
+          room.run((draft) => this.acceptEvent.accept(draft, { event, isOwn: false, related }))
+            .then((outcome) => (results[eventId] = resultOf(outcome)), (error) => (results[eventId] = this.#failure(room, event, error))),
+        );
+      } else {
+        await Promise.all(waiting.splice(0));
+        results[eventId] = await this.#receiveIncomplete(origin, room, event);
+      }
+      earlier.add(eventId);
+    }
+    await Promise.all(waiting);
     return results;
   }
 
   /** Stores an event that this server fetched or was handed outside of a transaction, with what it refers to. */
   async receiveEvent(origin: string, room: Room, event: RoomEvent): Promise<{ error?: string }> {
-    return this.#inLane(room.id, () => this.#receiveOne(origin, room, event, new Set()));
+    return this.#inLane(room.id, async () => (await this.#receiveInOrder(origin, room, [event]))[event.eventId] ?? {});
   }
 
-  async #receiveOne(origin: string, room: Room, event: RoomEvent, earlier: ReadonlySet<string>): Promise<{ error?: string }> {
+  async #receiveIncomplete(origin: string, room: Room, event: RoomEvent): Promise<{ error?: string }> {
     try {
-      if (!isAllowedByAcl(room.state, event.pdu.home ?? origin)) return { error: 'the home is not allowed in this room' };
-      const unknown = (await this.missing.unknown(event.pdu.prev_events)).filter((id) => !earlier.has(id));
+      const unknown = await this.missing.unknown(event.pdu.prev_events);
       const stillMissing = unknown.length > 0 ? await this.#fetchBefore(origin, room, event) : [];
       const told = stillMissing.length > 0 ? await this.missing.stateBefore(room, event.eventId, origin) : undefined;
-      const outcome = await this.#accept(origin, room, event, told);
-      return outcome.reason && outcome.status === EventStatus.rejected ? { error: outcome.reason } : {};
+      return resultOf(await this.#accept(origin, room, event, told));
     } catch (error) {
-      if (!(error instanceof MatrixError)) this.log.error('receiving an event failed', error, { roomId: room.id, eventId: event.eventId });
-      return { error: error instanceof MatrixError ? error.message : 'the event could not be processed' };
+      return this.#failure(room, event, error);
     }
+  }
+
+  #failure(room: Room, event: RoomEvent, error: unknown): { error: string } {
+    if (error instanceof MatrixError) return { error: error.message };
+    this.log.error('receiving an event failed', error, { roomId: room.id, eventId: event.eventId });
+    return { error: 'the event could not be processed' };
   }
 
   /** Fetches and accepts what lies between; returns the prev_events that are missing after that. */
@@ -124,13 +150,12 @@ export class RoomReceiver extends PduReceiver {
 
   /** Auth events that are not here: with the whole auth chain, because they are judged too. */
   async #missingAuthEvents(origin: string, room: Room, event: RoomEvent, told: ToldState | undefined): Promise<Map<number, RoomEvent>> {
-    const told_ = new Set([...(told?.outliers.values() ?? [])].map((item) => item.eventId));
+    const toldIds = new Set([...(told?.outliers.values() ?? [])].map((item) => item.eventId));
     const held = new Set((await this.events.byIds(event.pdu.auth_events)).map((stored) => stored.event.eventId));
-    const inMemory = (id: string) => [...room.state.entries()].some(([, entry]) => entry.event.eventId === id);
-    if (event.pdu.auth_events.every((id) => held.has(id) || told_.has(id) || inMemory(id))) return new Map();
+    if (event.pdu.auth_events.every((id) => held.has(id) || toldIds.has(id))) return new Map();
     const chain = await this.missing.authChain(room, event.eventId, origin);
     const known = new Set((await this.events.byIds(chain.map((item) => item.eventId))).map((stored) => stored.event.eventId));
-    return new Map(chain.filter((item) => !known.has(item.eventId) && !told_.has(item.eventId)).map((item) => [this.acceptEvent.newNid(), item]));
+    return new Map(chain.filter((item) => !known.has(item.eventId) && !toldIds.has(item.eventId)).map((item) => [this.acceptEvent.newNid(), item]));
   }
 
   /** Judges fetched events by their auth events and adds them; those that fail are kept as rejected, so that what builds on them is too. */
@@ -157,6 +182,10 @@ export class RoomReceiver extends PduReceiver {
       if (this.#lanes.get(roomId) === settled) this.#lanes.delete(roomId);
     }
   }
+}
+
+function resultOf(outcome: Acceptance): { error?: string } {
+  return outcome.status === EventStatus.rejected && outcome.reason ? { error: outcome.reason } : {};
 }
 
 /** The room of an unchecked PDU; the create event of versions whose room id is its hash comes only with a join. */
