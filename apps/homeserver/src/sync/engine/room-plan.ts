@@ -18,8 +18,10 @@ export interface RoomPlan {
   readonly newlyJoined: boolean;
   /** Events that the client has. */
   readonly exclude?: ReadonlySet<string>;
-  /** The reader's past in the room, where it decides about what is visible; undefined when everything is. */
+  /** The reader's past in the room; undefined when it was joined all the time. */
   readonly history?: RoomHistory;
+  /** True when the past decides what of the timeline the reader may see. */
+  readonly hides: boolean;
   /** The whole timeline, where this server never was in the room: the event by which the reader turned down an invite. */
   readonly onlyEvent?: number;
 }

@@ -50,15 +50,17 @@ export class RoomPlanner {
     resume: ReadonlyMap<string, RoomResume> | undefined,
   ): RoomPlan | null {
     const { since, fullState } = request;
-    const base = { room, section: 'join', to, stateTo: to } as const;
+    const base = { room, section: 'join', to, stateTo: to, hides: false } as const;
     const known = resume?.get(room.roomId);
     if (known) {
       if (!fullState && !this.positions.mayHaveChanged(room.roomId, known.fromPos)) return null;
       return { ...base, after: known.fromPos, state: fullState ? 'full' : 'changes', isNew: false, newlyJoined: false, exclude: known.exclude };
     }
     if (since === null || resume || (past && !wasJoinedSince(past, since.positions.events))) {
-      const history = past && !past.isOpen ? past.history : undefined;
-      return { ...base, after: 0, state: 'full', isNew: true, newlyJoined: since !== null, history };
+      return {
+        ...base, after: 0, state: 'full', isNew: true, newlyJoined: since !== null,
+        history: past?.history, hides: past?.isOpen === false,
+      };
     }
     const after = since.positions.events;
     if (!fullState && !this.positions.mayHaveChanged(room.roomId, after)) return null;
@@ -74,7 +76,7 @@ function wasJoinedSince({ history, memberships }: ReaderHistory, pos: number): b
 /** A room that the reader left, was banned from, or whose invitation it turned down. */
 function leftPlan({ since }: SyncRequest, room: RoomMembership, to: number, { memberships, history }: ReaderHistory): RoomPlan {
   const from = since === null ? 0 : since.positions.events;
-  const base = { room, section: 'leave', isNew: false, newlyJoined: false, history } as const;
+  const base = { room, section: 'leave', isNew: false, newlyJoined: false, history, hides: true } as const;
   const last = memberships.at(-1);
   // This server is not in the room, so that the event has no place in a timeline.
   if (last?.nid !== room.eventNid) return { ...base, after: to, to, stateTo: to, state: 'none', onlyEvent: room.eventNid };

@@ -82,7 +82,7 @@ export class RoomSectionsWriter {
     if (plan.rooms.length === 0) return [];
     await this.windows.refresh(plan.rooms.map(({ room }) => room.roomNid), plan.to);
     const usual = plan.rooms.filter((room) => room.onlyEvent === undefined);
-    const current = await this.#currentState(usual.filter((room) => room.history && room.section === 'join'));
+    const current = await this.#currentState(usual.filter((room) => room.hides && room.section === 'join'));
     const wishes = usual.map((room): TimelineWish => ({
       roomNid: room.room.roomNid,
       roomId: room.room.roomId,
@@ -174,8 +174,8 @@ function isShown({ plan, timeline }: RoomWithTimeline, state: SelectedState | un
 }
 
 /** The test of the history visibility; undefined where everything may be seen. A reader always sees its own memberships. */
-function visibility({ history }: RoomPlan, userId: string, current: ReadonlySet<number> | undefined): TimelineWish['isVisible'] {
-  if (!history) return undefined;
+function visibility({ history, hides }: RoomPlan, userId: string, current: ReadonlySet<number> | undefined): TimelineWish['isVisible'] {
+  if (!history || !hides) return undefined;
   return (event, pos) => history.isVisible(pos) || (event.type === 'm.room.member' && event.stateKey === userId)
     || (event.stateKey !== null && current?.has(event.nid) === true);
 }

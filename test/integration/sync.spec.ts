@@ -1,0 +1,392 @@
+import { Database } from '../../apps/homeserver/src/storage/database.js';
+import { SyncNotifier } from '../../apps/homeserver/src/sync/notify/sync-notifier.js';
+import { eventually } from '../network/eventually.js';
+import { Network } from '../network/network.js';
+import type { Json, TestClient } from '../network/test-client.js';
+
+let net: Network;
+beforeAll(async () => {
+  net = await Network.start();
+});
+afterAll(() => net.stop());
+
+let users = 0;
+const user = (name = 'user') => net.client().register(`${name}${++users}`);
+const room = (roomId: string) => `/v3/rooms/${encodeURIComponent(roomId)}`;
+const createRoom = async (client: TestClient, body: object = {}): Promise<string> => (await client.request('POST', '/v3/createRoom', body)).room_id;
+const say = async (client: TestClient, roomId: string, body: string): Promise<string> =>
+  (await client.request('PUT', `${room(roomId)}/send/m.room.message/${client.nextTxn()}`, { body, msgtype: 'm.text' })).event_id;
+const setState = (client: TestClient, roomId: string, type: string, content: object, key = '') =>
+  client.request('PUT', `${room(roomId)}/state/${type}/${encodeURIComponent(key)}`, content);
+const join = (client: TestClient, roomId: string) => client.request('POST', `${room(roomId)}/join`, {});
+const leave = (client: TestClient, roomId: string) => client.request('POST', `${room(roomId)}/leave`, {});
+const sync = (client: TestClient, query: Record<string, string | number | boolean | undefined> = {}): Promise<Json> =>
+  client.request('GET', '/v3/sync', undefined, { query });
+const filter = (value: object) => JSON.stringify(value);
+const bodies = (section: Json): string[] => section.timeline.events.flatMap((event: Json) => event.content.body ?? []);
+const stateOf = (section: Json, type: string, key = '', part = 'state') =>
+  section[part].events.find((event: Json) => event.type === type && event.state_key === key);
+const find = (events: Json[], type: string, key?: string) => events.find((event) => event.type === type && event.state_key === key);
+
+describe('an initial sync', () => {
+  it('shows a room once: its state before the timeline, and the timeline', async () => {
+    const alice = await user();
+    const roomId = await createRoom(alice, { name: 'Club' });
+    for (let i = 1; i <= 12; i++) await say(alice, roomId, `m${i}`);
+    const joined = (await sync(alice)).rooms.join[roomId];
+    expect(bodies(joined)).toEqual(['m3', 'm4', 'm5', 'm6', 'm7', 'm8', 'm9', 'm10', 'm11', 'm12']);
+    expect(joined.timeline.limited).toBe(true);
+    expect(typeof joined.timeline.prev_batch).toBe('string');
+    expect(stateOf(joined, 'm.room.name').content.name).toBe('Club');
+    expect(stateOf(joined, 'm.room.member', alice.userId).content.membership).toBe('join');
+    expect(joined.state.events.some((event: Json) => event.room_id !== undefined)).toBe(false);
+    expect(joined).toMatchObject({ ephemeral: { events: [] }, account_data: { events: [] }, unread_notifications: { highlight_count: 0 } });
+  });
+
+  it('is not limited when everything fits, and then has no state', async () => {
+    const alice = await user();
+    const roomId = await createRoom(alice);
+    const joined = (await sync(alice, { filter: filter({ room: { timeline: { limit: 100 } } }) })).rooms.join[roomId];
+    expect(joined.timeline.limited).toBe(false);
+    expect(joined.state.events).toEqual([]);
+    expect(joined.timeline.events[0].type).toBe('m.room.create');
+  });
+
+  it('puts state as it was at the start of the timeline beside it', async () => {
+    const alice = await user();
+    const roomId = await createRoom(alice, { name: 'Old' });
+    await say(alice, roomId, 'between');
+    await setState(alice, roomId, 'm.room.name', { name: 'New' });
+    const limited = filter({ room: { timeline: { limit: 2 } } });
+    const joined = (await sync(alice, { filter: limited })).rooms.join[roomId];
+    expect(stateOf(joined, 'm.room.name').content.name).toBe('Old');
+    expect(find(joined.timeline.events, 'm.room.name', '').content.name).toBe('New');
+    expect(find(joined.timeline.events, 'm.room.name', '').unsigned.prev_content).toEqual({ name: 'Old' });
+    const after = (await sync(alice, { filter: limited, use_state_after: true })).rooms.join[roomId];
+    expect(after.state).toBeUndefined();
+    expect(stateOf(after, 'm.room.name', '', 'state_after').content.name).toBe('New');
+  });
+
+  it('tells the transaction to the device that made the event only', async () => {
+    const alice = await user('txn');
+    const other = await net.client().login(alice.userId.slice(1).split(':')[0]);
+    const roomId = await createRoom(alice);
+    await alice.request('PUT', `${room(roomId)}/send/m.room.message/mine`, { body: 'x', msgtype: 'm.text' });
+    const mine = (await sync(alice)).rooms.join[roomId].timeline.events.at(-1);
+    expect(mine.unsigned).toMatchObject({ transaction_id: 'mine', membership: 'join' });
+    expect(mine.unsigned.age).toBeGreaterThanOrEqual(0);
+    const others = await other.raw('GET', '/v3/sync');
+    if (others.status === 200) {
+      expect(others.body.rooms.join[roomId].timeline.events.at(-1).unsigned.transaction_id).toBeUndefined();
+    } else throw new Error(JSON.stringify(others.body));
+  });
+});
+
+describe('an incremental sync', () => {
+  it('brings what is new and nothing else', async () => {
+    const alice = await user();
+    const [one, two] = [await createRoom(alice), await createRoom(alice)];
+    const { next_batch: since } = await sync(alice);
+    await say(alice, one, 'news');
+    const answer = await sync(alice, { since });
+    expect(Object.keys(answer.rooms.join)).toEqual([one]);
+    expect(bodies(answer.rooms.join[one])).toEqual(['news']);
+    expect(answer.rooms.join[one]).toMatchObject({ timeline: { limited: false }, state: { events: [] } });
+    expect((await sync(alice, { since: answer.next_batch })).rooms).toBeUndefined();
+    expect(bodies((await sync(alice, { since })).rooms.join[one])).toEqual(['news']);
+    expect((await sync(alice, { since })).rooms.join[two]).toBeUndefined();
+  });
+
+  it('makes no query when there is nothing new', async () => {
+    const alice = await user();
+    await createRoom(alice);
+    const { next_batch: since } = await sync(alice);
+    await sync(alice, { since });
+    const database = net.server('a').get(Database);
+    const before = { ...database.counters };
+    for (let i = 0; i < 5; i++) expect((await sync(alice, { since })).rooms).toBeUndefined();
+    expect(database.counters).toEqual(before);
+  });
+
+  it('has few queries for a change, and none for the next reader of the same change', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const roomId = await createRoom(alice, { preset: 'public_chat' });
+    await join(bob, roomId);
+    const tokens = [(await sync(alice)).next_batch, (await sync(bob)).next_batch];
+    await say(alice, roomId, 'x');
+    const database = net.server('a').get(Database);
+    const count = async (client: TestClient, since: string) => {
+      const before = database.counters.statements;
+      expect(bodies((await sync(client, { since })).rooms.join[roomId])).toEqual(['x']);
+      return database.counters.statements - before;
+    };
+    expect(await count(alice, tokens[0])).toBeLessThanOrEqual(6);
+    expect(await count(bob, tokens[1])).toBe(0);
+  });
+
+  it('sends the state that changed in a gap, in its last version', async () => {
+    const alice = await user();
+    const roomId = await createRoom(alice);
+    const { next_batch: since } = await sync(alice);
+    for (const name of ['One', 'Two']) await setState(alice, roomId, 'm.room.name', { name });
+    for (let i = 1; i <= 3; i++) await say(alice, roomId, `m${i}`);
+    const joined = (await sync(alice, { since, filter: filter({ room: { timeline: { limit: 2 } } }) })).rooms.join[roomId];
+    expect(joined.timeline.limited).toBe(true);
+    expect(bodies(joined)).toEqual(['m2', 'm3']);
+    expect(joined.state.events.map((event: Json) => event.content)).toEqual([{ name: 'Two' }]);
+  });
+
+  it('with full_state brings all state, but only the new timeline', async () => {
+    const alice = await user();
+    const [roomId, quiet] = [await createRoom(alice, { name: 'Club' }), await createRoom(alice, { name: 'Quiet' })];
+    const { next_batch: since } = await sync(alice);
+    await say(alice, roomId, 'news');
+    const { join: joined } = (await sync(alice, { since, full_state: true, timeout: 60_000 })).rooms;
+    expect(bodies(joined[roomId])).toEqual(['news']);
+    expect(stateOf(joined[roomId], 'm.room.name').content.name).toBe('Club');
+    expect(stateOf(joined[quiet], 'm.room.name').content.name).toBe('Quiet');
+    expect(joined[quiet].timeline.events).toEqual([]);
+  });
+
+  it('refuses tokens and filters that are none', async () => {
+    const alice = await user();
+    for (const since of ['x', 's1_1', 's2_1_1_1_1_1_1', 's1_1_1_1_1_1_x', 's1_99999999999999999_1_1_1_1_1']) {
+      await alice.expectError(400, 'M_INVALID_PARAM', 'GET', '/v3/sync', undefined, { query: { since } });
+    }
+    await alice.expectError(400, 'M_UNKNOWN_POS', 'GET', '/v3/sync', undefined, { query: { since: 'r1_gone' } });
+    for (const bad of ['nothing', '{', '{"room":[]}', '{"room":{"timeline":{"limit":"many"}}}']) {
+      await alice.expectError(400, 'M_INVALID_PARAM', 'GET', '/v3/sync', undefined, { query: { filter: bad } });
+    }
+  });
+
+  it('marks what was redacted', async () => {
+    const alice = await user();
+    const roomId = await createRoom(alice);
+    const eventId = await say(alice, roomId, 'secret');
+    expect(bodies((await sync(alice)).rooms.join[roomId])).toContain('secret');
+    await alice.request('PUT', `${room(roomId)}/redact/${encodeURIComponent(eventId)}/r1`, { reason: 'oops' });
+    const { events } = (await sync(alice)).rooms.join[roomId].timeline;
+    const target = events.find((event: Json) => event.event_id === eventId);
+    expect(target.content).toEqual({});
+    expect(target.unsigned.redacted_because).toMatchObject({ type: 'm.room.redaction', content: { reason: 'oops' } });
+  });
+});
+
+describe('a long poll', () => {
+  const waiting = () => net.server('a').get(SyncNotifier).waiting;
+
+  it('answers when something happens', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const roomId = await createRoom(alice, { preset: 'public_chat' });
+    await join(bob, roomId);
+    const { next_batch: since } = await sync(bob);
+    const poll = sync(bob, { since, timeout: 30_000 });
+    await eventually(() => waiting() === 1);
+    await say(alice, roomId, 'wake up');
+    expect(bodies((await poll).rooms.join[roomId])).toEqual(['wake up']);
+    expect(waiting()).toBe(0);
+  });
+
+  it('answers with a token alone when its time is up, and keeps waiting when a filter hides what happened', async () => {
+    const alice = await user();
+    const roomId = await createRoom(alice);
+    const hidden = filter({ room: { timeline: { types: ['nothing'] }, state: { types: [] } } });
+    const { next_batch: since } = await sync(alice, { filter: hidden });
+    const poll = sync(alice, { since, timeout: 700, filter: hidden });
+    await eventually(() => waiting() === 1);
+    await say(alice, roomId, 'unseen');
+    const answer = await poll;
+    expect(answer.rooms).toBeUndefined();
+    expect((await sync(alice, { since: answer.next_batch })).rooms).toBeUndefined();
+  });
+
+  it('ends when the client hangs up', async () => {
+    const alice = await user();
+    const { next_batch: since } = await sync(alice);
+    const hangUp = new AbortController();
+    const poll = alice.raw('GET', '/v3/sync', undefined, { query: { since, timeout: 60_000 }, signal: hangUp.signal });
+    await eventually(() => waiting() === 1);
+    hangUp.abort();
+    await expect(poll).rejects.toThrow();
+    await eventually(() => waiting() === 0);
+  });
+});
+
+describe('memberships', () => {
+  it('shows an invitation with stripped state, then the room in full, with a timeline that starts anew', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const start = (await sync(bob)).next_batch;
+    const roomId = await createRoom(alice, { name: 'Club', invite: [bob.userId] });
+    const invited = await sync(bob, { since: start });
+    const { events } = invited.rooms.invite[roomId].invite_state;
+    expect(find(events, 'm.room.name', '').content).toEqual({ name: 'Club' });
+    expect(find(events, 'm.room.member', bob.userId).content.membership).toBe('invite');
+    expect(Object.keys((await sync(bob)).rooms.invite)).toEqual([roomId]);
+    await join(bob, roomId);
+    const { rooms } = await sync(bob, { since: invited.next_batch });
+    expect(rooms.invite).toBeUndefined();
+    const joined = rooms.join[roomId];
+    const everything = [...joined.state.events, ...joined.timeline.events];
+    expect(find(everything, 'm.room.create', '')).toBeDefined();
+    expect(find(joined.timeline.events, 'm.room.member', bob.userId)).toBeDefined();
+    expect(joined.timeline.limited).toBe(true);
+    expect(joined.summary).toMatchObject({ 'm.joined_member_count': 2, 'm.invited_member_count': 0 });
+  });
+
+  it('shows a left room up to the leave, and nothing of it later', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const roomId = await createRoom(alice, { preset: 'public_chat' });
+    await join(bob, roomId);
+    const { next_batch: since } = await sync(bob);
+    await say(alice, roomId, 'before');
+    await leave(bob, roomId);
+    await say(alice, roomId, 'after');
+    await setState(alice, roomId, 'm.room.name', { name: 'Secret' });
+    const { rooms, next_batch: next } = await sync(bob, { since });
+    expect(rooms.join).toBeUndefined();
+    expect(bodies(rooms.leave[roomId])).toEqual(['before']);
+    expect(rooms.leave[roomId].timeline.events.at(-1).content.membership).toBe('leave');
+    expect(JSON.stringify(rooms)).not.toContain('Secret');
+    expect((await sync(bob, { since: next })).rooms).toBeUndefined();
+    expect((await sync(bob)).rooms?.leave).toBeUndefined();
+    const archived = (await sync(bob, { filter: filter({ room: { include_leave: true } }) })).rooms.leave[roomId];
+    expect(bodies(archived)).toEqual(['before']);
+    expect(JSON.stringify(archived)).not.toContain('Secret');
+  });
+
+  it('shows those who were thrown out that they were', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const roomId = await createRoom(alice, { preset: 'public_chat' });
+    await join(bob, roomId);
+    await alice.request('POST', `${room(roomId)}/ban`, { user_id: bob.userId });
+    expect((await sync(bob)).rooms.leave[roomId].timeline.events.at(-1).content.membership).toBe('ban');
+  });
+
+  it('shows a rejected invitation as left, without the state of the room', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const start = (await sync(bob)).next_batch;
+    const roomId = await createRoom(alice, { name: 'Secret', invite: [bob.userId] });
+    await leave(bob, roomId);
+    const left = (await sync(bob, { since: start })).rooms.leave[roomId];
+    expect(left.timeline.events.at(-1).content.membership).toBe('leave');
+    expect(left.state.events).toEqual([]);
+    expect(JSON.stringify(left)).not.toContain('Secret');
+  });
+
+  it('shows a room that was joined and left in one go with its state', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const roomId = await createRoom(alice, { preset: 'public_chat', name: 'Club' });
+    const { next_batch: since } = await sync(bob);
+    await join(bob, roomId);
+    await leave(bob, roomId);
+    const left = (await sync(bob, { since })).rooms.leave[roomId];
+    expect(find([...left.state.events, ...left.timeline.events], 'm.room.name', '').content.name).toBe('Club');
+  });
+
+  it('shows a room that was left and joined again as joined, in full', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const roomId = await createRoom(alice, { preset: 'public_chat', name: 'Club' });
+    await join(bob, roomId);
+    const { next_batch: since } = await sync(bob);
+    await leave(bob, roomId);
+    await setState(alice, roomId, 'm.room.topic', { topic: 'Meanwhile' });
+    await join(bob, roomId);
+    const { rooms } = await sync(bob, { since });
+    expect(rooms.leave).toBeUndefined();
+    const events = [...rooms.join[roomId].state.events, ...rooms.join[roomId].timeline.events];
+    expect(find(events, 'm.room.topic', '').content.topic).toBe('Meanwhile');
+    expect(find(events, 'm.room.name', '').content.name).toBe('Club');
+  });
+
+  it('hides what happened before the join where the history visibility says so, but not the state', async () => {
+    const [alice, bob] = [await user(), await user()];
+    for (const [visibility, seen] of [['joined', ['after']], ['shared', ['before', 'after']], ['invited', ['invited', 'after']]] as const) {
+      const roomId = await createRoom(alice, {
+        preset: 'private_chat', name: 'Club', initial_state: [{ type: 'm.room.history_visibility', content: { history_visibility: visibility } }],
+      });
+      await say(alice, roomId, 'before');
+      await alice.request('POST', `${room(roomId)}/invite`, { user_id: bob.userId });
+      if (visibility === 'invited') await say(alice, roomId, 'invited');
+      await join(bob, roomId);
+      await say(alice, roomId, 'after');
+      const joined = (await sync(bob)).rooms.join[roomId];
+      expect(bodies(joined)).toEqual(seen);
+      expect(find([...joined.state.events, ...joined.timeline.events], 'm.room.name', '').content.name).toBe('Club');
+    }
+  });
+
+  it('tells the reader its membership at each event', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const roomId = await createRoom(alice, {
+      preset: 'public_chat', initial_state: [{ type: 'm.room.history_visibility', content: { history_visibility: 'world_readable' } }],
+    });
+    await say(alice, roomId, 'before');
+    await join(bob, roomId);
+    const joined = (await sync(bob)).rooms.join[roomId];
+    expect(joined.timeline.events.at(-1).unsigned.membership).toBe('join');
+    expect(joined.timeline.events.find((event: Json) => event.content.body === 'before').unsigned.membership).toBe('leave');
+  });
+});
+
+describe('lazy loading', () => {
+  const lazy = (limit = 10) => filter({ room: { state: { lazy_load_members: true }, timeline: { limit } } });
+
+  it('sends the members that the timeline needs, and each once', async () => {
+    const [alice, bob, carol] = [await user(), await user(), await user()];
+    const roomId = await createRoom(alice, { preset: 'public_chat', name: 'Club' });
+    await join(bob, roomId);
+    await join(carol, roomId);
+    await say(alice, roomId, 'x');
+    const members = (section: Json) => section.state.events.filter((event: Json) => event.type === 'm.room.member').map((event: Json) => event.state_key).sort();
+    const first = await sync(carol, { filter: lazy(1) });
+    expect(members(first.rooms.join[roomId])).toEqual([alice.userId, carol.userId].sort());
+    await say(bob, roomId, 'y');
+    const second = await sync(carol, { since: first.next_batch, filter: lazy() });
+    expect(members(second.rooms.join[roomId])).toEqual([bob.userId]);
+    // The answer was lost: the same token is asked again.
+    expect(members((await sync(carol, { since: first.next_batch, filter: lazy() })).rooms.join[roomId])).toEqual([bob.userId]);
+    await say(bob, roomId, 'z');
+    const third = await sync(carol, { since: second.next_batch, filter: lazy() });
+    expect(members(third.rooms.join[roomId])).toEqual([]);
+    const redundant = filter({ room: { state: { lazy_load_members: true, include_redundant_members: true } } });
+    expect(members((await sync(carol, { since: second.next_batch, filter: redundant })).rooms.join[roomId])).toEqual([bob.userId]);
+  });
+
+  it('sends the heroes of a room without a name', async () => {
+    const [alice, bob, carol] = [await user(), await user(), await user()];
+    const roomId = await createRoom(alice, { preset: 'public_chat' });
+    await join(bob, roomId);
+    await join(carol, roomId);
+    await say(carol, roomId, 'x');
+    const joined = (await sync(carol, { filter: lazy(1) })).rooms.join[roomId];
+    expect(joined.summary).toEqual({ 'm.heroes': [alice.userId, bob.userId], 'm.joined_member_count': 3, 'm.invited_member_count': 0 });
+    expect(stateOf(joined, 'm.room.member', bob.userId)).toBeDefined();
+    await setState(alice, roomId, 'm.room.name', { name: 'Club' });
+    expect((await sync(carol, { filter: lazy(1) })).rooms.join[roomId].summary['m.heroes']).toBeUndefined();
+  });
+});
+
+describe('device lists', () => {
+  it('names those who came to share a room and those who share none any more', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const roomId = await createRoom(alice, { preset: 'public_chat' });
+    const start = (await sync(alice)).next_batch;
+    await join(bob, roomId);
+    const came = await sync(alice, { since: start });
+    expect(came.device_lists.changed).toContain(bob.userId);
+    await leave(bob, roomId);
+    expect((await sync(alice, { since: came.next_batch })).device_lists.left).toEqual([bob.userId]);
+  });
+});
+
+describe('frontiers', () => {
+  it('names the newest events of the rooms of the answer', async () => {
+    const alice = await user();
+    const roomId = await createRoom(alice);
+    const last = await say(alice, roomId, 'x');
+    const answer = await sync(alice, { 'io.partyline.frontier': true });
+    expect(answer['io.partyline.frontier']).toEqual({ [roomId]: [last] });
+    expect(answer['io.partyline.account']).toEqual({});
+    expect((await sync(alice))['io.partyline.frontier']).toBeUndefined();
+  });
+});
