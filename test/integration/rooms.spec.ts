@@ -30,6 +30,11 @@ describe.each(['10', '11', '12'])('a room of version %s', (version) => {
     expect((await state(alice, roomId, 'm.room.member', bob.userId)).membership).toBe('invite');
   });
 
+  it('is another room for each of many requests at once', async () => {
+    const ids = await Promise.all(Array.from({ length: 20 }, () => createRoom(alice, { room_version: version })));
+    expect(new Set(ids).size).toBe(20);
+  });
+
   it('lets a member in, takes messages, and puts people out', async () => {
     const roomId = await createRoom(alice, { room_version: version, preset: 'private_chat' });
     await bob.expectError(403, 'M_FORBIDDEN', 'POST', `${room(roomId)}/join`, {});

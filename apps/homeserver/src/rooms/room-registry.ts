@@ -48,6 +48,9 @@ export class RoomRegistry {
     accounts.onAdded((userId) => {
       for (const room of this.#rooms.values()) room.state.accountAdded(userId);
     });
+    accounts.onRemoved((userId) => {
+      for (const room of this.#rooms.values()) room.state.accountRemoved(userId);
+    });
   }
 
   /** The room, or undefined when this server does not hold it (an invitation alone is not holding it). */

@@ -7,6 +7,7 @@ import { RoomVersionChoice } from './creation/room-version-choice.js';
 import { AliasesStore } from './directory/aliases.store.js';
 import { LocalAliases } from './directory/local-aliases.js';
 import { Inviter } from './membership/inviter.js';
+import { AccountFollowUps } from './membership/account-follow-ups.js';
 import { InvitePolicy } from './membership/invite-policy.js';
 import { Joiner } from './membership/joiner.js';
 import { LocalMembershipsStore } from './membership/local-memberships.store.js';
@@ -24,6 +25,7 @@ import { EventSender } from './pipeline/event-sender.js';
 import { EventSigners } from './pipeline/event-signers.js';
 import { Replication } from './pipeline/replication.js';
 import { RoomSender } from './pipeline/room-sender.js';
+import { AbsentRooms } from './remote/absent-rooms.js';
 import { InviteReceiver } from './remote/invite-receiver.js';
 import { InviteRetractions } from './remote/invite-retractions.js';
 import { MemberReceiver } from './remote/member-receiver.js';
@@ -44,8 +46,8 @@ const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, CommitService, HomeSignatures, StateResolver, RoomRegistry,
   EventSigners, EventSender, AcceptEvent, RoomSender, Replication,
   AliasesStore, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
-  OutsideMemberships, MemberChanges, InvitePolicy, RoomCreator, RoomVersionChoice,
-  PduVerifier, MissingEvents, RoomImporter, InviteRetractions, RoomReceiver, RoomAccess,
+  OutsideMemberships, MemberChanges, InvitePolicy, AccountFollowUps, RoomCreator, RoomVersionChoice,
+  PduVerifier, MissingEvents, RoomImporter, InviteRetractions, AbsentRooms, RoomReceiver, RoomAccess,
   MemberTemplates, MemberReceiver, InviteReceiver,
 ];
 

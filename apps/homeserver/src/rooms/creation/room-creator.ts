@@ -28,6 +28,8 @@ export interface CreateRoom extends RoomRequest {
 /** Makes rooms (client-server "POST /createRoom"). */
 @Injectable()
 export class RoomCreator {
+  #lastCreation = 0;
+
   constructor(
     private readonly config: Config,
     private readonly versions: RoomVersionChoice,
@@ -51,7 +53,7 @@ export class RoomCreator {
   async create(creator: string, request: CreateRoom): Promise<string> {
     const rules = await this.versions.choose(creator, request.roomVersion, request.invite);
     const signer = await this.signers.of(creator, rules);
-    const ts = this.clock.now();
+    const ts = this.#creationTime();
     const create = this.#createEvent(creator, request, rules, signer, ts);
     if (request.alias && (await this.aliases.find(request.alias))) {
       throw new MatrixError(400, 'M_ROOM_IN_USE', 'This alias is taken');
@@ -79,6 +81,12 @@ export class RoomCreator {
     if (request.visibility === 'public') await this.aliases.setPublic(room.id, true);
     await this.#inviteRemote(creator, room.id, request, new Set(localInvites.map((invitee) => invitee.userId)));
     return room.id;
+  }
+
+  /** Since version 12 the room id is a hash of the create event: two rooms of one person in one millisecond must still differ. */
+  #creationTime(): number {
+    this.#lastCreation = Math.max(this.clock.now(), this.#lastCreation + 1);
+    return this.#lastCreation;
   }
 
   // What the caller asked for and the auth rules refuse is the caller's mistake, not a lack of rights.

@@ -10,6 +10,7 @@ import type { Room } from '../room.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus } from '../timeline/stored-event.js';
+import { AbsentRooms } from './absent-rooms.js';
 import { checkChain } from './check-chain.js';
 import { InviteRetractions } from './invite-retractions.js';
 import { MissingEvents, type ToldState } from './missing-events.js';
@@ -30,6 +31,7 @@ export class RoomReceiver extends PduReceiver {
     private readonly signatures: HomeSignatures,
     private readonly acceptEvent: AcceptEvent,
     private readonly retractions: InviteRetractions,
+    private readonly absent: AbsentRooms,
     private readonly log: Log,
   ) {
     super();
@@ -51,7 +53,10 @@ export class RoomReceiver extends PduReceiver {
 
   async #receiveInRoom(origin: string, roomId: string, pdus: readonly unknown[]): Promise<PduResults> {
     const room = await this.registry.find(roomId);
-    if (!room || !room.state.isResident) return this.retractions.receive(roomId, pdus);
+    if (!room || !room.state.isResident) {
+      this.absent.tell(origin, roomId, pdus);
+      return this.retractions.receive(roomId, pdus);
+    }
     const isDenied = !isAllowedByAcl(room.state, origin);
     const results: PduResults = {};
     const events: RoomEvent[] = [];

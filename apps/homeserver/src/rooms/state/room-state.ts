@@ -97,6 +97,11 @@ export class RoomState implements StateReader {
     this.#localList = null;
   }
 
+  /** Counts out accounts that have left this server for other homes. */
+  accountRemoved(userId: string): void {
+    if (this.#localJoined.delete(userId)) this.#localList = null;
+  }
+
   set(type: string, stateKey: string, entry: StateEntry | null): void {
     const key = stateKeyOf(type, stateKey);
     const previous = this.#entries.get(key);
