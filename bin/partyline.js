@@ -31,7 +31,7 @@ Settings are environment variables or lines of partyline.yaml, in the working fo
 
 const args = process.argv.slice(2);
 const [command, ...rest] = args;
-if (command === undefined || command === '--help' || command === '-h' || command === 'help') {
+if (command === undefined || command === 'help' || args.includes('--help') || args.includes('-h')) {
   process.stdout.write(help);
 } else if (['serve', 'demo'].includes(command) || (command === 'admin' && rest[0] === 'create-user')) {
   ensureDependencies();

@@ -37,5 +37,6 @@ function explain(error: unknown): string {
   if (code === 'EADDRNOTAVAIL') return `PARTYLINE_BIND: this machine has no address ${address}.`;
   if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return `the database does not answer (${message}): check DATABASE_URL.`;
   // What is thrown as a plain Error is a sentence for the operator; anything else is a fault of the program.
-  return error instanceof Error && error.constructor === Error ? message : (stack ?? String(error));
+  const isForPeople = error instanceof SettingsError || (error instanceof Error && error.constructor === Error);
+  return isForPeople ? message : (stack ?? String(error));
 }

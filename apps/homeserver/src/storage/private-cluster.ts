@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, openSync, closeSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, openSync, closeSync, fchownSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -80,9 +80,9 @@ export async function ensureDatabase(cluster: PrivateCluster, name: string): Pro
 async function waitForLeftOver(folder: string, url: string, progress: (what: string) => void): Promise<number | null> {
   let pid = runningPostmaster(folder);
   if (pid === null) return null;
-  progress('a database process of an earlier run is still there, connecting to it');
   for (let waited = 0; waited < START_TIMEOUT_MS && pid !== null; waited += POLL_MS) {
     if (await answers(url)) return pid;
+    if (waited === 30 * POLL_MS) progress(`waiting for the database process ${pid} of an earlier run`);
     await sleep(POLL_MS);
     pid = runningPostmaster(folder);
   }
@@ -138,6 +138,7 @@ async function launch(
   const logFile = `${folder}.log`;
   if (existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES) rmSync(logFile);
   const log = openSync(logFile, 'a', 0o600);
+  if (ids) fchownSync(log, ids.uid, ids.gid);
   const settings = {
     listen_addresses: '',
     unix_socket_directories: socketFolder,

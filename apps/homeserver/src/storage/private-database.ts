@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { ensureDatabase, startPrivateCluster, type ClusterOptions } from './private-cluster.js';
+import { ensureDatabase, startPrivateCluster, type ClusterOptions, type PrivateCluster } from './private-cluster.js';
 
 const DATABASE = 'partyline';
 /** Key of the advisory lock that a server holds on its private database as long as it lives ("serve" in ASCII, cut). */
@@ -23,37 +23,37 @@ export interface PrivateDatabase {
  * @throws Error with a sentence for the operator
  */
 export async function openPrivateDatabase(options: ClusterOptions): Promise<PrivateDatabase> {
-  const cluster = await startPrivateCluster(options);
-  let isOwned = false;
-  let client: pg.Client | undefined;
-  try {
-    await ensureDatabase(cluster, DATABASE);
-    client = new pg.Client({ connectionString: cluster.url(DATABASE), keepAlive: true });
-    client.on('error', () => undefined);
-    await client.connect();
-    isOwned = await lock(client, options.progress);
-    if (!isOwned) throw new Error(`Another server is running on the data folder ${options.dataDir}.`);
-    const holder = client;
-    return {
-      url: cluster.url(DATABASE),
-      close: async () => {
-        await holder.end().catch(() => undefined);
-        await cluster.stop();
-      },
-    };
-  } catch (error) {
-    await client?.end().catch(() => undefined);
-    if (isOwned || !cluster.isAdopted) await cluster.stop();
-    throw error;
-  }
-}
-
-async function lock(client: pg.Client, progress: (what: string) => void): Promise<boolean> {
+  let isWaiting = false;
   for (let waited = 0; waited <= LOCK_TIMEOUT_MS; waited += POLL_MS) {
-    const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [LOCK_KEY]);
-    if (rows[0]!.locked) return true;
-    if (waited === 0) progress('waiting for another server on this data folder to end');
+    const cluster = await startPrivateCluster(options);
+    const result = await takeOver(cluster);
+    if (result !== 'stopping' && result !== 'in use') {
+      // The lock is held until the cluster is down: whoever waits for it must not use a cluster that is about to stop.
+      return { url: cluster.url(DATABASE), close: () => cluster.stop().then(() => void result.end().catch(() => undefined)) };
+    }
+    if (!isWaiting) options.progress('waiting for another server on this data folder to end');
+    isWaiting = true;
     await sleep(POLL_MS);
   }
-  return false;
+  throw new Error(`Another server is running on the data folder ${options.dataDir}.`);
+}
+
+/** Takes the lock; the connection holds it. 'stopping' when its holder stops the cluster at this moment. */
+async function takeOver(cluster: PrivateCluster): Promise<pg.Client | 'in use' | 'stopping'> {
+  const client = new pg.Client({ connectionString: cluster.url(DATABASE), keepAlive: true });
+  // Also when the cluster is stopped under it.
+  client.on('error', () => undefined);
+  try {
+    await ensureDatabase(cluster, DATABASE);
+    await client.connect();
+    const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [LOCK_KEY]);
+    if (rows[0]!.locked) return client;
+    await client.end();
+    return 'in use';
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    if (cluster.isAdopted) return 'stopping';
+    await cluster.stop();
+    throw error;
+  }
 }

@@ -49,6 +49,11 @@ class Sequence {
     return this.#last;
   }
 
+  /** Leaves numbers out, or fewer of them when the block that is reserved runs short. */
+  skip(count: number): void {
+    this.#last = Math.max(this.#last, Math.min(this.#last + count, this.#limit - BLOCK / 4));
+  }
+
   get last(): number {
     return this.#last;
   }
@@ -88,6 +93,13 @@ export class StreamPositions {
   /** The next position; only the stream's writer calls it. */
   next(stream: StreamName): number {
     return this.#sequences.get(stream)!.next();
+  }
+
+  /** The next position with unused ones below it, for what may be found later and belongs there. */
+  nextAfterGap(stream: StreamName, size: number): number {
+    const sequence = this.#sequences.get(stream)!;
+    sequence.skip(size);
+    return sequence.next();
   }
 
   nextId(name: IdName): number {
