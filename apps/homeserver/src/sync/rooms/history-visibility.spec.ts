@@ -1,0 +1,66 @@
+import { type HistoryVisibility, RoomHistory } from './history-visibility.js';
+import type { StateDelta } from './room-log.js';
+
+const values = new Map<number, string>();
+/** Changes of one state: [position, value]. */
+const changes = (steps: readonly (readonly [number, string])[]): StateDelta[] => {
+  let previous: number | null = null;
+  return steps.map(([pos, value]) => {
+    const nid = values.size + 1;
+    values.set(nid, value);
+    const delta = { pos, key: '', nid, previous };
+    previous = nid;
+    return delta;
+  });
+};
+const history = (visibility: readonly (readonly [number, string])[], membership: readonly (readonly [number, string])[]) =>
+  new RoomHistory(
+    changes(visibility), changes(membership), membership.at(-1)?.[1] === 'join',
+    (nid) => (values.get(nid!) ?? 'shared') as HistoryVisibility, (nid) => values.get(nid!) ?? 'leave',
+  );
+const visible = (room: RoomHistory, positions: readonly number[]) => positions.filter((pos) => room.isVisible(pos));
+
+describe('RoomHistory', () => {
+  const range = [2, 3, 4, 5, 6, 7, 8, 9, 10];
+
+  it.each([
+    ['world_readable', range],
+    ['shared', range],
+    ['invited', [4, 5, 6, 7, 8, 9, 10]],
+    ['joined', [6, 7, 8, 9, 10]],
+  ])('of a %s room shows a member that was invited at 4 and joined at 6', (visibility, expected) => {
+    expect(visible(history([[1, visibility]], [[4, 'invite'], [6, 'join']]), range)).toEqual(expected);
+  });
+
+  it('shows those who left what happened until then, the leave too', () => {
+    expect(visible(history([[1, 'shared']], [[4, 'join'], [7, 'leave']]), range)).toEqual([2, 3, 4, 5, 6, 7]);
+    expect(visible(history([[1, 'joined']], [[4, 'join'], [7, 'leave']]), range)).toEqual([4, 5, 6, 7]);
+  });
+
+  it('shows nothing to who was never in, unless the world may read', () => {
+    expect(visible(history([[1, 'shared']], [[4, 'invite'], [6, 'leave']]), range)).toEqual([]);
+    expect(visible(history([[1, 'shared'], [5, 'world_readable'], [8, 'joined']], []), range)).toEqual([5, 6, 7, 8]);
+  });
+
+  it('takes the visibility as it was at the event', () => {
+    expect(visible(history([[1, 'joined'], [4, 'shared']], [[8, 'join']]), range)).toEqual([4, 5, 6, 7, 8, 9, 10]);
+  });
+
+  it('counts as shared without an event', () => {
+    expect(visible(history([], [[6, 'join']]), range)).toEqual(range);
+  });
+
+  it('knows the membership at each event', () => {
+    const room = history([], [[4, 'invite'], [6, 'join'], [9, 'ban']]);
+    expect([3, 4, 5, 6, 8, 9].map((pos) => room.membershipAt(pos))).toEqual(['leave', 'invite', 'invite', 'join', 'join', 'ban']);
+  });
+
+  it('says when a room hides nothing after a position', () => {
+    const of = (steps: readonly (readonly [number, string])[], pos: number) =>
+      RoomHistory.isOpenAfter(pos, changes(steps), (nid) => (values.get(nid!) ?? 'shared') as HistoryVisibility);
+    expect(of([], 0)).toBe(true);
+    expect(of([[1, 'joined'], [5, 'shared']], 0)).toBe(false);
+    expect(of([[1, 'joined'], [5, 'shared']], 5)).toBe(true);
+    expect(of([[1, 'shared'], [5, 'invited']], 9)).toBe(false);
+  });
+});
