@@ -12,8 +12,9 @@ const FETCHED_NODE = '24';
 const SOURCES = ['libs', 'apps/homeserver', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
 const STAMP = join(root, 'dist', '.built');
 
+/** On stderr: stdout belongs to the command's result. */
 function progress(what) {
-  process.stdout.write(`${what} …\n`);
+  process.stderr.write(`${what} …\n`);
 }
 
 /** Runs a command to its end; its output is shown only when it fails. */

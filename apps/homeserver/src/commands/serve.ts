@@ -16,7 +16,7 @@ const STOP_TIMEOUT_MS = 4_500;
  */
 export async function serve(): Promise<number> {
   const asked = stopSignal(() => new Clock().now());
-  const progress = (what: string): void => void process.stdout.write(`${what} …\n`);
+  const progress = (what: string): void => void process.stderr.write(`${what} …\n`);
   const settings = await withChosenPort(loadConfig(process.env, process.cwd()));
   const environment = await openEnvironment(settings, progress);
   try {

@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { completeConfig, loadConfig } from './load-config.js';
+
+describe('loadConfig', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'partyline-config-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('has a default for everything', () => {
+    const settings = loadConfig({}, folder);
+    expect(settings).toMatchObject({
+      serverName: 'localhost',
+      dataDir: join(folder, 'data'),
+      httpPort: 8008,
+      httpsPort: null,
+      publicUrl: 'http://localhost:8008',
+      registration: 'closed',
+      defaultRoomVersion: '12',
+      defaultRoomVersionIsSet: false,
+      rateLimits: true,
+      allowPrivateAddresses: false,
+      databaseUrl: null,
+    });
+    expect(Object.isFrozen(completeConfig(settings, 'postgresql://x/y'))).toBe(true);
+  });
+
+  it('takes an empty variable as not set', () => {
+    expect(loadConfig({ PARTYLINE_HTTP_PORT: '', DATABASE_URL: '' }, folder).httpPort).toBe(8008);
+  });
+
+  it('reads partyline.yaml, with names in either form, below the environment', () => {
+    writeFileSync(
+      join(folder, 'partyline.yaml'),
+      'server_name: example.org\nPARTYLINE_HTTP_PORT: 8010\nrate_limits: false\nbind: [127.0.0.1]\ndata_dir: elsewhere\n',
+    );
+    const settings = loadConfig({ PARTYLINE_HTTP_PORT: '8011' }, folder);
+    expect(settings).toMatchObject({
+      serverName: 'example.org',
+      httpPort: 8011,
+      rateLimits: false,
+      bind: ['127.0.0.1'],
+      dataDir: join(folder, 'elsewhere'),
+    });
+  });
+
+  it('opens the TLS port only with a certificate and its key', () => {
+    const file = join(folder, 'some.pem');
+    writeFileSync(file, '-----BEGIN CERTIFICATE-----\n');
+    expect(loadConfig({ PARTYLINE_TLS_CERT: file, PARTYLINE_TLS_KEY: file }, folder).httpsPort).toBe(8448);
+    expect(() => loadConfig({ PARTYLINE_TLS_CERT: file }, folder)).toThrow(/^PARTYLINE_TLS_KEY: /);
+  });
+
+  it('cuts the slash from the public address', () => {
+    expect(loadConfig({ PARTYLINE_PUBLIC_URL: 'https://example.org/' }, folder).publicUrl).toBe('https://example.org');
+  });
+
+  it('splits appservice files at commas and colons', () => {
+    expect(loadConfig({ PARTYLINE_APPSERVICES: '/a.yaml:b.yaml,/c.yaml' }, folder).appservices).toEqual([
+      '/a.yaml',
+      join(folder, 'b.yaml'),
+      '/c.yaml',
+    ]);
+  });
+
+  it.each([
+    ['PARTYLINE_HTTP_PORT', '80080'],
+    ['PARTYLINE_HTTP_PORT', 'http'],
+    ['PARTYLINE_HTTP_PORT', 'off'],
+    ['PARTYLINE_SERVER_NAME', 'not a name'],
+    ['PARTYLINE_REGISTRATION', 'maybe'],
+    ['PARTYLINE_RATE_LIMITS', 'sometimes'],
+    ['PARTYLINE_PUBLIC_URL', 'example.org'],
+    ['PARTYLINE_FEDERATION_CA', '/does/not/exist.pem'],
+    ['DATABASE_URL', 'mysql://localhost/x'],
+  ])('names the setting that is wrong: %s=%s', (name, value) => {
+    expect(() => loadConfig({ [name]: value }, folder)).toThrow(new RegExp(`^${name}: `));
+  });
+
+  it('refuses what it does not know in the file', () => {
+    writeFileSync(join(folder, 'partyline.yaml'), 'sever_name: example.org\n');
+    expect(() => loadConfig({}, folder)).toThrow(/^sever_name in .*partyline\.yaml: is no setting/);
+  });
+});
