@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AdminApiModule } from './admin-api/admin-api.module.js';
+import { AccountStorageApiModule } from './client-api/account-storage-api.module.js';
 import { AccountsApiModule } from './client-api/accounts-api.module.js';
 import { RoomsApiModule } from './client-api/rooms-api.module.js';
 import { SyncApiModule } from './client-api/sync-api.module.js';
@@ -12,7 +13,7 @@ import { TemporaryIdentityModule } from './temporary-identity.module.js';
 
 /** All parts of the server, on top of the core (core.module.ts). Each folder's module is one line here. */
 @Module({
-  imports: [TemporaryIdentityModule, HttpModule, RoomsModule, RoomsApiModule, SyncApiModule, FederationApiModule, RecordsModule, AccountsApiModule, AdminApiModule],
+  imports: [TemporaryIdentityModule, HttpModule, RoomsModule, RoomsApiModule, SyncApiModule, FederationApiModule, RecordsModule, AccountsApiModule, AccountStorageApiModule, AdminApiModule],
   controllers: [HealthController],
 })
 export class AppModule {}

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
+import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
 import { InboundTransactions } from '../federation/inbound/inbound-transactions.js';
+import { DeviceKeysController } from './device-keys/device-keys.controller.js';
 import { KeysController } from './keys/keys.controller.js';
 import { InvitesController } from './rooms/invites.controller.js';
 import { JoinsController } from './rooms/joins.controller.js';
@@ -11,8 +13,8 @@ import { VersionController } from './version/version.controller.js';
 
 /** The Server-Server API. */
 @Module({
-  imports: [AccountsModule],
-  controllers: [KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController],
+  imports: [AccountsModule, DeviceKeysModule],
+  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController],
   providers: [SignedRequests, InboundTransactions],
 })
 export class FederationApiModule {}

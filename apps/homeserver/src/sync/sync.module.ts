@@ -1,6 +1,10 @@
 import { Module } from '@nestjs/common';
 import { AccountDataModule } from '../account-data/account-data.module.js';
 import { AccountsModule } from '../accounts/accounts.module.js';
+import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
+import { DeviceListReader } from '../device-keys/device-lists/device-list-reader.js';
+import { OneTimeKeys } from '../device-keys/one-time-keys/one-time-keys.js';
+import { ToDeviceInbox } from '../device-keys/to-device/to-device-inbox.js';
 import { EphemeralModule } from '../ephemeral/ephemeral.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
 import { AccountVector, EmptyAccountVector } from './account-vector.js';
@@ -13,7 +17,7 @@ import { SyncEngine } from './engine/sync-engine.js';
 import { Filters } from './filter/filters.js';
 import { FiltersStore } from './filter/filters.store.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
-import { NoDeviceLists, NoKeyCounts, NoToDevice, NoUnread } from './no-sources.js';
+import { NoUnread } from './no-sources.js';
 import { NoResumePoints, ResumePoints } from './resume-points.js';
 import { LazyMembers } from './rooms/lazy-members.js';
 import { ReaderHistories } from './rooms/reader-histories.js';
@@ -31,15 +35,15 @@ import { SyncService } from './sync.service.js';
 
 /** `/sync` in all its forms, and who waits for it. */
 @Module({
-  imports: [AccountsModule, AccountDataModule, RoomsModule, EphemeralModule],
+  imports: [AccountsModule, AccountDataModule, DeviceKeysModule, RoomsModule, EphemeralModule],
   providers: [
     SyncNotifier, FiltersStore, Filters,
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
     RoomPlanner, RoomStates, RoomExtrasReader, RoomSectionsWriter, DeviceListChanges, SyncEngine, SyncService,
-    { provide: ToDeviceSource, useClass: NoToDevice },
-    { provide: DeviceListSource, useClass: NoDeviceLists },
-    { provide: KeyCountSource, useClass: NoKeyCounts },
+    { provide: ToDeviceSource, useExisting: ToDeviceInbox },
+    { provide: DeviceListSource, useExisting: DeviceListReader },
+    { provide: KeyCountSource, useExisting: OneTimeKeys },
     { provide: UnreadSource, useClass: NoUnread },
     { provide: ResumePoints, useClass: NoResumePoints },
     { provide: AccountVector, useClass: EmptyAccountVector },

@@ -1,0 +1,74 @@
+import { isJsonObject, type JsonObject, jsonMember, type JsonValue } from '#federation';
+import { isDeviceKeysOf, MAX_KEY_OBJECT_BYTES, publicKeyOf, withoutUnsigned } from '../keys/key-object.js';
+import type { RemoteDevice } from './remote-device-list.store.js';
+
+/** Devices of one user that are taken from another server. */
+const MAX_DEVICES = 1_000;
+const MAX_NAME_LENGTH = 255;
+
+/** What another server says of one user. */
+export interface RemoteKeys {
+  readonly devices: readonly RemoteDevice[];
+  readonly master?: JsonObject;
+  readonly selfSigning?: JsonObject;
+  /** As `/user/devices` tells it; null from `/user/keys/query`. */
+  readonly streamId: number | null;
+}
+
+/** Reads the part of an answer of `POST /user/keys/query` that is about one user; whatever is malformed is left out. */
+export function readQueriedKeys(body: unknown, userId: string): RemoteKeys {
+  const answer = body as JsonValue;
+  const listed = jsonMember(jsonMember(answer, 'device_keys'), userId);
+  const devices = Object.entries(isJsonObject(listed) ? listed : {}).map(([deviceId, device]) =>
+    readRemoteDevice(userId, deviceId, device, jsonMember(jsonMember(device, 'unsigned'), 'device_display_name')),
+  );
+  return {
+    devices: devices.filter((device) => device !== undefined).slice(0, MAX_DEVICES),
+    ...readCrossSigning(userId, jsonMember(jsonMember(answer, 'master_keys'), userId), jsonMember(jsonMember(answer, 'self_signing_keys'), userId)),
+    streamId: null,
+  };
+}
+
+/** Reads an answer of `GET /user/devices/{userId}`. */
+export function readDeviceList(body: unknown, userId: string): RemoteKeys {
+  const answer = body as JsonValue;
+  const listed = jsonMember(answer, 'devices');
+  const devices = (Array.isArray(listed) ? listed : []).map((device) => {
+    const deviceId = jsonMember(device, 'device_id');
+    if (typeof deviceId !== 'string') return undefined;
+    return readRemoteDevice(userId, deviceId, jsonMember(device, 'keys'), jsonMember(device, 'device_display_name'));
+  });
+  const streamId = jsonMember(answer, 'stream_id');
+  const byId = new Map(devices.filter((device) => device !== undefined).map((device) => [device.deviceId, device]));
+  return {
+    devices: [...byId.values()].slice(0, MAX_DEVICES),
+    ...readCrossSigning(userId, jsonMember(answer, 'master_key'), jsonMember(answer, 'self_signing_key')),
+    streamId: Number.isSafeInteger(streamId) ? (streamId as number) : null,
+  };
+}
+
+/** One device; undefined when its key object is missing, not the device's, or too large. */
+export function readRemoteDevice(
+  userId: string, deviceId: string, keys: JsonValue | undefined, displayName: JsonValue | undefined,
+): RemoteDevice | undefined {
+  if (deviceId === '' || deviceId.length > 255 || deviceId.includes('\0')) return undefined;
+  if (!isDeviceKeysOf(keys, userId, deviceId) || isTooLarge(keys)) return undefined;
+  const name = typeof displayName === 'string' ? displayName.slice(0, MAX_NAME_LENGTH).replaceAll('\0', '').toWellFormed() : null;
+  return { deviceId, keys: withoutUnsigned(keys), displayName: name };
+}
+
+/** The cross-signing keys that are well-formed. */
+export function readCrossSigning(
+  userId: string, master: JsonValue | undefined, selfSigning: JsonValue | undefined,
+): { master?: JsonObject; selfSigning?: JsonObject } {
+  return {
+    ...(publicKeyOf(master, userId, 'master') !== undefined && !isTooLarge(master) && { master: master as JsonObject }),
+    ...(publicKeyOf(selfSigning, userId, 'self_signing') !== undefined && !isTooLarge(selfSigning) && {
+      selfSigning: selfSigning as JsonObject,
+    }),
+  };
+}
+
+function isTooLarge(key: JsonValue | undefined): boolean {
+  return JSON.stringify(key).length > MAX_KEY_OBJECT_BYTES;
+}

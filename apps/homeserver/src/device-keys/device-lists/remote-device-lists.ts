@@ -1,0 +1,218 @@
+import { Injectable } from '@nestjs/common';
+import { AccountServers } from '../../accounts/account-servers.js';
+import { FederationClient, federationPath } from '../../federation/federation-client.js';
+import { ServerKeys } from '../../federation/keys/server-keys.js';
+import { RemoteError } from '../../federation/outgoing/remote-error.js';
+import { Log } from '../../observability/log.js';
+import { Database, type Transaction } from '../../storage/database.js';
+import { DeviceKeyStore } from '../keys/device-key.store.js';
+import { publicKeyOf, type UserKeys, withDisplayName } from '../keys/key-object.js';
+import { readDeviceList, readQueriedKeys, type RemoteKeys } from './read-remote-keys.js';
+import { type RemoteList, RemoteDeviceListStore } from './remote-device-list.store.js';
+
+/** Lists that are fetched one by one at the same time. */
+const PARALLEL = 8;
+
+export interface RemoteAnswer {
+  /** Users that are missing are unknown to their server, or it did not answer. */
+  readonly users: Map<string, UserKeys>;
+  /** By server that did not answer. */
+  readonly failures: Record<string, object>;
+}
+
+interface Fetched extends RemoteKeys {
+  readonly origin: string;
+}
+
+type Answers = ReadonlyMap<string, Fetched | Error>;
+
+/**
+ * Device lists of users of other servers. Those of users who share a room with somebody here are kept, because their servers
+ * tell of every change; others are asked for each time.
+ */
+@Injectable()
+export class RemoteDeviceLists {
+  /** Users whose list is on its way, and whether an update came meanwhile, so that the answer may be too old. */
+  readonly #fetching = new Map<string, { promise: Promise<Fetched | Error>; isOutdated: boolean }>();
+
+  constructor(
+    private readonly db: Database,
+    private readonly store: RemoteDeviceListStore,
+    private readonly keys: DeviceKeyStore,
+    private readonly accountServers: AccountServers,
+    private readonly client: FederationClient,
+    private readonly serverKeys: ServerKeys,
+    private readonly log: Log,
+  ) {}
+
+  /**
+   * @param viewer account whose signatures on these users' master keys are added
+   * @param timeoutMs for each request to another server
+   */
+  async keysOf(userIds: readonly string[], viewer: string | null, timeoutMs: number): Promise<RemoteAnswer> {
+    const shared = await this.store.shared(userIds);
+    const lists = await this.store.lists([...shared]);
+    const fresh = new Set([...lists.values()].filter((list) => !list.isStale).map((list) => list.userId));
+    const wanted = userIds.filter((userId) => !fresh.has(userId));
+    const { fetched, failures } = await this.#fetchAll(wanted, lists, shared, timeoutMs);
+    // A stale list is better than none: while its server is down, people can still be written to.
+    const cached = [...lists.keys()].filter((userId) => !fetched.has(userId));
+    const users = new Map<string, UserKeys>();
+    for (const [userId, devices] of cached.length === 0 ? [] : await this.store.devices(cached)) users.set(userId, { devices });
+    for (const [userId, answer] of fetched) users.set(userId, toUserKeys(answer));
+    await this.#addCrossSigning(users, new Set(cached), viewer);
+    return { users, failures };
+  }
+
+  /** Tells that an update about the user arrived, so that an answer that is on its way may not hold it. */
+  updateArrived(userId: string): void {
+    const fetching = this.#fetching.get(userId);
+    if (fetching) fetching.isOutdated = true;
+  }
+
+  async #addCrossSigning(users: Map<string, UserKeys>, cached: ReadonlySet<string>, viewer: string | null): Promise<void> {
+    const known = await this.keys.crossSigningOf([...cached], viewer);
+    for (const [userId, { master, selfSigning }] of known) {
+      const keys = users.get(userId);
+      if (keys) users.set(userId, { ...keys, master, selfSigning });
+    }
+    if (viewer === null) return;
+    const fetched = [...users.keys()].filter((userId) => !cached.has(userId));
+    const signed = await this.keys.withSignatures(fetched.map((userId) => [userId, users.get(userId)!]), viewer);
+    for (const [userId, keys] of signed) users.set(userId, keys);
+  }
+
+  async #fetchAll(
+    userIds: readonly string[], lists: ReadonlyMap<string, RemoteList>, shared: ReadonlySet<string>, timeoutMs: number,
+  ): Promise<{ fetched: Map<string, Fetched>; failures: Record<string, object> }> {
+    const servers = new Map(await Promise.all(userIds.map(async (userId) => [userId, await this.#servers(userId)] as const)));
+    const pending = userIds.map((userId) => [userId, this.#fetching.get(userId)?.promise] as const);
+    const fresh = pending.filter(([, promise]) => !promise).map(([userId]) => userId);
+    // A list that updates have been missed of is asked for with its number, so that the next update fits.
+    const requests = [
+      ...this.#fetchOneByOne(fresh.filter((userId) => lists.has(userId)), servers, timeoutMs),
+      ...this.#fetchInBulk(fresh.filter((userId) => !lists.has(userId)), servers, timeoutMs),
+    ];
+    const started = requests.flatMap(([users, request]) => this.#track(users, request, shared));
+
+    const fetched = new Map<string, Fetched>();
+    const failures: Record<string, object> = {};
+    for (const [userId, promise] of [...pending, ...started]) {
+      const answer = await promise;
+      if (answer instanceof ServersFailed) Object.assign(failures, answer.failures);
+      else if (answer && !(answer instanceof Error)) fetched.set(userId, answer);
+    }
+    return { fetched, failures };
+  }
+
+  /** Lets concurrent questions about the same users share one request, and keeps the answers about those who are shared with. */
+  #track(
+    userIds: readonly string[], request: Promise<Answers>, shared: ReadonlySet<string>,
+  ): (readonly [string, Promise<Fetched | Error>])[] {
+    return userIds.map((userId) => {
+      const promise = request
+        .then(async (answers) => {
+          const answer = answers.get(userId) ?? new Error('no answer');
+          if (!(answer instanceof Error) && shared.has(userId)) await this.#save(userId, answer);
+          return answer;
+        })
+        .catch((error: unknown) => {
+          this.log.error('device list could not be kept', error, { userId });
+          return new Error('not kept');
+        })
+        .finally(() => this.#fetching.delete(userId));
+      this.#fetching.set(userId, { promise, isOutdated: false });
+      return [userId, promise] as const;
+    });
+  }
+
+  #fetchOneByOne(
+    userIds: readonly string[], servers: ReadonlyMap<string, readonly string[]>, timeoutMs: number,
+  ): [string[], Promise<Answers>][] {
+    const turns = Array.from({ length: PARALLEL }, () => Promise.resolve());
+    return userIds.map((userId, i) => {
+      const answer = turns[i % PARALLEL]!.then(() => this.#fetchOne(userId, servers.get(userId)!, timeoutMs));
+      turns[i % PARALLEL] = answer.then(() => undefined);
+      return [[userId], answer.then((one) => new Map([[userId, one]]))];
+    });
+  }
+
+  /** One request for each combination of homes that the users have: mostly one per server. */
+  #fetchInBulk(
+    userIds: readonly string[], servers: ReadonlyMap<string, readonly string[]>, timeoutMs: number,
+  ): [string[], Promise<Answers>][] {
+    const groups = Map.groupBy(userIds, (userId) => servers.get(userId)!.join(' '));
+    return [...groups.values()].map((users) => [users, this.#query(servers.get(users[0]!)!, users, timeoutMs)]);
+  }
+
+  #fetchOne(userId: string, servers: readonly string[], timeoutMs: number): Promise<Fetched | Error> {
+    const path = federationPath`/_matrix/federation/v1/user/devices/${userId}`;
+    return this.#firstAnswer(servers, async (destination) => {
+      const body = await this.client.request({ destination, method: 'GET', path, timeoutMs });
+      return { ...readDeviceList(body, userId), origin: destination };
+    });
+  }
+
+  async #query(servers: readonly string[], users: readonly string[], timeoutMs: number): Promise<Answers> {
+    const answer = await this.#firstAnswer(servers, async (destination) => {
+      const body = await this.client.request({
+        destination,
+        method: 'POST',
+        path: '/_matrix/federation/v1/user/keys/query',
+        body: { device_keys: Object.fromEntries(users.map((userId) => [userId, []])) },
+        timeoutMs,
+      });
+      return new Map(users.map((userId) => [userId, { ...readQueriedKeys(body, userId), origin: destination }]));
+    });
+    return answer instanceof Error ? new Map(users.map((userId) => [userId, answer])) : answer;
+  }
+
+  async #firstAnswer<T>(servers: readonly string[], ask: (destination: string) => Promise<T>): Promise<T | Error> {
+    const failures: Record<string, object> = {};
+    for (const destination of servers) {
+      try {
+        return await ask(destination);
+      } catch (error) {
+        // The server does not know the user: that is an answer, and no failure.
+        if (error instanceof RemoteError && error.remoteStatus === 404) return new Error('unknown user');
+        failures[destination] = { errcode: 'M_UNKNOWN', error: error instanceof Error ? error.message : String(error) };
+      }
+    }
+    return new ServersFailed(failures);
+  }
+
+  async #servers(userId: string): Promise<readonly string[]> {
+    return (await this.accountServers.of(userId)).filter((server) => server !== this.serverKeys.serverName);
+  }
+
+  async #save(userId: string, { origin, streamId, devices, master, selfSigning }: Fetched): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      await this.store.putList(tx, { userId, origin, streamId, isStale: false }, devices);
+      await this.saveCrossSigning(tx, userId, { master, selfSigning }, true);
+    });
+    // Asked after the commit: an update that comes later finds the list and judges by its number.
+    if (this.#fetching.get(userId)?.isOutdated) await this.store.markStale(this.db, userId);
+  }
+
+  /** @param isComplete whether keys that are missing are gone, rather than unchanged */
+  async saveCrossSigning(tx: Transaction, userId: string, keys: Pick<RemoteKeys, 'master' | 'selfSigning'>, isComplete: boolean): Promise<void> {
+    const { master, selfSigning } = keys;
+    if (isComplete) {
+      await this.keys.deleteCrossSigningExcept(tx, userId, [...(master ? ['master' as const] : []), ...(selfSigning ? ['self_signing' as const] : [])]);
+    }
+    if (master) await this.keys.putCrossSigning(tx, userId, 'master', publicKeyOf(master, userId, 'master')!, master);
+    if (selfSigning) await this.keys.putCrossSigning(tx, userId, 'self_signing', publicKeyOf(selfSigning, userId, 'self_signing')!, selfSigning);
+  }
+}
+
+/** None of a user's servers answered. */
+class ServersFailed extends Error {
+  constructor(readonly failures: Record<string, object>) {
+    super('no server answered');
+  }
+}
+
+function toUserKeys({ devices, master, selfSigning }: Fetched): UserKeys {
+  const known = devices.flatMap(({ deviceId, keys, displayName }) => (keys ? [[deviceId, withDisplayName(keys, displayName)] as const] : []));
+  return { devices: Object.fromEntries(known), ...(master && { master }), ...(selfSigning && { selfSigning }) };
+}

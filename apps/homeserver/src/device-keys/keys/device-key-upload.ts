@@ -1,0 +1,89 @@
+import { Injectable } from '@nestjs/common';
+import { canonicalJson, CanonicalJsonError, type JsonObject, verifyJson } from '#federation';
+import { AccountOps } from '../../accounts/account-ops.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Database } from '../../storage/database.js';
+import { DeviceLists } from '../device-lists/device-lists.js';
+import type { SessionKey } from '../one-time-keys/one-time-key.store.js';
+import { OneTimeKeys } from '../one-time-keys/one-time-keys.js';
+import { DeviceKeyStore } from './device-key.store.js';
+import { deviceSigningKey, isDeviceKeysOf, MAX_KEY_OBJECT_BYTES, withoutUnsigned } from './key-object.js';
+
+const MAX_SESSION_KEY_BYTES = 4 * 1024;
+const NAME = /^([^:\0]{1,64}):([^\0]{1,255})$/;
+
+/** What a device uploads; keys by name (`algorithm:id`). */
+export interface KeyUpload {
+  readonly deviceKeys?: JsonObject;
+  readonly oneTimeKeys: Readonly<Record<string, unknown>>;
+  readonly fallbackKeys: Readonly<Record<string, unknown>>;
+}
+
+/** `POST /keys/upload`. */
+@Injectable()
+export class DeviceKeyUpload {
+  constructor(
+    private readonly db: Database,
+    private readonly store: DeviceKeyStore,
+    private readonly deviceLists: DeviceLists,
+    private readonly oneTimeKeys: OneTimeKeys,
+    private readonly ops: AccountOps,
+  ) {}
+
+  /** @throws MatrixError 400 M_INVALID_PARAM, M_INVALID_SIGNATURE or M_BAD_JSON; then nothing is stored */
+  async upload(userId: string, deviceId: string, { deviceKeys, oneTimeKeys, fallbackKeys }: KeyUpload): Promise<void> {
+    const json = deviceKeys && checkedDeviceKeys(userId, deviceId, deviceKeys);
+    const oneTime = Object.entries(oneTimeKeys).map(([name, key]) => sessionKey(name, key));
+    const fallback = Object.entries(fallbackKeys).map(([name, key]) => sessionKey(name, key));
+    if (new Set(fallback.map((key) => key.algorithm)).size < fallback.length) {
+      throw MatrixError.invalidParam('There can be one fallback key of each algorithm');
+    }
+    if (json !== undefined) await this.#putDeviceKeys(userId, deviceId, json);
+    await this.oneTimeKeys.upload(userId, deviceId, oneTime, fallback);
+  }
+
+  async #putDeviceKeys(userId: string, deviceId: string, json: string): Promise<void> {
+    if ((await this.store.device(this.db, userId, deviceId)) === json) return;
+    await this.deviceLists.deviceChanged(userId, deviceId, async (tx) => {
+      // They signed other keys.
+      await this.store.deleteSignaturesOfDevice(tx, userId, deviceId);
+      await this.store.putDevice(tx, userId, deviceId, json);
+      await this.ops.record(tx, userId, [{ kind: 'device_keys', key: deviceId, value: json }]);
+    });
+  }
+}
+
+/** Checks that a device's key object is of this device and signed by it. @returns its canonical JSON */
+function checkedDeviceKeys(userId: string, deviceId: string, deviceKeys: JsonObject): string {
+  if (!isDeviceKeysOf(deviceKeys, userId, deviceId)) {
+    throw MatrixError.invalidParam('user_id and device_id of device_keys must be those of the access token');
+  }
+  const keys = withoutUnsigned(deviceKeys);
+  const json = canonicalOf(keys, 'device_keys', MAX_KEY_OBJECT_BYTES);
+  const signingKey = deviceSigningKey(keys, deviceId);
+  if (signingKey === undefined) throw MatrixError.invalidParam('device_keys has no Ed25519 key of the device');
+  if (!verifyJson(keys, userId, `ed25519:${deviceId}`, signingKey)) {
+    throw new MatrixError(400, 'M_INVALID_SIGNATURE', 'device_keys is not signed by the device');
+  }
+  return json;
+}
+
+function sessionKey(name: string, key: unknown): SessionKey {
+  const [, algorithm, keyId] = NAME.exec(name) ?? [];
+  if (algorithm === undefined || keyId === undefined) throw MatrixError.invalidParam(`Not the name of a key: ${name.slice(0, 100)}`);
+  const text = typeof key === 'object' && key !== null ? (key as { key?: unknown }).key : key;
+  if (typeof text !== 'string') throw MatrixError.badJson(`${name} must be a key, or an object with a key`);
+  return { algorithm, keyId, json: canonicalOf(key, name, MAX_SESSION_KEY_BYTES) };
+}
+
+function canonicalOf(value: unknown, name: string, maxBytes: number): string {
+  let json: string;
+  try {
+    json = canonicalJson(value);
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) throw MatrixError.badJson(`${name}: ${error.message}`);
+    throw error;
+  }
+  if (Buffer.byteLength(json) > maxBytes) throw MatrixError.tooLarge(`${name} is larger than ${maxBytes} bytes`);
+  return json;
+}
