@@ -1,10 +1,10 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { boundedJson } from '../accounts/bounded-json.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { type AccountDataEntry, AccountDataStore } from './account-data.store.js';
 import { AccountDataWriter } from './account-data-writer.js';
 import { PUSH_RULES_TYPE, pushRulesContent } from './push-rules/push-rules-content.js';
+import { boundedCache } from '../storage/bounded-cache.js';
 
 /** Bytes of the content of one entry: lists of direct chats and image packs grow beyond an event's 64 KiB. */
 const MAX_CONTENT_BYTES = 512 * 1024;
@@ -25,7 +25,7 @@ export interface AccountDataEvent {
 /** Account data of the accounts on this server, for clients. */
 @Injectable()
 export class AccountData implements OnModuleDestroy {
-  readonly #ignored = new LRUCache<string, Promise<ReadonlySet<string>>>({ max: MAX_CACHED });
+  readonly #ignored = boundedCache<string, Promise<ReadonlySet<string>>>(MAX_CACHED);
   readonly #unsubscribe: () => void;
 
   constructor(

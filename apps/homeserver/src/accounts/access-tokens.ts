@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
 import { Random } from '../observability/random.js';
 import { Database, type Queryable } from '../storage/database.js';
 import { AccessTokenStore } from './access-token.store.js';
 import type { Requester } from './requester.js';
+import { boundedCache } from '../storage/bounded-cache.js';
 
 /** Sessions in memory: about 300 bytes each. */
 const MAX_CACHED = 50_000;
@@ -30,7 +30,7 @@ interface Session {
 /** Access tokens: who is behind one, handing out, taking back. Stored and cached by their hash. */
 @Injectable()
 export class AccessTokens {
-  readonly #sessions = new LRUCache<string, Session>({ max: MAX_CACHED });
+  readonly #sessions = boundedCache<string, Session>(MAX_CACHED);
   readonly #loading = new Map<string, Promise<Requester | undefined>>();
   readonly #listeners = new Set<(tokenHashes: readonly string[]) => void>();
   /** Counts revocations: a row that was read before one must not enter the cache after it. */

@@ -1,9 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Database } from '../storage/database.js';
 import { AccountOps, type RemoteChange } from './account-ops.js';
 import { ProfileStore } from './profile.store.js';
+import { boundedCache } from '../storage/bounded-cache.js';
 
 /** Bound of a whole profile (client-api "profiles", v1.16). */
 const MAX_PROFILE_BYTES = 64 * 1024;
@@ -20,7 +20,7 @@ type ProfileListener = (userId: string, key: string) => Promise<void>;
 /** The profiles of the accounts on this server; the ones in use are in memory. */
 @Injectable()
 export class Profiles implements OnModuleInit {
-  readonly #cache = new LRUCache<string, Profile>({ max: MAX_CACHED });
+  readonly #cache = boundedCache<string, Profile>(MAX_CACHED);
   readonly #listeners = new Set<ProfileListener>();
   /** Counts changes: a profile that was read before one must not enter the cache after it. */
   #changes = 0;

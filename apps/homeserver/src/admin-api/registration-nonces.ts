@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { sameText } from '../auth/same-text.js';
 import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
 import { Random } from '../observability/random.js';
+import { boundedCache } from '../storage/bounded-cache.js';
 
 const LIFETIME_MS = 60_000;
 const MAX_NONCES = 1000;
@@ -23,7 +23,7 @@ export interface SignedRegistration {
 /** Nonces and MACs of the shared-secret registration. A nonce is good once, right or wrong. */
 @Injectable()
 export class RegistrationNonces {
-  readonly #issued = new LRUCache<string, number>({ max: MAX_NONCES });
+  readonly #issued = boundedCache<string, number>(MAX_NONCES);
 
   constructor(
     private readonly config: Config,

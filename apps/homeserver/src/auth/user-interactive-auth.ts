@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { Account } from '../accounts/account.js';
 import { AccountDirectory } from '../accounts/account-directory.js';
@@ -7,6 +6,7 @@ import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
 import { Random } from '../observability/random.js';
 import { UiaChallenge } from './uia-challenge.js';
+import { boundedCache } from '../storage/bounded-cache.js';
 
 const MAX_SESSIONS = 10_000;
 const SESSION_LIFETIME_MS = 30 * 60 * 1000;
@@ -52,7 +52,7 @@ interface UiaSession {
 @Injectable()
 export class UserInteractiveAuth {
   readonly #stages = new Map<string, UiaStage>();
-  readonly #sessions = new LRUCache<string, UiaSession>({ max: MAX_SESSIONS });
+  readonly #sessions = boundedCache<string, UiaSession>(MAX_SESSIONS);
 
   constructor(
     private readonly directory: AccountDirectory,

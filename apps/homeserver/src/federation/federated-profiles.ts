@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { serverNameOf } from '#federation';
 import type { Profile } from '../accounts/profiles.js';
 import { RemoteProfiles } from '../accounts/remote-profiles.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
 import { FederationClient } from './federation-client.js';
+import { boundedCache } from '../storage/bounded-cache.js';
 
 const MAX_CACHED = 5_000;
 const LIFETIME_MS = 60_000;
@@ -15,7 +15,7 @@ const MAX_BYTES = 128 * 1024;
 /** Profiles asked of the account's own server (`GET /query/profile`), remembered for a minute. */
 @Injectable()
 export class FederatedProfiles extends RemoteProfiles {
-  readonly #cache = new LRUCache<string, { profile: Profile; expires: number }>({ max: MAX_CACHED });
+  readonly #cache = boundedCache<string, { profile: Profile; expires: number }>(MAX_CACHED);
 
   constructor(
     private readonly client: FederationClient,

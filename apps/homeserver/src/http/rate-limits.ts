@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
+import { boundedCache } from '../storage/bounded-cache.js';
 
 /** Calls per second that refill a bucket, and how many may come at once. */
 const limits = {
@@ -28,7 +28,7 @@ interface Bucket {
 /** Token buckets per kind and caller. */
 @Injectable()
 export class RateLimits {
-  readonly #buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS });
+  readonly #buckets = boundedCache<string, Bucket>(MAX_BUCKETS);
 
   constructor(
     private readonly config: Config,

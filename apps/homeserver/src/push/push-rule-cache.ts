@@ -1,16 +1,16 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { AccountDataWriter } from '../account-data/account-data-writer.js';
 import { PushRules } from '../account-data/push-rules/push-rules.js';
 import { PUSH_RULES_TYPE } from '../account-data/push-rules/push-rules-content.js';
 import { type CompiledPushRules, compilePushRules } from './compile-push-rules.js';
+import { boundedCache } from '../storage/bounded-cache.js';
 
 const MAX_ACCOUNTS = 5_000;
 
 /** The push rules of accounts on this server, ready to be asked; the ones in use are in memory. */
 @Injectable()
 export class PushRuleCache implements OnModuleDestroy {
-  readonly #rules = new LRUCache<string, Promise<CompiledPushRules>>({ max: MAX_ACCOUNTS });
+  readonly #rules = boundedCache<string, Promise<CompiledPushRules>>(MAX_ACCOUNTS);
   readonly #unsubscribe: () => void;
 
   constructor(

@@ -30,7 +30,8 @@ export class DeviceListReader implements OnModuleDestroy {
    * as far as `#floor` at most. It spares syncs with new messages a query.
    */
   readonly #lastChange = new LRUCache<string, number>({
-    max: MAX_CACHED,
+    maxSize: MAX_CACHED,
+    sizeCalculation: () => 1,
     dispose: (pos, _userId, reason) => {
       if (reason === 'evict') this.#floor = Math.max(this.#floor, pos);
     },

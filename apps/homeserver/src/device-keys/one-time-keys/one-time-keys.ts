@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { AccountOps } from '../../accounts/account-ops.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Database } from '../../storage/database.js';
 import { type ClaimedKey, type KeyClaim, OneTimeKeyStore, type SessionKey } from './one-time-key.store.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 const MAX_KEYS = 2_000;
 const MAX_CACHED = 50_000;
@@ -22,7 +22,7 @@ export interface KeyCounts {
 /** One-time and fallback keys of the devices of accounts on this server. */
 @Injectable()
 export class OneTimeKeys {
-  readonly #counts = new LRUCache<string, Promise<KeyCounts>>({ max: MAX_CACHED });
+  readonly #counts = boundedCache<string, Promise<KeyCounts>>(MAX_CACHED);
 
   constructor(
     private readonly store: OneTimeKeyStore,

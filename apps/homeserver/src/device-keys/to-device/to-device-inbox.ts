@@ -1,5 +1,4 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { type AccountChange, AccountOps } from '../../accounts/account-ops.js';
 import { Bus } from '../../bus/bus.js';
 import { Clock } from '../../observability/clock.js';
@@ -7,6 +6,7 @@ import { Database, type Transaction } from '../../storage/database.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { type Positioned, StreamWriter } from '../../storage/stream-writer.js';
 import { type DeviceMessage, type MessageKey, ToDeviceStore } from './to-device.store.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Messages that wait for one device; beyond, the oldest are dropped: such a device is dead. */
 const MAX_WAITING = 20_000;
@@ -39,7 +39,7 @@ interface InboxState {
 @Injectable()
 export class ToDeviceInbox implements OnApplicationBootstrap {
   readonly #writer: StreamWriter<Item>;
-  readonly #inboxes = new LRUCache<string, InboxState>({ max: MAX_CACHED });
+  readonly #inboxes = boundedCache<string, InboxState>(MAX_CACHED);
 
   constructor(
     private readonly db: Database,

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { EduHandlers } from '../edu-handlers.js';
 import { PduReceiver, type PduResults } from '../pdu-receiver.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Limits of the specification (server-server API, §Transactions). */
 export const MAX_PDUS = 50;
@@ -25,7 +25,7 @@ const MAX_WAITING = 20;
 @Injectable()
 export class InboundTransactions {
   /** Answers and runs by origin and transaction id. */
-  readonly #answers = new LRUCache<string, Promise<PduResults>>({ max: MAX_ANSWERS });
+  readonly #answers = boundedCache<string, Promise<PduResults>>(MAX_ANSWERS);
   readonly #busy = new Map<string, { tail: Promise<unknown>; waiting: number }>();
 
   constructor(

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { isServerName, verifySignatureAsync } from '#federation';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
@@ -8,6 +7,7 @@ import { Slots } from '../outgoing/slots.js';
 import { readKeyResponse, type KeyResponse } from './key-response.js';
 import { KeyStore, type StoredKey, type StoredResponse } from './key.store.js';
 import { ServerKeys } from './server-keys.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 interface KnownServer {
   readonly keys: ReadonlyMap<string, StoredKey>;
@@ -30,7 +30,7 @@ const MAX_SIGNATURES = 10;
 /** Public keys of other servers: memory, database, then the server itself, at most once at a time and not too often. */
 @Injectable()
 export class KeyRing {
-  readonly #servers = new LRUCache<string, KnownServer>({ max: MAX_SERVERS });
+  readonly #servers = boundedCache<string, KnownServer>(MAX_SERVERS);
   readonly #running = new Map<string, Promise<KnownServer>>();
   readonly #slots = new Slots(32, 1_000);
 

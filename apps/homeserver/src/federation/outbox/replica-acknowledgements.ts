@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 interface Waiter {
   readonly count: number;
@@ -11,7 +11,7 @@ const MAX_SERVERS = 16;
 
 /** Remembers for a while which servers have taken an own event, and lets senders wait for that. */
 export class ReplicaAcknowledgements {
-  readonly #servers = new LRUCache<string, Set<string>>({ max: MAX_EVENTS });
+  readonly #servers = boundedCache<string, Set<string>>(MAX_EVENTS);
   readonly #waiters = new Map<string, Set<Waiter>>();
 
   acknowledge(eventId: string, server: string): void {

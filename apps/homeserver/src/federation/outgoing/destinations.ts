@@ -1,10 +1,10 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { Random } from '../../observability/random.js';
 import { Database, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 interface Reachability {
   failures: number;
@@ -36,7 +36,7 @@ const rows = new RowInserter(
 /** Which servers answer, and until when those that do not are left alone. In memory; stored lazily. */
 @Injectable()
 export class Destinations implements OnApplicationBootstrap, OnApplicationShutdown {
-  readonly #known = new LRUCache<string, Reachability>({ max: MAX_DESTINATIONS });
+  readonly #known = boundedCache<string, Reachability>(MAX_DESTINATIONS);
   readonly #dirty = new Set<string>();
   readonly #listeners = new Set<(destination: string) => void>();
   #timer: NodeJS.Timeout | undefined;

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import {
   firstDiscoveryStep, readWellKnown, stepAfterWellKnown, targetsOfSrv, wellKnownErrorLifetime,
   type FederationTarget, type SrvRecord,
@@ -9,6 +8,7 @@ import { Random } from '../../observability/random.js';
 import { fetchWellKnown } from './well-known-fetch.js';
 import { HttpsTransport } from './https-transport.js';
 import { NameResolver } from './name-resolver.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 interface WellKnownEntry {
   /** Delegated server name; undefined when the file is missing or unusable. */
@@ -25,8 +25,8 @@ const SRV_LIFETIME_MS = 5 * 60_000;
 /** Finds where a server listens (server-server API, §Resolving server names). The steps are pure; this does their I/O. */
 @Injectable()
 export class ServerDiscovery {
-  readonly #wellKnown = new LRUCache<string, WellKnownEntry>({ max: MAX_ENTRIES });
-  readonly #srv = new LRUCache<string, { records: readonly SrvRecord[]; expires: number }>({ max: MAX_ENTRIES });
+  readonly #wellKnown = boundedCache<string, WellKnownEntry>(MAX_ENTRIES);
+  readonly #srv = boundedCache<string, { records: readonly SrvRecord[]; expires: number }>(MAX_ENTRIES);
   readonly #running = new Map<string, Promise<string | undefined>>();
 
   constructor(

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { acceptedInput, endorsementInput, signingKeyFromSeed, type HomeEntry, type HomeRecord, type SigningKey } from '#federation';
 import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
 import { Database, type Queryable } from '../../storage/database.js';
 import { HomeKeyStore } from './home-key.store.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Keys in memory; a KeyObject is a few hundred bytes. */
 const MAX_CACHED = 20_000;
@@ -14,7 +14,7 @@ const DEFAULT_PRIORITY = 10;
 /** The home keys of accounts at this server, and what this server signs so that an account can live here. */
 @Injectable()
 export class HomeKeys {
-  readonly #keys = new LRUCache<string, SigningKey>({ max: MAX_CACHED });
+  readonly #keys = boundedCache<string, SigningKey>(MAX_CACHED);
 
   constructor(
     private readonly store: HomeKeyStore,

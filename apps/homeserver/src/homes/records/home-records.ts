@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { canonicalJson, compareRecords, HomeRecordError, isEquivocation, readHomeRecord, verifyHomeRecord, type HomeRecord } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
@@ -8,6 +7,7 @@ import { Database, type Queryable } from '../../storage/database.js';
 import { AccountRecordStore, type KnownRecord } from './account-record.store.js';
 import { Endorsements } from './endorsements.js';
 import { InTurn } from './in-turn.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** A record takes one to two kilobytes. */
 const MAX_CACHED = 20_000;
@@ -18,12 +18,12 @@ export interface AcceptedRecord {
   readonly outcome: 'new' | 'same' | 'older';
 }
 
-type ChangeListener = (record: HomeRecord, previous: HomeRecord | undefined) => void;
+type ChangeListener = (record: HomeRecord, previous: HomeRecord | undefined) => Promise<void>;
 
 /** The highest home record of every account that this server has seen (protocol §2). Records prove themselves, so anybody may bring one. */
 @Injectable()
 export class HomeRecords {
-  readonly #known = new LRUCache<string, KnownRecord>({ max: MAX_CACHED });
+  readonly #known = boundedCache<string, KnownRecord>(MAX_CACHED);
   readonly #inTurn = new InTurn();
   readonly #listeners = new Set<ChangeListener>();
 
@@ -64,7 +64,7 @@ export class HomeRecords {
     this.#known.delete(record.user_id);
   }
 
-  /** Called after an account got a higher record; must not throw. */
+  /** Called after an account got a higher record; who brought it waits. It must not bring records of the account itself. */
   onChanged(listener: ChangeListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -98,7 +98,11 @@ export class HomeRecords {
 
   async #keep(next: KnownRecord, previous: HomeRecord | undefined): Promise<AcceptedRecord> {
     await this.#store(next);
-    for (const listener of this.#listeners) listener(next.record, previous);
+    for (const listener of this.#listeners) {
+      await listener(next.record, previous).catch((error: unknown) => {
+        this.log.error('a new home record could not be put to work', error, { userId: next.record.user_id });
+      });
+    }
     return { record: next.record, outcome: 'new' };
   }
 

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { serverNameOf } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
@@ -10,6 +9,7 @@ import { FederationClient } from '../../federation/federation-client.js';
 import { Clock } from '../../observability/clock.js';
 import { HomeRecords } from './home-records.js';
 import { recordPath } from './record-path.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 const TIMEOUT_MS = 5_000;
 /** A server that knows no records is not asked again about an account for so long. */
@@ -18,7 +18,7 @@ const MISSING_FOR_MS = 10 * 60_000;
 /** Which servers serve an account, from its home record. */
 @Injectable()
 export class RecordServers extends AccountServers {
-  readonly #missing = new LRUCache<string, number>({ max: 20_000 });
+  readonly #missing = boundedCache<string, number>(20_000);
 
   constructor(
     private readonly records: HomeRecords,

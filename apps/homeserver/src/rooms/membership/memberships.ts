@@ -1,13 +1,13 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { Bus } from '../../bus/bus.js';
 import { RoomRegistry } from '../room-registry.js';
 import { LocalMembershipsStore, type RoomMembership } from './local-memberships.store.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Who is where: the read side of memberships, exact after each commit. */
 @Injectable()
 export class Memberships implements OnModuleDestroy {
-  readonly #rooms = new LRUCache<string, Promise<ReadonlyMap<string, RoomMembership>>>({ max: 5_000 });
+  readonly #rooms = boundedCache<string, Promise<ReadonlyMap<string, RoomMembership>>>(5_000);
   readonly #unsubscribe: () => void;
 
   constructor(

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { stateKeyOf } from '#federation';
 import { statement, type Statement, type Transaction } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
 import { membershipOf } from '../state/room-state.js';
 import type { RoomCommit } from './room-commit.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 const insertRooms = new RowInserter(
   'rooms.insert',
@@ -47,8 +47,9 @@ const upsertMemberships = new RowInserter(
    pos = excluded.pos, sender = excluded.sender, stripped_state = excluded.stripped_state, forgotten = false`,
 );
 const insertMissing = new RowInserter(
-  'backward_extremities.insert', 'backward_extremities', ['room_nid', 'event_id', 'child_depth'],
-  'ON CONFLICT (room_nid, event_id) DO NOTHING',
+  'backward_extremities.insert', 'backward_extremities', ['room_nid', 'event_id', 'child_depth', 'child_pos'],
+  // It is before all events that name it.
+  'ON CONFLICT (room_nid, event_id) DO UPDATE SET child_pos = LEAST(backward_extremities.child_pos, excluded.child_pos)',
 );
 const insertPending = new RowInserter(
   'pending_redactions.insert', 'pending_redactions', ['room_nid', 'target_id', 'event_id'], 'ON CONFLICT DO NOTHING',
@@ -84,7 +85,7 @@ const deleteMissing = statement(
 /** The statements of a commit. Each method takes all commits of the batch, so that their number does not grow with it. */
 @Injectable()
 export class CommitStore {
-  readonly #keyNids = new LRUCache<string, number>({ max: 50_000 });
+  readonly #keyNids = boundedCache<string, number>(50_000);
   readonly #roomUpdates = new Map<number, Statement>();
 
   async rooms(tx: Transaction, commits: readonly RoomCommit[], ends: readonly number[]): Promise<void> {
@@ -233,7 +234,13 @@ export class CommitStore {
     const foundRooms: number[] = [];
     const found: string[] = [];
     for (const commit of commits) {
-      for (const { eventId, childDepth } of commit.missing) missing.set(`${commit.roomNid} ${eventId}`, [commit.roomNid, eventId, childDepth]);
+      for (const { eventId, child } of commit.missing) {
+        // What only a rejected or soft-failed event names, no timeline lacks.
+        if (child.pos === null) continue;
+        const key = `${commit.roomNid} ${eventId}`;
+        const before = missing.get(key);
+        if (!before || (before[3] as number) > child.pos) missing.set(key, [commit.roomNid, eventId, child.event.pdu.depth, child.pos]);
+      }
       for (const eventId of commit.found) {
         foundRooms.push(commit.roomNid);
         found.push(eventId);

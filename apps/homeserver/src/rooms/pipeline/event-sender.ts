@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { powerLevelsOf, type JsonObject } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
@@ -11,6 +10,7 @@ import { EventsStore } from '../timeline/events.store.js';
 import { buildLocalEvent, isSameState, type LocalEvent } from './build-event.js';
 import { EventSigners, type EventSigner } from './event-signers.js';
 import type { RoomDraft } from './room-draft.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** What a user of this server wants to send. */
 export interface SendRequest {
@@ -38,7 +38,7 @@ export interface SentEvent {
 /** The way of an event of a user of this server into a room. */
 @Injectable()
 export class EventSender {
-  readonly #byTxn = new LRUCache<string, Promise<SentEvent>>({ max: 20_000 });
+  readonly #byTxn = boundedCache<string, Promise<SentEvent>>(20_000);
 
   constructor(
     private readonly registry: RoomRegistry,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { signatureInput, verifySignature, verifySignatureAsync, type AuthContext, type RoomEvent, type RoomVersionRules } from '#federation';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /**
  * Signatures of home keys on events of portable rooms (protocol §3 rule 1). The auth rules ask for them synchronously and
@@ -9,7 +9,7 @@ import { signatureInput, verifySignature, verifySignatureAsync, type AuthContext
  */
 @Injectable()
 export class HomeSignatures {
-  readonly #known = new LRUCache<string, boolean>({ max: 50_000 });
+  readonly #known = boundedCache<string, boolean>(50_000);
 
   /** The context for `checkAuth` and `resolveState` in rooms of these rules. */
   context(rules: RoomVersionRules): AuthContext {

@@ -1,5 +1,4 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { canonicalJson, CanonicalJsonError, sha256, urlSafeUnpaddedBase64 } from '#federation';
 import { AccountOps } from '../../accounts/account-ops.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -8,6 +7,7 @@ import { Database } from '../../storage/database.js';
 import { CompiledFilter } from './compiled-filter.js';
 import { FiltersStore } from './filters.store.js';
 import { syncFilterSchema, type SyncFilter } from './sync-filter.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Bytes of a filter, and filters of one account. */
 const MAX_BYTES = 64 * 1024;
@@ -17,7 +17,7 @@ const MAX_FILTERS = 1_000;
 @Injectable()
 export class Filters implements OnModuleInit {
   /** By account and id, and by text. */
-  readonly #compiled = new LRUCache<string, CompiledFilter>({ max: 2_000 });
+  readonly #compiled = boundedCache<string, CompiledFilter>(2_000);
   readonly #all = new CompiledFilter({});
 
   constructor(

@@ -13,7 +13,8 @@ const MAX_USERS = 200_000;
 export class UserPositions {
   readonly #floor: number[];
   readonly #users = new LRUCache<string, number[]>({
-    max: MAX_USERS,
+    maxSize: MAX_USERS,
+    sizeCalculation: () => 1,
     dispose: (positions, _user, reason) => {
       if (reason !== 'evict') return;
       for (const [i, pos] of positions.entries()) this.#floor[i] = Math.max(this.#floor[i]!, pos);

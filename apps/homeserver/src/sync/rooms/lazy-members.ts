@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Member events that are remembered over all devices and rooms. */
 const MAX_ENTRIES = 200_000;
@@ -16,7 +16,7 @@ interface Sent {
  */
 @Injectable()
 export class LazyMembers {
-  readonly #sent = new LRUCache<string, Sent>({ max: MAX_ENTRIES });
+  readonly #sent = boundedCache<string, Sent>(MAX_ENTRIES);
 
   has(device: string, roomNid: number, nid: number, key: string, since: number): boolean {
     const sent = this.#sent.get(`${device} ${roomNid} ${key}`);

@@ -11,7 +11,8 @@ const MAX_ROOMS = 100_000;
 export class RoomPositions implements OnModuleDestroy {
   #floor: number;
   readonly #rooms = new LRUCache<string, number>({
-    max: MAX_ROOMS,
+    maxSize: MAX_ROOMS,
+    sizeCalculation: () => 1,
     dispose: (pos, _roomId, reason) => {
       if (reason === 'evict') this.#floor = Math.max(this.#floor, pos);
     },

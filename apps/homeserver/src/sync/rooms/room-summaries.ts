@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { Bus } from '../../bus/bus.js';
 import { RoomSummariesStore } from './room-summaries.store.js';
 import { SyncEvents } from './sync-events.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 const MAX_ROOMS = 20_000;
 const MAX_HEROES = 5;
@@ -23,7 +23,7 @@ interface Summary {
 /** Numbers of members, and who names a room without a name (Client-Server, `/sync`, RoomSummary). */
 @Injectable()
 export class RoomSummaries implements OnModuleDestroy {
-  readonly #summaries = new LRUCache<string, Summary>({ max: MAX_ROOMS });
+  readonly #summaries = boundedCache<string, Summary>(MAX_ROOMS);
   readonly #unsubscribe: () => void;
   #changes = 0;
 
@@ -48,6 +48,16 @@ export class RoomSummaries implements OnModuleDestroy {
 
   /** The summaries of these rooms as JSON text for this reader, with the member events of the heroes. */
   async of(rooms: readonly { roomId: string; roomNid: number }[], reader: string): Promise<Map<number, { json: string; heroes: Hero[] }>> {
+    const summaries = await this.#all(rooms);
+    return new Map([...summaries].map(([roomNid, summary]) => [roomNid, summaryFor(summary, reader)]));
+  }
+
+  /** Numbers of joined members. */
+  async joinedCounts(rooms: readonly { roomId: string; roomNid: number }[]): Promise<Map<number, number>> {
+    return new Map([...(await this.#all(rooms))].map(([roomNid, summary]) => [roomNid, summary.joined]));
+  }
+
+  async #all(rooms: readonly { roomId: string; roomNid: number }[]): Promise<Map<number, Summary>> {
     const summaries = new Map<number, Summary>();
     const missing: { roomId: string; roomNid: number }[] = [];
     for (const room of rooms) {
@@ -63,7 +73,7 @@ export class RoomSummaries implements OnModuleDestroy {
         if (changes === this.#changes) this.#summaries.set(roomId, read.get(roomNid)!);
       }
     }
-    return new Map([...summaries].map(([roomNid, summary]) => [roomNid, summaryFor(summary, reader)]));
+    return summaries;
   }
 
   async #read(roomNids: readonly number[]): Promise<Map<number, Summary>> {

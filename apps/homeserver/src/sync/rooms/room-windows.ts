@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { stateKeyOf } from '#federation';
 import { advance, type StateDelta, type TimelineRow } from './room-log.js';
 import { RoomLogStore, type SqlFilter } from './room-log.store.js';
 import { RoomWindow } from './room-window.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Rooms whose end is in memory. */
 const MAX_WINDOWS = 5_000;
@@ -26,7 +26,7 @@ const VISIBILITY_KEY = stateKeyOf('m.room.history_visibility', '');
  */
 @Injectable()
 export class RoomWindows {
-  readonly #windows = new LRUCache<number, RoomWindow>({ max: MAX_WINDOWS });
+  readonly #windows = boundedCache<number, RoomWindow>(MAX_WINDOWS);
   /** Windows that are being brought up to date. */
   readonly #refreshing = new Map<number, Promise<void>>();
 
