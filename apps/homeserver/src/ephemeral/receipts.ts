@@ -17,6 +17,9 @@ import { mayBeInThread } from './thread-of-event.js';
 
 export type ReceiptType = Receipt['type'];
 
+/** Hears that a receipt of an account on this server has changed. */
+export type OwnReceiptListener = (userId: string, roomNid: number) => void;
+
 interface Submission extends Receipt {
   /** Accounts on this server to wake. */
   readonly audience: readonly string[];
@@ -28,6 +31,7 @@ interface Submission extends Receipt {
 @Injectable()
 export class Receipts implements OnModuleInit {
   readonly #writer: StreamWriter<Submission>;
+  readonly #listeners = new Set<OwnReceiptListener>();
 
   constructor(
     db: Database,
@@ -60,6 +64,12 @@ export class Receipts implements OnModuleInit {
     });
   }
 
+  /** Called after the commit. */
+  onOwnChanged(listener: OwnReceiptListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   /**
    * Sets a receipt of an account on this server. One that is behind the present one changes nothing.
    *
@@ -76,8 +86,14 @@ export class Receipts implements OnModuleInit {
     if (isBehind(place, places.present)) return;
     const ts = this.clock.now();
     const audience = type === 'm.read' ? await this.audience.local(roomId) : [userId];
-    await this.#writer.submit({ roomNid, roomId, userId, type, threadId, eventId, ts, audience, isOwn: true });
+    await this.#submit({ roomNid, roomId, userId, type, threadId, eventId, ts, audience, isOwn: true });
     if (type === 'm.read') await this.#tellServers(roomId, userId, eventId, threadId, ts);
+  }
+
+  async #submit(submission: Submission): Promise<void> {
+    await this.#writer.submit(submission);
+    if (!this.accounts.has(submission.userId)) return;
+    for (const listener of this.#listeners) listener(submission.userId, submission.roomNid);
   }
 
   async #tellServers(roomId: string, userId: string, eventId: string, threadId: string, ts: number): Promise<void> {
@@ -92,7 +108,7 @@ export class Receipts implements OnModuleInit {
       const { present, next } = await this.#places(roomNid, roomId, userId, 'm.read', threadId, eventId);
       if (isBehind(next, present)) return;
       const audience = await this.audience.local(roomId);
-      await this.#writer.submit({ roomNid, roomId, userId, type: 'm.read', threadId, eventId, ts, audience, isOwn: false });
+      await this.#submit({ roomNid, roomId, userId, type: 'm.read', threadId, eventId, ts, audience, isOwn: false });
     }));
   }
 
@@ -105,7 +121,7 @@ export class Receipts implements OnModuleInit {
     const { present, next } = await this.#places(roomNid, roomId, userId, type, threadId, eventId);
     if (isBehind(next, present)) return;
     const audience = type === 'm.read' ? await this.audience.local(roomId) : [userId];
-    await this.#writer.submit({ roomNid, roomId, userId, type, threadId, eventId, ts, audience, isOwn: false });
+    await this.#submit({ roomNid, roomId, userId, type, threadId, eventId, ts, audience, isOwn: false });
   }
 
   /** Where the present receipt and the new one point; undefined for events that are not here. */

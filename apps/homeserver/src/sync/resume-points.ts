@@ -2,15 +2,21 @@ import { Injectable } from '@nestjs/common';
 import type { SyncCursor } from './sync-token.js';
 
 /** Keeps where clients that came from another home go on (protocol §5, exact resume). */
-export abstract class ResumePoints {
-  /** The stored point, or undefined when this account has none of this name. */
-  abstract load(userId: string, resumeId: string): Promise<SyncCursor | undefined>;
+export interface ResumePointSource {
+  /** The stored point, or undefined when the account has none of this name. */
+  load(userId: string, resumeId: string): Promise<SyncCursor | undefined>;
 }
 
-/** The resume points of a server on which nobody resumes. */
+/** Where `/sync` finds resume points. The folder of homes, which makes them, lies above and registers when the server starts. */
 @Injectable()
-export class NoResumePoints extends ResumePoints {
-  override load(): Promise<undefined> {
-    return Promise.resolve(undefined);
+export class ResumePoints {
+  #source: ResumePointSource | null = null;
+
+  use(source: ResumePointSource): void {
+    this.#source = source;
+  }
+
+  async load(userId: string, resumeId: string): Promise<SyncCursor | undefined> {
+    return this.#source?.load(userId, resumeId);
   }
 }

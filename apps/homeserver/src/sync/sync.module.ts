@@ -2,13 +2,10 @@ import { Module } from '@nestjs/common';
 import { AccountDataModule } from '../account-data/account-data.module.js';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
-import { DeviceListReader } from '../device-keys/device-lists/device-list-reader.js';
-import { OneTimeKeys } from '../device-keys/one-time-keys/one-time-keys.js';
-import { ToDeviceInbox } from '../device-keys/to-device/to-device-inbox.js';
 import { EphemeralModule } from '../ephemeral/ephemeral.module.js';
+import { PushModule } from '../push/push.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
-import { AccountVector, EmptyAccountVector } from './account-vector.js';
-import { DeviceListChanges } from './engine/device-list-changes.js';
+import { AccountVector } from './account-vector.js';
 import { RoomExtrasReader } from './engine/room-extras.js';
 import { RoomPlanner } from './engine/room-planner.js';
 import { RoomSectionsWriter } from './engine/room-sections.js';
@@ -17,8 +14,7 @@ import { SyncEngine } from './engine/sync-engine.js';
 import { Filters } from './filter/filters.js';
 import { FiltersStore } from './filter/filters.store.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
-import { NoUnread } from './no-sources.js';
-import { NoResumePoints, ResumePoints } from './resume-points.js';
+import { ResumePoints } from './resume-points.js';
 import { LazyMembers } from './rooms/lazy-members.js';
 import { ReaderHistories } from './rooms/reader-histories.js';
 import { RoomLogStore } from './rooms/room-log.store.js';
@@ -30,24 +26,21 @@ import { RoomWindows } from './rooms/room-windows.js';
 import { SyncEvents } from './rooms/sync-events.js';
 import { SyncEventsStore } from './rooms/sync-events.store.js';
 import { TimelineCollector } from './rooms/timeline-collector.js';
-import { DeviceListSource, KeyCountSource, ToDeviceSource, UnreadSource } from './sources.js';
 import { SyncService } from './sync.service.js';
+import { NotificationContexts } from './unread/notification-contexts.js';
+import { UnreadCounter } from './unread/unread-counter.js';
+import { UnreadStore } from './unread/unread.store.js';
 
 /** `/sync` in all its forms, and who waits for it. */
 @Module({
-  imports: [AccountsModule, AccountDataModule, DeviceKeysModule, RoomsModule, EphemeralModule],
+  imports: [AccountsModule, AccountDataModule, DeviceKeysModule, RoomsModule, EphemeralModule, PushModule],
   providers: [
     SyncNotifier, FiltersStore, Filters,
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
-    RoomPlanner, RoomStates, RoomExtrasReader, RoomSectionsWriter, DeviceListChanges, SyncEngine, SyncService,
-    { provide: ToDeviceSource, useExisting: ToDeviceInbox },
-    { provide: DeviceListSource, useExisting: DeviceListReader },
-    { provide: KeyCountSource, useExisting: OneTimeKeys },
-    { provide: UnreadSource, useClass: NoUnread },
-    { provide: ResumePoints, useClass: NoResumePoints },
-    { provide: AccountVector, useClass: EmptyAccountVector },
+    RoomPlanner, RoomStates, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService,
+    UnreadStore, NotificationContexts, UnreadCounter, ResumePoints, AccountVector,
   ],
-  exports: [SyncNotifier, Filters, SyncService, SyncEvents, RoomWindows],
+  exports: [ResumePoints, AccountVector, SyncNotifier, Filters, SyncService, SyncEvents, RoomWindows],
 })
 export class SyncModule {}

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Requester } from '../accounts/requester.js';
+import { ToDeviceInbox } from '../device-keys/to-device/to-device-inbox.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
 import { SyncEngine } from './engine/sync-engine.js';
@@ -7,7 +8,6 @@ import type { SyncRequest } from './engine/sync-request.js';
 import { Filters } from './filter/filters.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
 import { ResumePoints } from './resume-points.js';
-import { ToDeviceSource } from './sources.js';
 import { parseSyncToken, type SyncCursor } from './sync-token.js';
 
 /** Longest wait of one request. */
@@ -33,7 +33,7 @@ export class SyncService {
     private readonly notifier: SyncNotifier,
     private readonly filters: Filters,
     private readonly resumePoints: ResumePoints,
-    private readonly toDevice: ToDeviceSource,
+    private readonly toDevice: ToDeviceInbox,
     private readonly clock: Clock,
   ) {}
 

@@ -2,13 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { stateKeyOf } from '#federation';
 import { Clock } from '../../observability/clock.js';
 import { LazyMembers } from '../rooms/lazy-members.js';
-import type { StateDelta } from '../rooms/room-log.js';
 import { RoomWindows } from '../rooms/room-windows.js';
 import type { SyncEvent } from '../rooms/sync-event.js';
 import { SyncEvents } from '../rooms/sync-events.js';
 import { TimelineCollector, type CollectedTimeline, type TimelineWish } from '../rooms/timeline-collector.js';
-import { type UnreadCounts, UnreadSource } from '../sources.js';
 import { formatSyncToken, type SyncPositions } from '../sync-token.js';
+import { UnreadCounter } from '../unread/unread-counter.js';
+import type { UnreadCounts } from '../unread/unread-tally.js';
 import { type EventContext, writeEvent } from './event-writer.js';
 import { type RoomExtras, RoomExtrasReader } from './room-extras.js';
 import type { AnswerPlan, RoomPlan } from './room-plan.js';
@@ -19,8 +19,6 @@ import type { AnswerMoment, SyncRequest } from './sync-request.js';
 export interface RoomSections {
   readonly join: ReadonlyMap<string, string>;
   readonly leave: ReadonlyMap<string, string>;
-  /** Changes of state of the rooms, by numeric room id. */
-  readonly deltas: ReadonlyMap<number, readonly StateDelta[]>;
 }
 
 const NONE: SelectedState = { nids: [], deltas: [], summary: null };
@@ -36,7 +34,7 @@ export class RoomSectionsWriter {
     private readonly extras: RoomExtrasReader,
     private readonly events: SyncEvents,
     private readonly lazyMembers: LazyMembers,
-    private readonly unread: UnreadSource,
+    private readonly unread: UnreadCounter,
     private readonly clock: Clock,
   ) {}
 
@@ -75,7 +73,7 @@ export class RoomSectionsWriter {
       const core = `"timeline":{"events":[],"limited":false,"prev_batch":"${to}"},"${stateName(request)}":{"events":[]}`;
       join.set(roomId, joinedText(core, NONE, extra, unread.get(roomId)));
     }
-    return { join, leave, deltas: new Map([...states].map(([roomNid, state]) => [roomNid, state.deltas])) };
+    return { join, leave };
   }
 
   async #roomsWithTimelines(request: SyncRequest, plan: AnswerPlan, ignored: ReadonlySet<string>): Promise<RoomWithTimeline[]> {
@@ -110,7 +108,7 @@ export class RoomSectionsWriter {
   #unread(request: SyncRequest, plan: AnswerPlan, shown: readonly RoomWithTimeline[], extras: ReadonlyMap<string, RoomExtras>): Promise<Map<string, UnreadCounts>> {
     const ids = new Set(shown.map(({ plan: room }) => room.room.roomId));
     const rooms = plan.joined.filter((room) => ids.has(room.roomId) || extras.has(room.roomId));
-    return rooms.length === 0 ? Promise.resolve(new Map()) : this.unread.counts(request.userId, rooms, request.filter.threadCounts);
+    return rooms.length === 0 ? Promise.resolve(new Map()) : this.unread.counts(request.userId, rooms, plan.to, request.filter.threadCounts);
   }
 
   /** State events to send, and those that the timeline's state events replaced. */

@@ -2,15 +2,16 @@ import { Injectable } from '@nestjs/common';
 import { strippedStateJson } from '#federation';
 import { AccountData } from '../../account-data/account-data.js';
 import { streamNames } from '../../bus/bus.js';
+import { DeviceListReader } from '../../device-keys/device-lists/device-list-reader.js';
+import { OneTimeKeys } from '../../device-keys/one-time-keys/one-time-keys.js';
+import { ToDeviceInbox } from '../../device-keys/to-device/to-device-inbox.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
 import { AccountVector } from '../account-vector.js';
 import { SyncNotifier } from '../notify/sync-notifier.js';
 import { RoomRowsStore } from '../rooms/room-rows.store.js';
 import { SyncEvents } from '../rooms/sync-events.js';
-import { KeyCountSource, ToDeviceSource } from '../sources.js';
 import { formatSyncToken, type SyncPositions } from '../sync-token.js';
-import { DeviceListChanges } from './device-list-changes.js';
 import { textsOf } from './room-extras.js';
 import type { AnswerPlan } from './room-plan.js';
 import { RoomPlanner } from './room-planner.js';
@@ -28,9 +29,9 @@ export class SyncEngine {
     private readonly rows: RoomRowsStore,
     private readonly events: SyncEvents,
     private readonly accountData: AccountData,
-    private readonly toDevice: ToDeviceSource,
-    private readonly deviceLists: DeviceListChanges,
-    private readonly keyCounts: KeyCountSource,
+    private readonly toDevice: ToDeviceInbox,
+    private readonly deviceLists: DeviceListReader,
+    private readonly keyCounts: OneTimeKeys,
     private readonly vector: AccountVector,
   ) {}
 
@@ -47,15 +48,13 @@ export class SyncEngine {
     const [rooms, invites, other] = await Promise.all([
       this.sections.write(request, plan, moment, ignored),
       this.#invites(request, plan),
-      this.#otherParts(request, moment),
+      this.#otherParts(request, moment, to),
     ]);
-    const lists = await this.deviceLists.of(request, plan, rooms.deltas, moment);
-    if (lists) other.parts.push(`"device_lists":${JSON.stringify(lists)}`);
     const next: SyncPositions = { ...moment.next, events: to, to_device: other.toDevicePos };
     const roomsText = roomsMember(rooms, invites);
     const parts = roomsText === null ? other.parts : [roomsText, ...other.parts];
     if (request.frontier) parts.push(...(await this.#frontier(userId, plan, rooms)));
-    const isEmpty = roomsText === null && lists === null && other.isEmpty;
+    const isEmpty = roomsText === null && other.isEmpty;
     return { text: `{${[`"next_batch":"${formatSyncToken(next)}"`, ...parts].join(',')}}`, next, isEmpty };
   }
 
@@ -88,13 +87,14 @@ export class SyncEngine {
   }
 
   /** What has nothing to do with rooms. */
-  async #otherParts(request: SyncRequest, moment: AnswerMoment): Promise<{ parts: string[]; isEmpty: boolean; toDevicePos: number }> {
-    const [accountData, toDevice, counts] = await Promise.all([
+  async #otherParts(request: SyncRequest, moment: AnswerMoment, to: number): Promise<{ parts: string[]; isEmpty: boolean; toDevicePos: number }> {
+    const [accountData, toDevice, lists, counts] = await Promise.all([
       this.#accountData(request, moment),
       this.#toDevice(request, moment),
+      this.#deviceLists(request, moment, to),
       this.#keyCounts(request),
     ]);
-    const parts = [accountData, toDevice.text].filter((part) => part !== null);
+    const parts = [accountData, toDevice.text, lists].filter((part) => part !== null);
     return { parts: [...parts, ...counts], isEmpty: parts.length === 0, toDevicePos: toDevice.pos };
   }
 
@@ -109,6 +109,13 @@ export class SyncEngine {
     if (deviceId === null || !ahead.has('to_device')) return { text: null, pos: next.to_device };
     const { events, pos } = await this.toDevice.messages(userId, deviceId, since?.positions.to_device ?? 0, next.to_device);
     return { text: events.length === 0 ? null : `"to_device":{"events":[${events.join(',')}]}`, pos };
+  }
+
+  async #deviceLists({ userId, since }: SyncRequest, { next, ahead }: AnswerMoment, to: number): Promise<string | null> {
+    // A client that knows nothing asks for the keys of everybody whom it meets.
+    if (since === null || !(ahead.has('device_lists') || ahead.has('events'))) return null;
+    const { changed, left } = await this.deviceLists.since(userId, since.positions, { events: to, device_lists: next.device_lists });
+    return changed.length + left.length === 0 ? null : `"device_lists":${JSON.stringify({ changed, left })}`;
   }
 
   async #keyCounts({ userId, deviceId }: SyncRequest): Promise<string[]> {

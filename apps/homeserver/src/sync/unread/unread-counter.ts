@@ -1,0 +1,151 @@
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { stateKeyOf } from '#federation';
+import { AccountData } from '../../account-data/account-data.js';
+import { Receipts } from '../../ephemeral/receipts.js';
+import { type CompiledPushRules, notificationFor } from '../../push/compile-push-rules.js';
+import { PushRuleCache } from '../../push/push-rule-cache.js';
+import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
+import type { TimelineRow } from '../rooms/room-log.js';
+import { RoomWindows } from '../rooms/room-windows.js';
+import { SyncEvents } from '../rooms/sync-events.js';
+import { type ContextOfSender, NotificationContexts } from './notification-contexts.js';
+import { threadOf, type UnreadCounts, UnreadTally } from './unread-tally.js';
+import { UnreadStore } from './unread.store.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
+
+/** Rooms of readers whose counts are kept. */
+const MAX_TALLIES = 200_000;
+/** Events of a room that are looked at: counts end there, as in clients' "99+". */
+const MAX_EVENTS = 200;
+
+interface Entry {
+  readonly tally: UnreadTally;
+  /** Everything up to here is counted. */
+  pos: number;
+  /** What the counts depend on besides events; others make them void. */
+  readonly rules: CompiledPushRules;
+  readonly ignored: ReadonlySet<string>;
+}
+
+type Room = Pick<RoomMembership, 'roomId' | 'roomNid'>;
+
+/**
+ * Counts unread events when somebody asks (Client-Server, "Receiving notifications"), and goes on from there the next
+ * time, so that a waiting client costs one look at each new event.
+ */
+@Injectable()
+export class UnreadCounter implements OnModuleDestroy {
+  readonly #entries = boundedCache<string, Entry>(MAX_TALLIES);
+  readonly #unsubscribe: () => void;
+  /** Counts changes of receipts: what was read before one must not be kept after it. */
+  #receipts = 0;
+
+  constructor(
+    private readonly store: UnreadStore,
+    private readonly windows: RoomWindows,
+    private readonly events: SyncEvents,
+    private readonly rules: PushRuleCache,
+    private readonly accountData: AccountData,
+    private readonly contexts: NotificationContexts,
+    receipts: Receipts,
+  ) {
+    this.#unsubscribe = receipts.onOwnChanged((userId, roomNid) => {
+      this.#receipts++;
+      this.#entries.delete(`${roomNid} ${userId}`);
+    });
+  }
+
+  onModuleDestroy(): void {
+    this.#unsubscribe();
+  }
+
+  /**
+   * Unread counts as of a position, by room id.
+   *
+   * @param perThread whether threads are counted apart
+   */
+  async counts(userId: string, rooms: readonly Room[], to: number, perThread: boolean): Promise<Map<string, UnreadCounts>> {
+    const [rules, ignored] = await Promise.all([this.rules.of(userId), this.accountData.ignored(userId)]);
+    const held = new Map<number, Entry>();
+    for (const { roomNid } of rooms) {
+      const entry = this.#entries.get(`${roomNid} ${userId}`);
+      if (entry && entry.rules === rules && entry.ignored === ignored && entry.pos <= to) held.set(roomNid, entry);
+    }
+    await this.windows.refresh(rooms.map((room) => room.roomNid), to);
+    let rows = await this.#rows(rooms.filter(({ roomNid }) => held.has(roomNid)), (nid) => held.get(nid)!.pos, to);
+    for (const roomNid of await this.#undone(rows)) held.delete(roomNid);
+    const receipts = this.#receipts;
+    const cold = rooms.filter(({ roomNid }) => !held.has(roomNid));
+    const fresh = await this.#fresh(userId, cold, rules, ignored, to);
+    rows = new Map([...rows, ...(await this.#rows(cold, (nid) => fresh.get(nid)!.pos, to))]);
+    const entries = new Map([...held, ...fresh]);
+    await this.#count(userId, rooms, rows, entries, to);
+    const counts = new Map<string, UnreadCounts>();
+    for (const { roomId, roomNid } of rooms) {
+      const entry = entries.get(roomNid)!;
+      if (receipts === this.#receipts) this.#entries.set(`${roomNid} ${userId}`, entry);
+      counts.set(roomId, entry.tally.counts(perThread));
+    }
+    return counts;
+  }
+
+  /** Entries without events, from the reader's receipts and its join. */
+  async #fresh(userId: string, rooms: readonly Room[], rules: CompiledPushRules, ignored: ReadonlySet<string>, to: number): Promise<Map<number, Entry>> {
+    if (rooms.length === 0) return new Map();
+    const nids = rooms.map((room) => room.roomNid);
+    const [read, memberships] = await Promise.all([this.store.readUpTo(nids, userId), this.windows.memberHistory(nids, userId)]);
+    const events = await this.events.load([...memberships.values()].flatMap((deltas) => deltas.flatMap(({ nid }) => nid ?? [])));
+    return new Map(nids.map((nid) => {
+      let joinedAt = 0;
+      let wasJoined = false;
+      for (const delta of memberships.get(nid) ?? []) {
+        const isJoined = delta.nid !== null && events.get(delta.nid)?.membership === 'join';
+        if (isJoined && !wasJoined && delta.pos <= to) joinedAt = delta.pos;
+        wasJoined = isJoined;
+      }
+      const tally = new UnreadTally(read.get(nid)!, joinedAt);
+      return [nid, { tally, pos: tally.start, rules, ignored }];
+    }));
+  }
+
+  #rows(rooms: readonly Room[], after: (roomNid: number) => number, to: number): Promise<Map<number, TimelineRow[]>> {
+    if (rooms.length === 0) return Promise.resolve(new Map());
+    return this.windows.rows(rooms.map(({ roomNid }) => ({ roomNid, after: after(roomNid), to })), MAX_EVENTS);
+  }
+
+  /** Rooms in which something was redacted, which may have been counted. */
+  async #undone(rows: ReadonlyMap<number, readonly TimelineRow[]>): Promise<number[]> {
+    const events = await this.events.load(nidsOf(rows));
+    return [...rows].filter(([, list]) => list.some(({ nid }) => events.get(nid)?.type === 'm.room.redaction')).map(([nid]) => nid);
+  }
+
+  async #count(
+    userId: string, rooms: readonly Room[], rows: ReadonlyMap<number, readonly TimelineRow[]>, entries: ReadonlyMap<number, Entry>, to: number,
+  ): Promise<void> {
+    const events = await this.events.load(nidsOf(rows));
+    const busy = rooms.filter(({ roomNid }) => rows.get(roomNid)?.some(({ nid }) => events.get(nid)?.sender !== userId));
+    const contexts = await this.contexts.of(userId, busy, to);
+    for (const { roomId, roomNid } of rooms) {
+      const entry = entries.get(roomNid)!;
+      const context = contexts.get(roomNid);
+      for (const { nid, pos } of context ? (rows.get(roomNid) ?? []) : []) {
+        // Another request may have counted it meanwhile.
+        if (pos <= entry.pos) continue;
+        const event = events.get(nid);
+        if (!event || event.redactedBy !== null || entry.ignored.has(event.sender)) continue;
+        const thread = threadOf(event.content);
+        if (!entry.tally.isUnread(thread, pos)) continue;
+        const notification = notificationFor(entry.rules, {
+          type: event.type, sender: event.sender, room_id: roomId, content: event.content,
+          ...(event.stateKey === null ? {} : { state_key: event.stateKey }),
+        }, (context as ContextOfSender)(event.sender));
+        if (notification) entry.tally.add(thread, notification.highlight);
+      }
+      entry.pos = Math.max(entry.pos, to);
+    }
+  }
+}
+
+function nidsOf(rows: ReadonlyMap<number, readonly TimelineRow[]>): number[] {
+  return [...rows.values()].flatMap((list) => list.map((row) => row.nid));
+}

@@ -1,0 +1,24 @@
+import { Injectable } from '@nestjs/common';
+import { Database, statement } from '../../storage/database.js';
+
+const readUpTo = statement(
+  'unread.read_up_to',
+  `SELECT c.room_nid, c.thread_id, max(e.pos) AS pos FROM receipts c JOIN events e ON e.event_id = c.event_id AND e.room_nid = c.room_nid
+   WHERE c.room_nid = ANY($1) AND c.user_id = $2 AND e.pos IS NOT NULL GROUP BY c.room_nid, c.thread_id`,
+);
+
+/** How far a user has read a room: thread (empty: all of the room) → position. */
+export type ReadPositions = ReadonlyMap<string, number>;
+
+@Injectable()
+export class UnreadStore {
+  constructor(private readonly db: Database) {}
+
+  /** Where the user's receipts, public and private, point to in each room. */
+  async readUpTo(roomNids: readonly number[], userId: string): Promise<Map<number, ReadPositions>> {
+    const found = new Map<number, Map<string, number>>(roomNids.map((nid) => [nid, new Map()]));
+    const rows = await this.db.query<{ room_nid: number; thread_id: string; pos: number }>(readUpTo, [roomNids, userId]);
+    for (const row of rows) found.get(row.room_nid)!.set(row.thread_id, row.pos);
+    return found;
+  }
+}
