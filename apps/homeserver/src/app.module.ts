@@ -10,10 +10,11 @@ import { RecordsModule } from './homes/records/records.module.js';
 import { HttpModule } from './http/http.module.js';
 import { RoomsModule } from './rooms/rooms.module.js';
 import { TemporaryIdentityModule } from './temporary-identity.module.js';
+import { WebModule } from './web/web.module.js';
 
 /** All parts of the server, on top of the core (core.module.ts). Each folder's module is one line here. */
 @Module({
-  imports: [TemporaryIdentityModule, HttpModule, RoomsModule, RoomsApiModule, SyncApiModule, FederationApiModule, RecordsModule, AccountsApiModule, AccountStorageApiModule, AdminApiModule],
+  imports: [TemporaryIdentityModule, HttpModule, RoomsModule, RoomsApiModule, SyncApiModule, FederationApiModule, RecordsModule, AccountsApiModule, AccountStorageApiModule, AdminApiModule, WebModule],
   controllers: [HealthController],
 })
 export class AppModule {}

@@ -1,0 +1,23 @@
+import { copyButtons } from './copy-buttons.js';
+import { element } from './element.js';
+import { pageTexts, type WelcomeTexts } from './page-texts.js';
+
+const texts = pageTexts<WelcomeTexts>();
+copyButtons(texts.copied);
+await showHealth();
+
+/** That the page is here says that the server answers; its database may not. */
+async function showHealth(): Promise<void> {
+  const status = element('status', HTMLElement);
+  let trouble: string | null;
+  try {
+    const answer = await fetch('/health', { cache: 'no-store' });
+    trouble = answer.ok ? null : texts.troubled;
+  } catch {
+    trouble = texts.unreachable;
+  }
+  if (trouble === null) return;
+  status.dataset['state'] = 'troubled';
+  status.textContent = trouble;
+}
+
