@@ -5,7 +5,6 @@ import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
 import { EphemeralModule } from '../ephemeral/ephemeral.module.js';
 import { PushModule } from '../push/push.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
-import { AccountVector } from './account-vector.js';
 import { RoomExtrasReader } from './engine/room-extras.js';
 import { RoomPlanner } from './engine/room-planner.js';
 import { RoomSectionsWriter } from './engine/room-sections.js';
@@ -14,7 +13,6 @@ import { SyncEngine } from './engine/sync-engine.js';
 import { Filters } from './filter/filters.js';
 import { FiltersStore } from './filter/filters.store.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
-import { ResumePoints } from './resume-points.js';
 import { LazyMembers } from './rooms/lazy-members.js';
 import { ReaderHistories } from './rooms/reader-histories.js';
 import { RoomLogStore } from './rooms/room-log.store.js';
@@ -39,8 +37,8 @@ import { UnreadStore } from './unread/unread.store.js';
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
     RoomPlanner, RoomStates, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService,
-    UnreadStore, NotificationContexts, UnreadCounter, ResumePoints, AccountVector,
+    UnreadStore, NotificationContexts, UnreadCounter,
   ],
-  exports: [ResumePoints, AccountVector, SyncNotifier, Filters, SyncService, SyncEvents, RoomWindows],
+  exports: [SyncNotifier, Filters, SyncService, SyncEvents, RoomWindows],
 })
 export class SyncModule {}

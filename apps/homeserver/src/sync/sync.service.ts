@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { Requester } from '../accounts/requester.js';
 import { ToDeviceInbox } from '../device-keys/to-device/to-device-inbox.js';
 import { MatrixError } from '../errors/matrix-error.js';
@@ -32,9 +32,9 @@ export class SyncService {
     private readonly engine: SyncEngine,
     private readonly notifier: SyncNotifier,
     private readonly filters: Filters,
-    private readonly resumePoints: ResumePoints,
     private readonly toDevice: ToDeviceInbox,
     private readonly clock: Clock,
+    @Optional() @Inject(ResumePoints) private readonly resumePoints: ResumePoints | null,
   ) {}
 
   /**
@@ -84,7 +84,7 @@ export class SyncService {
     if (since === undefined || since === '') return null;
     const token = parseSyncToken(since);
     if ('positions' in token) return token;
-    const cursor = await this.resumePoints.load(userId, token.resumeId);
+    const cursor = await this.resumePoints?.load(userId, token.resumeId);
     if (!cursor) throw new MatrixError(400, 'M_UNKNOWN_POS', 'This resume point is unknown or has expired');
     return cursor;
   }

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { strippedStateJson } from '#federation';
 import { AccountData } from '../../account-data/account-data.js';
 import { streamNames } from '../../bus/bus.js';
@@ -32,7 +32,7 @@ export class SyncEngine {
     private readonly toDevice: ToDeviceInbox,
     private readonly deviceLists: DeviceListReader,
     private readonly keyCounts: OneTimeKeys,
-    private readonly vector: AccountVector,
+    @Optional() @Inject(AccountVector) private readonly vector: AccountVector | null,
   ) {}
 
   async answer(request: SyncRequest): Promise<SyncAnswer> {
@@ -126,7 +126,7 @@ export class SyncEngine {
 
   async #frontier(userId: string, plan: AnswerPlan, rooms: RoomSections): Promise<string[]> {
     const nids = plan.joined.filter((room) => rooms.join.has(room.roomId)).map((room) => room.roomNid);
-    const [frontiers, vector] = await Promise.all([this.rows.frontiers(nids, plan.to), this.vector.of(userId)]);
+    const [frontiers, vector] = await Promise.all([this.rows.frontiers(nids, plan.to), this.vector?.of(userId) ?? {}]);
     return [
       `"io.partyline.frontier":${JSON.stringify(Object.fromEntries(frontiers))}`,
       `"io.partyline.account":${JSON.stringify(vector)}`,
