@@ -15,5 +15,5 @@ export const silentLogger: Logger = {
 
 /** Some parts of the SDK do not use the client's logger but one of the module. */
 export function silenceSdk(): void {
-  Object.assign(logger, { trace: nothing, debug: nothing, log: nothing, info: nothing, warn: nothing, error: nothing });
+  Object.assign(logger, { trace: nothing, debug: nothing, log: nothing, info: nothing, warn: nothing, error: nothing, getChild: () => silentLogger });
 }
