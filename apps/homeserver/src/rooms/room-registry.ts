@@ -133,11 +133,11 @@ export class RoomRegistry {
     return extremities;
   }
 
-  /** The state after a stored event. May be a snapshot that is not stored: see `RoomDraft.snapshotOf`. */
+  /** The state after a stored event. It may be one that is not stored: see `RoomDraft.snapshotOf`. */
   async stateAfter(stored: StoredEvent): Promise<Snapshot> {
     const before = await this.snapshots.load(stored.stateNid);
     if (stored.stateKey === null || stored.status === EventStatus.rejected) return before;
-    return before.extend(new Map([[stateKeyOf(stored.type, stored.stateKey), stored.nid]]), Number.NaN).snapshot;
+    return before.with(stateKeyOf(stored.type, stored.stateKey), stored.nid);
   }
 
   #build(

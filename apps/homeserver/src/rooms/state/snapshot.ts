@@ -24,9 +24,14 @@ export class Snapshot {
 
   static readonly empty = new Snapshot([]);
 
-  /** Numeric id, null for the empty state. */
+  /** Numeric id, null for the empty state; NaN for one that is not stored (`with`). */
   get nid(): number | null {
     return this.layers.at(-1)?.nid ?? null;
+  }
+
+  /** Whether equal ids mean equal states. */
+  get isStored(): boolean {
+    return Number.isSafeInteger(this.nid);
   }
 
   get(key: string): number | undefined {
@@ -72,6 +77,11 @@ export class Snapshot {
       snapshot: new Snapshot([...layers, layer]),
       row: { nid, entries, parentNid, layers: layers.length + 1 },
     };
+  }
+
+  /** This state with one event more, to be read only: it has no id and cannot be built upon. */
+  with(key: string, eventNid: number): Snapshot {
+    return new Snapshot([...this.layers, { nid: Number.NaN, entries: new Map([[key, eventNid]]) }]);
   }
 
   /** What turns this state into the other. */

@@ -84,8 +84,10 @@ function distinct(snapshots: readonly Snapshot[]): Map<string, number>[] {
   const states: Map<string, number>[] = [];
   const nids = new Set<number>();
   for (const snapshot of snapshots) {
-    if (snapshot.nid !== null && nids.has(snapshot.nid)) continue;
-    if (snapshot.nid !== null) nids.add(snapshot.nid);
+    if (snapshot.isStored) {
+      if (nids.has(snapshot.nid!)) continue;
+      nids.add(snapshot.nid!);
+    }
     const state = snapshot.toMap();
     if (!states.some((other) => isSame(other, state))) states.push(state);
   }
