@@ -13,6 +13,7 @@ import { AccountStore } from './account.store.js';
 export class AccountDirectory implements OnModuleInit {
   readonly #userIds = new Set<string>();
   readonly #added = new Set<(userId: string) => void>();
+  readonly #removed = new Set<(userId: string) => void>();
 
   constructor(
     private readonly store: AccountStore,
@@ -55,16 +56,23 @@ export class AccountDirectory implements OnModuleInit {
     for (const listener of this.#added) listener(account.userId);
   }
 
-  /** Forgets an account whose record no longer names this server. Its devices and tokens must be gone (`Devices.delete`). */
+  /** Forgets an account whose record no longer names this server. Its tokens must be gone. */
   async remove(userId: string): Promise<void> {
     await this.store.delete(this.db, userId);
     this.#userIds.delete(userId);
+    for (const listener of this.#removed) listener(userId);
   }
 
   /** Called after an account was created here. */
   onAdded(listener: (userId: string) => void): () => void {
     this.#added.add(listener);
     return () => this.#added.delete(listener);
+  }
+
+  /** Called after an account was forgotten here. */
+  onRemoved(listener: (userId: string) => void): () => void {
+    this.#removed.add(listener);
+    return () => this.#removed.delete(listener);
   }
 }
 

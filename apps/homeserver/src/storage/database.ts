@@ -19,7 +19,19 @@ export interface Queryable {
 
 /** One transaction on one connection. */
 export class Transaction implements Queryable {
+  readonly #afterCommit: (() => void)[] = [];
+
   constructor(private readonly client: PoolClient) {}
+
+  /** Runs the callback when the transaction is committed, and never if it is not. It must not throw. */
+  afterCommit(callback: () => void): void {
+    this.#afterCommit.push(callback);
+  }
+
+  /** Called by the database. */
+  committed(): void {
+    for (const callback of this.#afterCommit) callback();
+  }
 
   async query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
     return (await this.client.query<R>({ name: sql.name, text: sql.text, values: values as unknown[] })).rows;
@@ -51,8 +63,10 @@ export class Database implements Queryable {
     let broken: Error | undefined;
     try {
       await client.query('BEGIN');
-      const result = await work(new Transaction(client));
+      const transaction = new Transaction(client);
+      const result = await work(transaction);
       await client.query('COMMIT');
+      transaction.committed();
       return result;
     } catch (error) {
       await client.query('ROLLBACK').catch((rollbackError: Error) => {

@@ -4,9 +4,11 @@ import { AccountsModule } from '../../accounts/accounts.module.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { AccountRecordStore } from './account-record.store.js';
 import { Endorsements } from './endorsements.js';
+import { HomeConsents } from './home-consents.js';
 import { HomeKeyStore } from './home-key.store.js';
 import { HomeKeys } from './home-keys.js';
 import { HomeRecords } from './home-records.js';
+import { RecordRefresh } from './record-refresh.js';
 import { RecordServers } from './record-servers.js';
 import { StoredHomeIdentities } from './stored-home-identities.js';
 
@@ -20,9 +22,11 @@ import { StoredHomeIdentities } from './stored-home-identities.js';
     HomeKeys,
     Endorsements,
     HomeRecords,
+    HomeConsents,
+    RecordRefresh,
     { provide: HomeIdentities, useClass: StoredHomeIdentities },
     { provide: AccountServers, useClass: RecordServers },
   ],
-  exports: [AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, HomeIdentities, AccountServers],
+  exports: [AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, HomeConsents, RecordRefresh, HomeIdentities, AccountServers],
 })
 export class RecordsModule {}

@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
+import { HomesModule } from '../homes/homes.module.js';
+import { RecordsModule } from '../homes/records/records.module.js';
+import { AccountHomesController } from './homes/account-homes.controller.js';
+import { RoutingController } from './homes/routing.controller.js';
+
+/** Accounts with several homes, for clients. */
+@Module({
+  imports: [AuthModule, HomesModule, RecordsModule],
+  controllers: [AccountHomesController, RoutingController],
+})
+export class HomesApiModule {}

@@ -1,0 +1,42 @@
+import { Controller, Get, Param, Post } from '@nestjs/common';
+import type { Requester } from '../../accounts/requester.js';
+import { LoginNonces } from '../../homes/login/login-nonces.js';
+import { RoomReach } from '../../homes/reach/room-reach.js';
+import { SyncResume } from '../../homes/resume/sync-resume.js';
+import { Auth } from '../../http/auth.decorator.js';
+import { BodyOptions } from '../../http/body-options.decorator.js';
+import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
+import { RateLimit } from '../../http/rate-limit.decorator.js';
+import { type ResumeBody, resumeSchema } from './homes.schema.js';
+
+/** What a client needs to choose between homes and to move between them (docs/protocol.md, §5). */
+@Controller('/_matrix/client/unstable/io.partyline')
+export class RoutingController {
+  constructor(
+    private readonly nonces: LoginNonces,
+    private readonly syncResume: SyncResume,
+    private readonly roomReach: RoomReach,
+  ) {}
+
+  @Get('login/nonce')
+  @Auth('none')
+  @RateLimit('lookup')
+  nonce(): object {
+    const { nonce, expiresInMs } = this.nonces.issue();
+    return { nonce, expires_in_ms: expiresInMs };
+  }
+
+  @Post('sync/resume')
+  @Auth('user-or-guest')
+  @RateLimit('lookup')
+  @BodyOptions({ limit: 8 * 1024 * 1024 })
+  resume(@CurrentUser() requester: Requester, @JsonBody(resumeSchema) body: ResumeBody): Promise<object> {
+    return this.syncResume.resume(requester.userId, { rooms: new Map(Object.entries(body.rooms)), account: body.account });
+  }
+
+  @Get('rooms/:roomId/reach')
+  @Auth('user-or-guest')
+  reach(@CurrentUser() requester: Requester, @Param('roomId') roomId: string): Promise<object> {
+    return this.roomReach.of(requester.userId, roomId);
+  }
+}

@@ -1,0 +1,52 @@
+import { Controller, Get, Param, Post } from '@nestjs/common';
+import { z } from 'zod';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { AccountCopies } from '../../homes/ops/account-copies.js';
+import { readVector, type Vector } from '../../homes/ops/operation.js';
+import { OperationExchange } from '../../homes/ops/operation-exchange.js';
+import { Auth } from '../../http/auth.decorator.js';
+import { BodyOptions } from '../../http/body-options.decorator.js';
+import { JsonBody, OriginServer, QueryParams } from '../../http/param.decorators.js';
+
+const operationsBody = z.object({ record: z.unknown().optional(), vector: z.unknown().optional(), ops: z.array(z.unknown()).max(500) });
+const sinceQuery = z.object({ since: z.string().max(16_384).default('{}') });
+
+/** The data of an account between its homes (docs/protocol.md, §4). */
+@Controller('/_matrix/federation/unstable/io.partyline/account/:userId')
+export class AccountReplicationController {
+  constructor(
+    private readonly exchange: OperationExchange,
+    private readonly copies: AccountCopies,
+  ) {}
+
+  @Post('ops')
+  @Auth('server')
+  @BodyOptions({ limit: 8 * 1024 * 1024 })
+  async push(
+    @OriginServer() origin: string, @Param('userId') userId: string, @JsonBody(operationsBody) body: z.output<typeof operationsBody>,
+  ): Promise<object> {
+    return { vector: await this.exchange.receive(origin, userId, body) };
+  }
+
+  @Get('ops')
+  @Auth('server')
+  pull(
+    @OriginServer() origin: string, @Param('userId') userId: string, @QueryParams(sinceQuery) query: z.output<typeof sinceQuery>,
+  ): Promise<object> {
+    return this.exchange.page(origin, userId, readSince(query.since));
+  }
+
+  @Get('snapshot')
+  @Auth('server')
+  snapshot(@OriginServer() origin: string, @Param('userId') userId: string): Promise<object> {
+    return this.copies.give(origin, userId);
+  }
+}
+
+function readSince(text: string): Vector {
+  try {
+    return readVector(JSON.parse(text));
+  } catch {
+    throw MatrixError.invalidParam('since: not JSON');
+  }
+}

@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import { HomeIdentities } from '../../accounts/identity/home-identities.js';
+import { Config } from '../../config/config.js';
+import { Destinations } from '../../federation/outgoing/destinations.js';
+import { HomeKeyStore } from '../records/home-key.store.js';
+import { HomeRecords } from '../records/home-records.js';
+import { OperationExchange } from '../ops/operation-exchange.js';
+import { ArrivalsStore } from './arrivals.store.js';
+
+/** Answer of `GET …/account/homes`. */
+export interface AccountHomesBody {
+  readonly homes: readonly HomeBody[];
+  /** This server holds the account key, because no client has taken it over. */
+  readonly custody: boolean;
+  /** The account key has signed two different records of one version. */
+  readonly equivocation: boolean;
+}
+
+interface HomeBody {
+  readonly server_name: string;
+  readonly priority: number;
+  /** Of this server: how far the account has moved in; `complete` once the list of rooms is. */
+  readonly rooms?: { readonly ready: number; readonly total: number; readonly complete: boolean; readonly failures: readonly object[] };
+  /** Of the others: operations of this server that they have not acknowledged. */
+  readonly ops_behind?: number;
+  /** Of the others; milliseconds, null for never. */
+  readonly last_contact_ts?: number | null;
+}
+
+/** How an account's homes stand with each other, as this one sees it. */
+@Injectable()
+export class AccountHomes {
+  constructor(
+    private readonly config: Config,
+    private readonly identities: HomeIdentities,
+    private readonly records: HomeRecords,
+    private readonly keys: HomeKeyStore,
+    private readonly arrivals: ArrivalsStore,
+    private readonly exchange: OperationExchange,
+    private readonly destinations: Destinations,
+  ) {}
+
+  async of(userId: string): Promise<AccountHomesBody> {
+    const record = await this.identities.record(userId);
+    const homes = await Promise.all(record.homes.map(async ({ server_name: name, priority }): Promise<HomeBody> => {
+      if (name === this.config.serverName) return { server_name: name, priority, rooms: await this.#rooms(userId) };
+      return {
+        server_name: name, priority,
+        ops_behind: await this.exchange.behind(userId, name),
+        last_contact_ts: this.destinations.lastContact(name) || null,
+      };
+    }));
+    return {
+      homes,
+      custody: (await this.keys.custody(userId)) !== undefined,
+      equivocation: await this.records.isEquivocal(userId),
+    };
+  }
+
+  async #rooms(userId: string): Promise<NonNullable<HomeBody['rooms']>> {
+    const { isListed, total, ready } = await this.arrivals.progress(userId);
+    return { ready, total, complete: isListed ?? true, failures: ready < total ? await this.arrivals.failures(userId) : [] };
+  }
+}

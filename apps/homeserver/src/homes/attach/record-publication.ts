@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import type { HomeRecord } from '#federation';
+import { AccountDirectory } from '../../accounts/account-directory.js';
+import { HomeIdentities } from '../../accounts/identity/home-identities.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Database } from '../../storage/database.js';
+import { AccountKeyProofs, type AccountKeyProof } from '../login/account-key-proofs.js';
+import { accountKeyOf } from '../records/account-key-of.js';
+import { HomeKeyStore } from '../records/home-key.store.js';
+import { HomeRecords } from '../records/home-records.js';
+import { Arrivals, type RoomServers } from './arrivals.js';
+import { ServedAccounts } from './served-accounts.js';
+
+/** `PUT …/account/record`. */
+export interface PublishRequest {
+  /** The account whose token the request carries. */
+  readonly requesterId: string | null;
+  readonly record: unknown;
+  /** Rooms that the client knows and servers that hold them: all that an emergency home has. */
+  readonly rooms: RoomServers;
+  /** In place of a token, for `rooms`; the record needs none, because it proves itself. */
+  readonly proof?: AccountKeyProof | undefined;
+}
+
+/** Takes new records from clients and puts them to work. */
+@Injectable()
+export class RecordPublication {
+  constructor(
+    private readonly identities: HomeIdentities,
+    private readonly directory: AccountDirectory,
+    private readonly records: HomeRecords,
+    private readonly keyStore: HomeKeyStore,
+    private readonly served: ServedAccounts,
+    private readonly arrivals: Arrivals,
+    private readonly proofs: AccountKeyProofs,
+    private readonly db: Database,
+  ) {}
+
+  /**
+   * @returns the highest record, which is the given one
+   * @throws MatrixError 403 `M_FORBIDDEN`, 400 `M_BAD_JSON`, 409 `IO_PARTYLINE_STALE_RECORD` with the highest `record` when the
+   *   given one is lower or has lost to another of its version
+   */
+  async publish(request: PublishRequest): Promise<HomeRecord> {
+    const userId = (request.record as { user_id?: unknown } | null)?.user_id;
+    if (typeof userId !== 'string') throw MatrixError.badJson('record: user_id is missing');
+    if (request.requesterId !== null && request.requesterId !== userId) throw MatrixError.forbidden('This is another account');
+    const { record, outcome } = await this.records.accept(request.record);
+    if (outcome === 'older') {
+      throw new MatrixError(409, 'IO_PARTYLINE_STALE_RECORD', 'There is a higher record of this account', { record });
+    }
+    await this.#endCustody(record);
+    if (request.rooms.size > 0) await this.#addRooms(record, request);
+    return record;
+  }
+
+  /**
+   * Hands the recovery key of an account in custody to its owner, who then certifies an account key of his own with it; when
+   * that record is published, this server forgets both keys.
+   *
+   * @returns 32 bytes
+   * @throws MatrixError 404 `M_NOT_FOUND` for an account whose keys are not here
+   */
+  async recoverySeed(userId: string): Promise<Buffer> {
+    await this.identities.record(userId);
+    const seeds = await this.keyStore.custody(userId);
+    if (!seeds) throw MatrixError.notFound('This server does not hold the keys of the account');
+    return seeds.recovery;
+  }
+
+  /** Custody is over when the account key is one that this server has not made. */
+  async #endCustody(record: HomeRecord): Promise<void> {
+    if (accountKeyOf(record) !== record.genesis.account_key) await this.keyStore.deleteCustody(this.db, record.user_id);
+  }
+
+  async #addRooms(record: HomeRecord, { requesterId, rooms, proof }: PublishRequest): Promise<void> {
+    const userId = record.user_id;
+    if (!this.directory.has(userId) || !(await this.served.isServedBy(record))) return;
+    if (requesterId === null) {
+      if (!proof) throw new MatrixError(401, 'M_MISSING_TOKEN', 'Rooms need an access token, or a nonce and its signature');
+      this.proofs.check(userId, accountKeyOf(record), proof);
+    }
+    await this.arrivals.addRooms(userId, rooms);
+  }
+}

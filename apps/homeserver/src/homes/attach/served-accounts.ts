@@ -1,0 +1,157 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { PduFormatError, readPdu, recordOf, roomVersions, type HomeRecord, type RoomEvent, type RoomVersionRules } from '#federation';
+import { AccessTokens } from '../../accounts/access-tokens.js';
+import { AccountDirectory } from '../../accounts/account-directory.js';
+import { Bus } from '../../bus/bus.js';
+import { Config } from '../../config/config.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Log } from '../../observability/log.js';
+import { MemberChanges } from '../../rooms/membership/member-changes.js';
+import { Memberships } from '../../rooms/membership/memberships.js';
+import { AbsentRooms } from '../../rooms/remote/absent-rooms.js';
+import { RoomRegistry } from '../../rooms/room-registry.js';
+import { HomeSignatures } from '../../rooms/state/home-signatures.js';
+import { membershipOf } from '../../rooms/state/room-state.js';
+import { HomeKeys } from '../records/home-keys.js';
+import { HomeRecords } from '../records/home-records.js';
+import { InTurn } from '../records/in-turn.js';
+import { Arrivals } from './arrivals.js';
+import { RecordSpread } from './record-spread.js';
+
+/**
+ * Puts new records of accounts to work: an account comes to live here or leaves, its rooms are told, its other homes too. The
+ * records come from clients, from other homes, and from member events.
+ */
+@Injectable()
+export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #inTurn = new InTurn();
+  readonly #unsubscribe: (() => void)[] = [];
+
+  constructor(
+    private readonly config: Config,
+    private readonly directory: AccountDirectory,
+    private readonly tokens: AccessTokens,
+    private readonly records: HomeRecords,
+    private readonly keys: HomeKeys,
+    private readonly arrivals: Arrivals,
+    private readonly spread: RecordSpread,
+    private readonly memberships: Memberships,
+    private readonly registry: RoomRegistry,
+    private readonly members: MemberChanges,
+    private readonly absent: AbsentRooms,
+    private readonly signatures: HomeSignatures,
+    private readonly bus: Bus,
+    private readonly log: Log,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#unsubscribe.push(
+      this.records.onChanged((record, previous) => this.#changed(record, previous)),
+      this.bus.subscribe((message) => {
+        if (message.kind !== 'room') return;
+        for (const { event, isOwn } of message.events) {
+          const record = isOwn ? undefined : recordOf(event);
+          if (record) void this.#seen(record);
+        }
+      }),
+      this.absent.onEvents((origin, roomId, pdus) => void this.#joinedElsewhere(origin, roomId, pdus)),
+    );
+  }
+
+  onModuleDestroy(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  /** Whether the record names this server, with the key that this server has for the account. */
+  async isServedBy(record: HomeRecord): Promise<boolean> {
+    const entry = record.homes.find((home) => home.server_name === this.config.serverName);
+    if (!entry) return false;
+    const key = await this.keys.find(record.user_id);
+    return key !== undefined && key.keyId === entry.key_id && key.publicKey === entry.key;
+  }
+
+  /** Shows the account's record in its portable rooms; those that fail show it with the account's next member event. */
+  async tellRooms(userId: string): Promise<void> {
+    await this.#inTurn.run(userId, async () => {
+      for (const [roomId, { membership }] of await this.memberships.roomsOf(userId)) {
+        if (membership !== 'join') continue;
+        const room = await this.registry.find(roomId);
+        if (!room?.rules.portable || !room.state.isResident) continue;
+        await this.members.refresh(roomId, userId).catch((error: unknown) => {
+          this.log.info('a room was not told of a record', { userId, roomId, reason: String(error) });
+        });
+      }
+    });
+  }
+
+  async #changed(record: HomeRecord, previous: HomeRecord | undefined): Promise<void> {
+    const userId = record.user_id;
+    if (!(await this.isServedBy(record))) {
+      if (this.directory.has(userId) && previous && (await this.isServedBy(previous))) await this.#leave(userId);
+      return;
+    }
+    const isNew = !this.directory.has(userId);
+    if (isNew) await this.directory.create({ userId });
+    this.spread.tell(record, previous);
+    if (isNew || (previous && !(await this.isServedBy(previous)))) {
+      const homes = [...record.homes, ...(previous?.homes ?? [])].map((home) => home.server_name);
+      await this.arrivals.begin(userId, [...new Set(homes)].filter((name) => name !== this.config.serverName), new Map());
+    } else {
+      // Nobody waits for all rooms.
+      this.tellRooms(userId).catch((error: unknown) => this.log.error('rooms were not told of a record', error, { userId }));
+    }
+  }
+
+  /** The account has dropped this server. What it left here is out of reach, and stays for its return. */
+  async #leave(userId: string): Promise<void> {
+    await this.tokens.revokeAll(userId);
+    await this.arrivals.forget(userId);
+    await this.directory.remove(userId);
+  }
+
+  async #seen(record: HomeRecord): Promise<void> {
+    try {
+      await this.records.accept(record);
+    } catch (error) {
+      if (!(error instanceof MatrixError)) this.log.error('a record from a room could not be kept', error, { userId: record.user_id });
+    }
+  }
+
+  /** Another home of an account has brought it into a room: this one follows. */
+  async #joinedElsewhere(origin: string, roomId: string, pdus: readonly unknown[]): Promise<void> {
+    try {
+      for (const pdu of pdus) {
+        const join = await this.#ownJoin(pdu);
+        if (join?.roomId !== roomId) continue;
+        await this.arrivals.addRooms(join.pdu.sender, new Map([[roomId, [origin, join.pdu.home!]]]));
+      }
+    } catch (error) {
+      if (!(error instanceof MatrixError)) this.log.error('a room of an account could not be noted', error, { roomId });
+    }
+  }
+
+  /** The event if a home of an account of this server has made it to join; nobody else can have this server look for rooms. */
+  async #ownJoin(pdu: unknown): Promise<RoomEvent | undefined> {
+    const { type, sender, state_key: stateKey } = (pdu ?? {}) as Record<string, unknown>;
+    if (type !== 'm.room.member' || typeof sender !== 'string' || sender !== stateKey || !this.directory.has(sender)) return undefined;
+    for (const rules of roomVersions) {
+      if (!rules.portable) continue;
+      const event = readEvent(pdu, rules);
+      const carried = event && recordOf(event);
+      if (!carried || carried.user_id !== sender || membershipOf(event) !== 'join') continue;
+      const { record } = await this.records.accept(carried);
+      const home = record.homes.find((entry) => entry.server_name === event.pdu.home);
+      if (home && this.signatures.context(rules).verifyHomeSignature(event, home.server_name, home.key_id, home.key)) return event;
+    }
+    return undefined;
+  }
+}
+
+function readEvent(pdu: unknown, rules: RoomVersionRules): RoomEvent | undefined {
+  try {
+    return readPdu(pdu, rules);
+  } catch (error) {
+    if (error instanceof PduFormatError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+import { Global, Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
+import { AccountVector } from '../sync/account-vector.js';
+import { ResumePoints } from '../sync/resume-points.js';
+import { AccountHomes } from './attach/account-homes.js';
+import { Arrivals } from './attach/arrivals.js';
+import { ArrivalsStore } from './attach/arrivals.store.js';
+import { HomeOffers } from './attach/home-offers.js';
+import { RecordPublication } from './attach/record-publication.js';
+import { RecordSpread } from './attach/record-spread.js';
+import { RoomAttacher } from './attach/room-attacher.js';
+import { RoomCopies } from './attach/room-copies.js';
+import { ServedAccounts } from './attach/served-accounts.js';
+import { AccountKeyLogin } from './login/account-key-login.js';
+import { AccountKeyProofs } from './login/account-key-proofs.js';
+import { LoginNonces } from './login/login-nonces.js';
+import { AccountCopies } from './ops/account-copies.js';
+import { AccountVectors } from './ops/account-vectors.js';
+import { HomeRequests } from './ops/home-requests.js';
+import { OperationExchange } from './ops/operation-exchange.js';
+import { OperationLog } from './ops/operation-log.js';
+import { OperationMerge } from './ops/operation-merge.js';
+import { OperationPages } from './ops/operation-pages.js';
+import { OperationsStore } from './ops/operations.store.js';
+import { SharedAccounts } from './ops/shared-accounts.js';
+import { RoomReach } from './reach/room-reach.js';
+import { RecordsModule } from './records/records.module.js';
+import { FrontierFetch } from './resume/frontier-fetch.js';
+import { ResumeStore } from './resume/resume.store.js';
+import { RoomResumes } from './resume/room-resumes.js';
+import { SyncResume } from './resume/sync-resume.js';
+
+/** Accounts with several homes: moving in, replication, login by account key, exact resume. Global, because the sync asks. */
+@Global()
+@Module({
+  imports: [AuthModule, RecordsModule],
+  providers: [
+    LoginNonces, AccountKeyProofs, AccountKeyLogin,
+    HomeOffers, RecordPublication, RecordSpread, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
+    OperationsStore, SharedAccounts, AccountVectors, OperationLog, OperationMerge, OperationPages, OperationExchange, HomeRequests, AccountCopies,
+    RoomReach,
+    ResumeStore, RoomResumes, FrontierFetch, SyncResume,
+    { provide: AccountVector, useExisting: AccountVectors },
+    { provide: ResumePoints, useExisting: SyncResume },
+  ],
+  exports: [
+    LoginNonces, HomeOffers, RecordPublication, RoomCopies, AccountHomes, AccountCopies, OperationExchange, RoomReach, SyncResume, Arrivals,
+    AccountVector, ResumePoints,
+  ],
+})
+export class HomesModule {}

@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+import type { HomeRecord } from '#federation';
+import { AccountDirectory } from '../../accounts/account-directory.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { HomeRecords } from '../records/home-records.js';
+
+/** Lets other homes of an account at its data, and nobody else. */
+@Injectable()
+export class HomeRequests {
+  constructor(
+    private readonly directory: AccountDirectory,
+    private readonly records: HomeRecords,
+  ) {}
+
+  /**
+   * @param carried a record that came with the request; it may be newer than the one known here
+   * @returns the highest record
+   * @throws MatrixError 404 `M_NOT_FOUND` for an account that is not here, 403 `M_FORBIDDEN` for a server that is no home of it
+   */
+  async authorise(origin: string, userId: string, carried?: unknown): Promise<HomeRecord> {
+    if ((carried as { user_id?: unknown } | undefined)?.user_id === userId) await this.records.accept(carried);
+    const record = this.directory.has(userId) ? await this.records.get(userId) : undefined;
+    if (!record) throw MatrixError.notFound('The account does not live here');
+    if (!record.homes.some((home) => home.server_name === origin)) throw MatrixError.forbidden(`${origin} is no home of the account`);
+    return record;
+  }
+}

@@ -1,0 +1,19 @@
+import type { HomeRecord } from '#federation';
+
+/** Whether a replicated item is one that the account's record forbids: a master key other than the one that it pins. */
+export function violatesRecord(item: { kind: string; key: string; value: unknown }, record: HomeRecord | undefined): boolean {
+  const pinned = record?.master_key ?? null;
+  if (pinned === null || item.kind !== 'cross_signing' || item.key !== 'master' || item.value === null) return false;
+  const keys = (parse(item.value) as { keys?: unknown } | null)?.keys;
+  return typeof keys !== 'object' || keys === null || !Object.values(keys).includes(pinned);
+}
+
+/** Keys travel as JSON text, as they are stored. */
+function parse(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,107 @@
+import { Injectable } from '@nestjs/common';
+import { Database, statement } from '../../storage/database.js';
+
+const ends = statement(
+  'resume.ends',
+  `SELECT r.room_id, r.room_nid, array(SELECT e.event_id FROM events e WHERE e.event_nid = ANY(r.extremities)) AS ends
+   FROM rooms r WHERE r.room_id = ANY($1)`,
+);
+const newest = statement(
+  'resume.newest',
+  `SELECT event_id, pos, status, sender, txn, json FROM events
+   WHERE room_nid = $1 AND pos > 0 AND pos < $2 ORDER BY pos DESC LIMIT $3`,
+);
+const byIds = statement('resume.by_ids', 'SELECT event_id, pos, status, sender, txn, json FROM events WHERE room_nid = $1 AND event_id = ANY($2)');
+const known = statement('resume.known', 'SELECT event_id, origin_server_ts FROM events WHERE event_id = ANY($1) AND status <> 3');
+const receiptsSince = statement('resume.receipts', 'SELECT min(pos) AS pos FROM receipts WHERE ts >= $1');
+const insert = statement('resume.insert', 'INSERT INTO resume_points (resume_id, user_id, cursor, created_ts) VALUES ($1, $2, $3, $4)');
+const select = statement('resume.get', 'SELECT cursor FROM resume_points WHERE resume_id = $1 AND user_id = $2 AND created_ts > $3');
+const purge = statement('resume.purge', 'DELETE FROM resume_points WHERE created_ts <= $1');
+const trim = statement(
+  'resume.trim',
+  `DELETE FROM resume_points WHERE resume_id IN
+     (SELECT resume_id FROM resume_points WHERE user_id = $1 ORDER BY created_ts DESC OFFSET $2)`,
+);
+
+/** A room's end as it is now. */
+export interface RoomEnds {
+  readonly roomId: string;
+  readonly roomNid: number;
+  readonly ends: readonly string[];
+}
+
+/** An event as far as the graph goes. */
+export interface GraphRow {
+  readonly eventId: string;
+  /** Null when it is not in the timeline. */
+  readonly pos: number | null;
+  readonly status: number;
+  readonly sender: string;
+  readonly txn: string | null;
+  readonly prev: readonly string[];
+}
+
+interface Row {
+  event_id: string;
+  pos: number | null;
+  status: number;
+  sender: string;
+  txn: string | null;
+  json: string;
+}
+
+/** Reads graphs of rooms, and keeps resume points (the table `resume_points`). */
+@Injectable()
+export class ResumeStore {
+  constructor(private readonly db: Database) {}
+
+  async ends(roomIds: readonly string[]): Promise<RoomEnds[]> {
+    const rows = await this.db.query<{ room_id: string; room_nid: number; ends: string[] }>(ends, [roomIds]);
+    return rows.map((row) => ({ roomId: row.room_id, roomNid: row.room_nid, ends: row.ends }));
+  }
+
+  /** The newest timeline events of a room below a position, newest first. */
+  async newest(roomNid: number, below: number, limit: number): Promise<GraphRow[]> {
+    return (await this.db.query<Row>(newest, [roomNid, below, limit])).map(graphRow);
+  }
+
+  async byIds(roomNid: number, eventIds: readonly string[]): Promise<GraphRow[]> {
+    if (eventIds.length === 0) return [];
+    return (await this.db.query<Row>(byIds, [roomNid, eventIds])).map(graphRow);
+  }
+
+  /** Events that are in the graph here, with their times. */
+  async known(eventIds: readonly string[]): Promise<Map<string, number>> {
+    if (eventIds.length === 0) return new Map();
+    const rows = await this.db.query<{ event_id: string; origin_server_ts: number }>(known, [eventIds]);
+    return new Map(rows.map((row) => [row.event_id, row.origin_server_ts]));
+  }
+
+  /** Position of the first receipt of that time or later; null when there is none. */
+  async receiptsSince(ts: number): Promise<number | null> {
+    return (await this.db.query<{ pos: number | null }>(receiptsSince, [ts]))[0]?.pos ?? null;
+  }
+
+  async put(resumeId: string, userId: string, cursor: string, now: number, keep: number): Promise<void> {
+    await this.db.query(insert, [resumeId, userId, cursor, now]);
+    await this.db.query(trim, [userId, keep]);
+  }
+
+  async get(resumeId: string, userId: string, after: number): Promise<string | undefined> {
+    return (await this.db.query<{ cursor: string }>(select, [resumeId, userId, after]))[0]?.cursor;
+  }
+
+  async purge(before: number): Promise<void> {
+    await this.db.query(purge, [before]);
+  }
+}
+
+function graphRow(row: Row): GraphRow {
+  const { prev_events: prev, txn } = JSON.parse(row.json) as { prev_events?: unknown; txn?: unknown };
+  return {
+    eventId: row.event_id, pos: row.pos, status: row.status, sender: row.sender,
+    // Of soft-failed twins the column is empty, because the first event with the transaction has it.
+    txn: row.txn ?? (typeof txn === 'string' ? txn : null),
+    prev: Array.isArray(prev) ? prev.filter((id) => typeof id === 'string') : [],
+  };
+}

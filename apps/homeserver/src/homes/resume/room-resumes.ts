@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import type { RoomResume } from '../../sync/sync-token.js';
+import { divide, type GraphNode } from './unseen-events.js';
+import { ResumeStore, type GraphRow, type RoomEnds } from './resume.store.js';
+
+const FIRST_WINDOW = 64;
+/** Timeline events that are looked at; who missed more gets the room anew, with its latest events. */
+const MAX_WINDOW = 5_000;
+/** Rounds of looking up events that are not in the timeline. */
+const MAX_DETOURS = 50;
+
+/** Finds where a room's timeline goes on for a client that has seen all that its frontier leads to. */
+@Injectable()
+export class RoomResumes {
+  constructor(private readonly store: ResumeStore) {}
+
+  /**
+   * @param frontier event ids, the known and the unknown ones
+   * @param to all positions up to it are committed
+   * @returns undefined when the client has missed too much, or nothing that it has seen is known here
+   */
+  async find(room: RoomEnds, frontier: readonly string[], to: number): Promise<RoomResume | undefined> {
+    const exclude = new Set(frontier);
+    if (room.ends.length > 0 && room.ends.every((id) => exclude.has(id))) return { fromPos: to, exclude };
+    // With what the frontier itself builds on: that can have arrived after it.
+    const nodes = new Map((await this.store.byIds(room.roomNid, frontier)).map((row) => [row.eventId, row]));
+    if (nodes.size === 0) return undefined;
+    let below = to + 1;
+    let isBottom = false;
+    for (let size = FIRST_WINDOW; ; size *= 4) {
+      const rows = await this.store.newest(room.roomNid, below, size);
+      for (const row of rows) nodes.set(row.eventId, row);
+      isBottom = rows.length < size;
+      below = rows.at(-1)?.pos ?? below;
+      const unseen = await this.#unseen(room, nodes, frontier, below);
+      if (unseen) return this.#resume(room, nodes, unseen, exclude, to);
+      if (isBottom || nodes.size >= MAX_WINDOW) return undefined;
+    }
+  }
+
+  /** The unseen events; undefined while some may lie below the window. */
+  async #unseen(room: RoomEnds, nodes: Map<string, GraphRow>, frontier: readonly string[], below: number): Promise<ReadonlySet<string> | undefined> {
+    const asked = new Set<string>();
+    for (let round = 0; round < MAX_DETOURS; round++) {
+      const { unseen, openEdge } = divide(nodes as ReadonlyMap<string, GraphNode>, room.ends, frontier);
+      // Soft-failed events and what is known from afar is in the graph and not in the timeline: the way leads through it.
+      const detours = [...new Set([...openEdge, ...this.#edgeOfSeen(nodes, frontier)])].filter((id) => !asked.has(id));
+      const rows = await this.store.byIds(room.roomNid, detours);
+      for (const id of detours) asked.add(id);
+      let isWider = false;
+      for (const row of rows) {
+        if (row.pos !== null) continue;
+        nodes.set(row.eventId, row);
+        isWider = true;
+      }
+      if (isWider) continue;
+      const positions = new Map((await this.store.byIds(room.roomNid, openEdge)).map((row) => [row.eventId, row.pos]));
+      // Backfilled history (negative) and what nobody here has are not news.
+      return openEdge.some((id) => (positions.get(id) ?? -1) > 0 && positions.get(id)! < below) ? undefined : unseen;
+    }
+    return undefined;
+  }
+
+  /** Ids at which the ways down from the frontier leave the part that was read. */
+  #edgeOfSeen(nodes: ReadonlyMap<string, GraphRow>, frontier: readonly string[]): string[] {
+    return divide(nodes, frontier, []).openEdge.slice(0, 1_000);
+  }
+
+  async #resume(
+    room: RoomEnds, nodes: ReadonlyMap<string, GraphRow>, unseen: ReadonlySet<string>, exclude: Set<string>, to: number,
+  ): Promise<RoomResume> {
+    const positions = [...unseen].map((id) => nodes.get(id)?.pos ?? null).filter((pos) => pos !== null && pos > 0) as number[];
+    const fromPos = positions.length === 0 ? to : Math.min(...positions) - 1;
+    for (const { eventId, pos } of nodes.values()) if (pos !== null && pos > fromPos && !unseen.has(eventId)) exclude.add(eventId);
+    return { fromPos, exclude };
+  }
+}

@@ -1,0 +1,73 @@
+import { eventually } from '../network/eventually.js';
+import { Network } from '../network/network.js';
+import { homesPath, Person } from '../network/person.js';
+import type { Json, TestClient } from '../network/test-client.js';
+
+const room = (roomId: string) => `/v3/rooms/${encodeURIComponent(roomId)}`;
+const createRoom = async (client: TestClient, body: object = {}): Promise<string> =>
+  (await client.request('POST', '/v3/createRoom', { room_version: 'io.partyline.1', preset: 'public_chat', ...body })).room_id;
+const say = async (client: TestClient, roomId: string, body: string): Promise<string> =>
+  (await client.request('PUT', `${room(roomId)}/send/m.room.message/${client.nextTxn()}`, { body, msgtype: 'm.text' })).event_id;
+
+async function texts(client: TestClient, roomId: string): Promise<string[]> {
+  const answer = await client.request('GET', '/v3/sync', undefined, { query: { filter: '{"room":{"timeline":{"limit":50}}}' } });
+  const events: Json[] = answer.rooms?.join?.[roomId]?.timeline.events ?? [];
+  return events.flatMap((event) => event.content.body ?? []);
+}
+
+const isReady = (client: TestClient, server: string) => eventually(async () => {
+  const { homes } = await client.request('GET', `${homesPath}/account/homes`);
+  const { rooms } = homes.find((home: Json) => home.server_name === server);
+  return rooms.complete && rooms.ready === rooms.total && rooms;
+}, 20_000);
+
+describe('a second home', () => {
+  let net: Network;
+  beforeAll(async () => {
+    net = await Network.start({ servers: ['a', 'b', 'c'] });
+  });
+  afterAll(() => net.stop());
+
+  it('brings the rooms over and speaks for the account', async () => {
+    const [a, b, c] = net.servers as [typeof net.servers[0], typeof net.servers[0], typeof net.servers[0]];
+    const alice = await Person.named('alice', a);
+    const bob = await net.client(c).register('bob');
+    const roomId = await createRoom(alice.at(a), { name: 'Ours' });
+    await bob.request('POST', `/v3/join/${encodeURIComponent(roomId)}`, {}, { query: { via: a.name } });
+    await say(alice.at(a), roomId, 'before');
+    const second = await alice.addHome(b, { through: a });
+    expect(await isReady(second, b.name)).toMatchObject({ ready: 1, total: 1 });
+
+    await say(second, roomId, 'from b');
+    await say(bob, roomId, 'from c');
+    await say(alice.at(a), roomId, 'from a');
+    await eventually(async () => (await texts(bob, roomId)).join() === 'before,from b,from c,from a' || (await texts(bob, roomId)).length === 4);
+    await eventually(async () => (await texts(second, roomId)).filter((text) => text !== 'before').length === 3);
+    await eventually(async () => (await texts(alice.at(a), roomId)).length === 4);
+  });
+
+  it('can be added when all others are dead, from one living replica', async () => {
+    const net2 = await Network.start({ servers: ['a', 'b', 'c'] });
+    try {
+      const [a, b, c] = net2.servers as [typeof net.servers[0], typeof net.servers[0], typeof net.servers[0]];
+      const alice = await Person.named('alice', a);
+      const bob = await net2.client(c).register('bob');
+      const roomId = await createRoom(alice.at(a));
+      await bob.request('POST', `/v3/join/${encodeURIComponent(roomId)}`, {}, { query: { via: a.name } });
+      await say(alice.at(a), roomId, 'last words of a');
+      await eventually(async () => (await texts(bob, roomId)).length === 1);
+      await a.stop();
+
+      const entry = await alice.offer(b);
+      await alice.publish(alice.next({ add: [entry], drop: [a.name] }), b, { rooms: { [roomId]: [c.name] }, ...(await alice.proof(b)) });
+      const client = await alice.login(b);
+      await eventually(async () => (await client.request('GET', '/v3/joined_rooms')).joined_rooms.includes(roomId));
+      await say(client, roomId, 'I am here');
+      await eventually(async () => (await texts(bob, roomId)).includes('I am here'));
+      await say(bob, roomId, 'welcome');
+      await eventually(async () => (await texts(client, roomId)).includes('welcome'));
+    } finally {
+      await net2.stop();
+    }
+  });
+});
