@@ -42,6 +42,7 @@ CREATE TABLE backward_extremities (
   room_nid bigint NOT NULL,          -- room
   event_id text NOT NULL,            -- missing event
   child_depth bigint NOT NULL,       -- depth of the event that names it
+  child_pos bigint NOT NULL,         -- position of that event: what is missing belongs right below it
   PRIMARY KEY (room_nid, event_id)
 );
 

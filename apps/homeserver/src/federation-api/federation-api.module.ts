@@ -4,6 +4,7 @@ import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
 import { InboundTransactions } from '../federation/inbound/inbound-transactions.js';
 import { DeviceKeysController } from './device-keys/device-keys.controller.js';
 import { KeysController } from './keys/keys.controller.js';
+import { HistoryController } from './rooms/history.controller.js';
 import { InvitesController } from './rooms/invites.controller.js';
 import { JoinsController } from './rooms/joins.controller.js';
 import { QueryController } from './query/query.controller.js';
@@ -14,7 +15,7 @@ import { VersionController } from './version/version.controller.js';
 /** The Server-Server API. */
 @Module({
   imports: [AccountsModule, DeviceKeysModule],
-  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController],
+  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController, HistoryController],
   providers: [SignedRequests, InboundTransactions],
 })
 export class FederationApiModule {}

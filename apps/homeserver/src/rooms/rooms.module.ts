@@ -6,6 +6,12 @@ import { RoomCreator } from './creation/room-creator.js';
 import { RoomVersionChoice } from './creation/room-version-choice.js';
 import { AliasesStore } from './directory/aliases.store.js';
 import { LocalAliases } from './directory/local-aliases.js';
+import { Backfiller } from './history/backfiller.js';
+import { HistoryFetcher } from './history/history-fetcher.js';
+import { HistoryWriter } from './history/history-writer.js';
+import { HistoryStore } from './history/history.store.js';
+import { ServerHistory } from './history/server-history.js';
+import { ServerVisibility } from './history/server-visibility.js';
 import { Inviter } from './membership/inviter.js';
 import { AccountFollowUps } from './membership/account-follow-ups.js';
 import { InvitePolicy } from './membership/invite-policy.js';
@@ -31,6 +37,7 @@ import { InviteRetractions } from './remote/invite-retractions.js';
 import { MemberReceiver } from './remote/member-receiver.js';
 import { MemberTemplates } from './remote/member-templates.js';
 import { MissingEvents } from './remote/missing-events.js';
+import { Outliers } from './remote/outliers.js';
 import { PduVerifier } from './remote/pdu-verifier.js';
 import { RoomImporter } from './remote/room-importer.js';
 import { RoomReceiver } from './remote/room-receiver.js';
@@ -39,6 +46,7 @@ import { RoomsStore } from './rooms.store.js';
 import { HomeSignatures } from './state/home-signatures.js';
 import { SnapshotsStore } from './state/snapshots.store.js';
 import { StateResolver } from './state/state-resolver.js';
+import { StateValuesStore } from './state/state-values.store.js';
 import { EventsStore } from './timeline/events.store.js';
 import { RoomAccess } from './timeline/room-access.js';
 
@@ -47,7 +55,8 @@ const providers = [
   EventSigners, EventSender, AcceptEvent, RoomSender, Replication,
   AliasesStore, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, MemberChanges, InvitePolicy, AccountFollowUps, RoomCreator, RoomVersionChoice,
-  PduVerifier, MissingEvents, RoomImporter, InviteRetractions, AbsentRooms, RoomReceiver, RoomAccess,
+  PduVerifier, Outliers, MissingEvents, RoomImporter, InviteRetractions, AbsentRooms, RoomReceiver, RoomAccess,
+  StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver,
 ];
 

@@ -12,6 +12,11 @@ import { RoomStates } from './engine/room-states.js';
 import { SyncEngine } from './engine/sync-engine.js';
 import { Filters } from './filter/filters.js';
 import { FiltersStore } from './filter/filters.store.js';
+import { EventViews } from './history/event-views.js';
+import { HistoryCollector } from './history/history-collector.js';
+import { HistoryRowsStore } from './history/history-rows.store.js';
+import { RoomHistoryReader } from './history/room-history.js';
+import { RoomReaders } from './history/room-readers.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
 import { LazyMembers } from './rooms/lazy-members.js';
 import { ReaderHistories } from './rooms/reader-histories.js';
@@ -29,16 +34,17 @@ import { NotificationContexts } from './unread/notification-contexts.js';
 import { UnreadCounter } from './unread/unread-counter.js';
 import { UnreadStore } from './unread/unread.store.js';
 
-/** `/sync` in all its forms, and who waits for it. */
+/** `/sync` in all its forms, and who waits for it. AccountVector and ResumePoints come from the homes. */
 @Module({
   imports: [AccountsModule, AccountDataModule, DeviceKeysModule, RoomsModule, EphemeralModule, PushModule],
   providers: [
     SyncNotifier, FiltersStore, Filters,
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
+    HistoryRowsStore, RoomReaders, EventViews, HistoryCollector, RoomHistoryReader,
     RoomPlanner, RoomStates, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService,
     UnreadStore, NotificationContexts, UnreadCounter,
   ],
-  exports: [SyncNotifier, Filters, SyncService, SyncEvents, RoomWindows],
+  exports: [RoomHistoryReader, SyncNotifier, Filters, SyncService, SyncEvents, RoomWindows],
 })
 export class SyncModule {}

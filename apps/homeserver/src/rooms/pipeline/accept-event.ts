@@ -92,7 +92,7 @@ export class AcceptEvent {
       deviceId: item.deviceId ?? null,
       clientTxn: item.clientTxn ?? null,
     });
-    this.#noteMissing(draft, event, related);
+    this.#noteMissing(draft, added, related);
     if (status !== EventStatus.accepted) draft.afters.set(event.eventId, status === EventStatus.rejected ? before : draft.after(before, event, added.nid));
     if (status === EventStatus.accepted) {
       await this.#advance(draft, added, before, held);
@@ -180,10 +180,11 @@ export class AcceptEvent {
     return twins.some((twin) => twin.event.eventId !== event.eventId);
   }
 
-  #noteMissing(draft: RoomDraft, event: RoomEvent, related: ReadonlyMap<string, unknown>): void {
-    draft.found.push(event.eventId);
-    for (const id of event.pdu.prev_events) {
-      if (!related.has(id) && !draft.find(id)) draft.missing.push({ eventId: id, childDepth: event.pdu.depth });
+  #noteMissing(draft: RoomDraft, added: NewEvent, related: ReadonlyMap<string, StoredEvent>): void {
+    draft.found.push(added.event.eventId);
+    for (const id of added.event.pdu.prev_events) {
+      const isInGraph = [related.get(id), draft.find(id)].some((prev) => prev && prev.status !== EventStatus.outlier);
+      if (!isInGraph) draft.missing.push({ eventId: id, child: added });
     }
   }
 

@@ -7,6 +7,9 @@ import { StreamPositions } from '../../storage/stream-positions.js';
 import { CommitStore } from './commit.store.js';
 import type { RoomCommit } from './room-commit.js';
 
+/** Positions that are left free below an event whose prev_events are missing, for those and what is before them. */
+const GAP_SIZE = 10_000;
+
 /**
  * The last step of every write to a room: one transaction for all commits that wait, over all rooms; afterwards the
  * positions are published. Positions are given here, so that they rise in the order of commits.
@@ -44,8 +47,10 @@ export class CommitService {
   /** A commit takes at least one position, because a state or membership change without a timeline event wakes syncs too. */
   #givePositions(commit: RoomCommit): number {
     let last = 0;
+    const followGap = new Set(commit.missing.map((item) => item.child));
     for (const event of commit.events) {
-      if (event.inTimeline) event.pos = last = this.positions.next('events');
+      if (event.inTimeline && followGap.has(event)) event.pos = last = this.positions.nextAfterGap('events', GAP_SIZE);
+      else if (event.inTimeline) event.pos = last = this.positions.next('events');
       else event.pos = event.historyPos ?? null;
     }
     return last || this.positions.next('events');

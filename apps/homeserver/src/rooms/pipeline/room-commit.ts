@@ -42,6 +42,12 @@ export interface AppliedRedaction {
   readonly redactionId: string;
 }
 
+/** An event that is not here, and the event of the same commit that names it. */
+export interface MissingEvent {
+  readonly eventId: string;
+  readonly child: NewEvent;
+}
+
 /** Everything that one commit of one room writes: all of it or nothing. */
 export interface RoomCommit {
   readonly roomNid: number;
@@ -61,8 +67,8 @@ export interface RoomCommit {
   readonly membershipChanges: readonly MembershipChange[];
   readonly redactions: readonly AppliedRedaction[];
   readonly pendingRedactions: readonly { readonly targetId: string; readonly eventId: string }[];
-  /** Missing events that were heard of, with the depth of who names them, and those that are missing no longer. */
-  readonly missing: readonly { readonly eventId: string; readonly childDepth: number }[];
+  /** Missing events that were heard of, with who names them, and those that are missing no longer. */
+  readonly missing: readonly MissingEvent[];
   readonly found: readonly string[];
   /** Local accounts to wake: joined members and subjects of changes. */
   readonly users: readonly string[];

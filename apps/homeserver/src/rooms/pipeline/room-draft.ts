@@ -5,7 +5,7 @@ import { membershipOf, serversOfMember, type StateChange, type StateEntry } from
 import { splitStateKey } from '../state/state-key.js';
 import type { NewSnapshot, Snapshot } from '../state/snapshot.js';
 import { EventStatus } from '../timeline/stored-event.js';
-import type { AppliedRedaction, LocalMembership, NewEvent, RoomCommit } from './room-commit.js';
+import type { AppliedRedaction, LocalMembership, MissingEvent, NewEvent, RoomCommit } from './room-commit.js';
 
 /** A forward extremity: an event that no other known event names in its prev_events. */
 export interface Extremity {
@@ -43,7 +43,7 @@ export class RoomDraft implements StateReader {
   /** Redacted forms of events of the current state. */
   redactedState: StateEntry[] = [];
   pendingRedactions: { targetId: string; eventId: string }[] = [];
-  missing: { eventId: string; childDepth: number }[] = [];
+  missing: MissingEvent[] = [];
   found: string[] = [];
   /** Local memberships that do not follow from the current state (invitations to rooms held elsewhere). */
   localMemberships: LocalMembership[] = [];
@@ -120,6 +120,21 @@ export class RoomDraft implements StateReader {
       wasOutlier: item.wasOutlier ?? false,
       destinations: item.destinations ?? [],
       pos: null,
+    };
+    this.events.push(added);
+    return added;
+  }
+
+  /**
+   * Adds an event of the past whose state before is known: it changes nothing of the present.
+   *
+   * @param historyPos its place in the timeline, which must be free; null for one that is not shown
+   */
+  addHistory(item: AddedEvent, historyPos: number | null): NewEvent {
+    const added: NewEvent = {
+      nid: item.nid, event: item.event, status: item.status, inTimeline: false, ...(historyPos !== null ? { historyPos } : {}),
+      stateNid: item.before.nid, isOwn: false, txn: item.txn ?? null, deviceId: null, clientTxn: null,
+      wasOutlier: item.wasOutlier ?? false, destinations: [], pos: null,
     };
     this.events.push(added);
     return added;
@@ -206,7 +221,7 @@ export class RoomDraft implements StateReader {
     const { localMemberships, membershipChanges } = this.#memberships();
     const users = membershipChanges.some((change) => change.isLocal) || this.localMemberships.length > 0
       ? [...new Set([...this.room.state.localJoined, ...localMemberships.map((item) => item.userId)])]
-      : this.room.state.localJoined;
+      : this.#isOfThePast ? [] : this.room.state.localJoined;
     return {
       roomNid: this.room.nid,
       roomId: this.room.id,
@@ -224,6 +239,11 @@ export class RoomDraft implements StateReader {
       found: this.found,
       users,
     };
+  }
+
+  /** True when nothing is new to anybody: history and outliers only. */
+  get #isOfThePast(): boolean {
+    return this.changes.size === 0 && !this.events.some((event) => event.inTimeline);
   }
 
   #memberships(): { localMemberships: LocalMembership[]; membershipChanges: MembershipChange[] } {

@@ -123,7 +123,7 @@ function strings(value: unknown): string[] {
 }
 
 /** Each event after those of its prev_events that are among them. */
-function inGraphOrder(events: ReadonlyMap<string, RoomEvent>): RoomEvent[] {
+export function inGraphOrder(events: ReadonlyMap<string, RoomEvent>): RoomEvent[] {
   const order: RoomEvent[] = [];
   const state = new Map<string, 'open' | 'done'>();
   for (const start of [...events.values()].sort((a, b) => a.pdu.depth - b.pdu.depth)) {

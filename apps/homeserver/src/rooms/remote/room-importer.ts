@@ -4,6 +4,7 @@ import {
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
+import type { RoomDraft } from '../pipeline/room-draft.js';
 import { RoomRegistry } from '../room-registry.js';
 import { RoomsStore } from '../rooms.store.js';
 import { HomeSignatures } from '../state/home-signatures.js';
@@ -76,7 +77,7 @@ export class RoomImporter {
     const held = await this.registry.find(roomId);
     const row = held ? undefined : await this.rooms.room(roomId);
     const room = held ?? this.registry.create(roomId, rules, row?.room_nid);
-    await room.run((draft) => {
+    const job = (draft: RoomDraft): void => {
       if (!held) draft.created = { version: rules.id };
       for (const item of chain.values()) if (!known.has(item.eventId)) draft.addOutlier(item, nids.get(item.eventId)!);
       const before = draft.snapshotOf(new Map([...entries].map(([key, entry]) => [key, entry.nid])));
@@ -94,10 +95,10 @@ export class RoomImporter {
       draft.extremities = [{ nid, eventId: event.eventId, depth: event.pdu.depth, after }];
       for (const id of event.pdu.prev_events) {
         const prev = known.get(id);
-        if (!prev || prev.status === EventStatus.outlier) draft.missing.push({ eventId: id, childDepth: event.pdu.depth });
+        if (!prev || prev.status === EventStatus.outlier) draft.missing.push({ eventId: id, child: added });
       }
-    });
-    if (!held) this.registry.add(room);
+    };
+    await (held ? room.run(job) : this.registry.enter(room, job));
   }
 }
 

@@ -4,16 +4,14 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { PduReceiver, type PduResults } from '../../federation/pdu-receiver.js';
 import { Log } from '../../observability/log.js';
 import { AcceptEvent, type Acceptance } from '../pipeline/accept-event.js';
-import type { RoomDraft } from '../pipeline/room-draft.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
-import { HomeSignatures } from '../state/home-signatures.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus } from '../timeline/stored-event.js';
 import { AbsentRooms } from './absent-rooms.js';
-import { checkChain } from './check-chain.js';
 import { InviteRetractions } from './invite-retractions.js';
 import { MissingEvents, type ToldState } from './missing-events.js';
+import { Outliers } from './outliers.js';
 import { PduVerifier } from './pdu-verifier.js';
 import { isAllowedByAcl } from './server-acl.js';
 
@@ -28,7 +26,7 @@ export class RoomReceiver extends PduReceiver {
     private readonly verifier: PduVerifier,
     private readonly missing: MissingEvents,
     private readonly events: EventsStore,
-    private readonly signatures: HomeSignatures,
+    private readonly outliers: Outliers,
     private readonly acceptEvent: AcceptEvent,
     private readonly retractions: InviteRetractions,
     private readonly absent: AbsentRooms,
@@ -148,7 +146,7 @@ export class RoomReceiver extends PduReceiver {
     const authEvents = await this.#missingAuthEvents(origin, room, event, told);
     return room.run(async (draft) => {
       const outliers = new Map([...(told?.outliers ?? []), ...authEvents]);
-      if (outliers.size > 0) await this.#addOutliers(draft, outliers);
+      await this.outliers.add(draft, outliers);
       return this.acceptEvent.accept(draft, { event, isOwn: false, ...(told ? { before: told.state } : {}) });
     });
   }
@@ -161,19 +159,6 @@ export class RoomReceiver extends PduReceiver {
     const chain = await this.missing.authChain(room, event.eventId, origin);
     const known = new Set((await this.events.byIds(chain.map((item) => item.eventId))).map((stored) => stored.event.eventId));
     return new Map(chain.filter((item) => !known.has(item.eventId) && !toldIds.has(item.eventId)).map((item) => [this.acceptEvent.newNid(), item]));
-  }
-
-  /** Judges fetched events by their auth events and adds them; those that fail are kept as rejected, so that what builds on them is too. */
-  async #addOutliers(draft: RoomDraft, outliers: ReadonlyMap<number, RoomEvent>): Promise<void> {
-    const needed = [...outliers.values()].flatMap((event) => event.pdu.auth_events);
-    const known = (await this.events.byIds([...new Set(needed)])).filter((stored) => stored.status !== EventStatus.rejected);
-    const context = this.signatures.context(draft.room.rules);
-    const { valid } = checkChain([...outliers.values()], new Map(known.map((s) => [s.event.eventId, s.event])), draft.room.rules, context);
-    const already = new Set((await this.events.byIds([...outliers.values()].map((event) => event.eventId))).map((s) => s.event.eventId));
-    for (const [nid, event] of outliers) {
-      if (already.has(event.eventId) || draft.find(event.eventId)) continue;
-      draft.addOutlier(event, nid, valid.has(event.eventId) ? EventStatus.outlier : EventStatus.rejected);
-    }
   }
 
   async #inLane<T>(roomId: string, work: () => Promise<T>): Promise<T> {

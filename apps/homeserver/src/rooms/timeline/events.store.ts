@@ -15,6 +15,11 @@ const firstAfter = statement(
   `${from} WHERE r.room_id = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos LIMIT $4`,
 );
 
+const below = statement(
+  'events.below',
+  `${from} WHERE r.room_id = $1 AND e.pos < $2 ORDER BY e.pos DESC LIMIT $3`,
+);
+
 const pendingRedactions = statement(
   'events.pending_redactions',
   `${from} JOIN pending_redactions p ON p.event_id = e.event_id WHERE p.room_nid = $1 AND p.target_id = $2`,
@@ -51,6 +56,11 @@ export class EventsStore {
   /** Timeline events of a room with `after < pos <= to`, oldest first. */
   async range(roomId: string, after: number, to: number, limit: number): Promise<StoredEvent[]> {
     return (await this.db.query<StoredEventRow>(firstAfter, [roomId, after, to, limit])).map(storedEvent);
+  }
+
+  /** Timeline events of a room with `pos < before`, newest first. */
+  async below(roomId: string, before: number, limit: number): Promise<StoredEvent[]> {
+    return (await this.db.query<StoredEventRow>(below, [roomId, before, limit])).map(storedEvent);
   }
 
   /** Accepted redactions of an event that had not arrived before them. */

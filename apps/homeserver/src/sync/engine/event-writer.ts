@@ -8,6 +8,8 @@ export interface EventContext {
   readonly deviceId: string | null;
   readonly fields: readonly string[] | null;
   readonly isFederationFormat: boolean;
+  /** For answers that do not name the room elsewhere. */
+  readonly withRoomId?: boolean;
 }
 
 /** What is known of an event's surroundings. */
@@ -32,7 +34,8 @@ export function writeEvent(event: SyncEvent, roomId: string, context: EventConte
   if (event.redactedBecause !== null) unsigned += `,"redacted_because":${event.redactedBecause}`;
   unsigned += '}';
   if (context.isFederationFormat) return federationFormat(event, roomId, unsigned, context.fields);
-  const text = `${event.open},"unsigned":${unsigned}}`;
+  const room = context.withRoomId ? `,"room_id":${JSON.stringify(roomId)}` : '';
+  const text = `${event.open}${room},"unsigned":${unsigned}}`;
   return context.fields ? pick(text, context.fields) : text;
 }
 

@@ -18,7 +18,8 @@ const eventFilter = z.looseObject({
   not_senders: list(userId),
 });
 
-const roomEventFilter = eventFilter.extend({
+/** client-server/definitions/room_event_filter.yaml */
+export const roomEventFilterSchema = eventFilter.extend({
   lazy_load_members: z.boolean().optional(),
   include_redundant_members: z.boolean().optional(),
   unread_thread_notifications: z.boolean().optional(),
@@ -40,13 +41,13 @@ export const syncFilterSchema = z.looseObject({
   room: z.looseObject({
     rooms: list(roomId),
     not_rooms: list(roomId),
-    ephemeral: roomEventFilter.optional(),
+    ephemeral: roomEventFilterSchema.optional(),
     include_leave: z.boolean().optional(),
-    state: roomEventFilter.optional(),
-    timeline: roomEventFilter.optional(),
-    account_data: roomEventFilter.optional(),
+    state: roomEventFilterSchema.optional(),
+    timeline: roomEventFilterSchema.optional(),
+    account_data: roomEventFilterSchema.optional(),
   }).optional(),
 });
 
 export type SyncFilter = z.output<typeof syncFilterSchema>;
-export type RoomEventFilter = z.output<typeof roomEventFilter>;
+export type RoomEventFilter = z.output<typeof roomEventFilterSchema>;

@@ -8,7 +8,7 @@ const byIds = statement('sync_events.by_ids', `SELECT ${columns} FROM events WHE
 // Soft-failed and rejected events never appear, so an event after them follows no gap.
 const held = statement(
   'sync_events.held',
-  'SELECT event_id FROM events WHERE event_id = ANY($1) AND (pos > 0 OR status IN (1, 2))',
+  'SELECT event_id, event_nid FROM events WHERE event_id = ANY($1) AND (pos > 0 OR status IN (1, 2))',
 );
 
 @Injectable()
@@ -23,8 +23,9 @@ export class SyncEventsStore {
     return this.db.query<SyncEventRow>(byIds, [eventIds]);
   }
 
-  /** Those of the events that are in a timeline here, or that no timeline will show. */
-  async held(eventIds: readonly string[]): Promise<Set<string>> {
-    return new Set((await this.db.query<{ event_id: string }>(held, [eventIds])).map((row) => row.event_id));
+  /** Those of the events that are in a timeline here, or that no timeline will show, with their numeric ids. */
+  async held(eventIds: readonly string[]): Promise<Map<string, number>> {
+    const rows = await this.db.query<{ event_id: string; event_nid: number }>(held, [eventIds]);
+    return new Map(rows.map((row) => [row.event_id, row.event_nid]));
   }
 }

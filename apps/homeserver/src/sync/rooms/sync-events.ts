@@ -68,15 +68,28 @@ export class SyncEvents implements OnModuleDestroy {
     return events;
   }
 
-  /** Fills in `followsGap`. At most one query; none for events that were asked about before. */
+  /** Drops events that were redacted without a word on the bus. */
+  forget(eventIds: readonly string[]): void {
+    if (eventIds.length === 0) return;
+    this.#redactions++;
+    for (const eventId of eventIds) {
+      const nid = this.#nids.get(eventId);
+      if (nid !== undefined) this.#cache.delete(nid);
+    }
+  }
+
+  /**
+   * Fills in `followsGap`. At most one query; none for events that were asked about before. An event with a higher number
+   * than one that follows it was fetched later: `/sync` ends there as before, and paging shows it.
+   */
   async lookForGaps(events: readonly SyncEvent[]): Promise<void> {
     const unknown = events.filter((event) => event.followsGap === undefined);
     if (unknown.length === 0) return;
-    const near = new Set(events.map((event) => event.eventId));
+    const near = new Map(events.map((event) => [event.eventId, event.nid]));
     const prevs = new Set<string>();
     for (const event of unknown) for (const id of event.prevEvents) if (!near.has(id)) prevs.add(id);
-    const held = prevs.size > 0 ? await this.store.held([...prevs]) : new Set<string>();
-    for (const event of unknown) event.followsGap = event.prevEvents.some((id) => !near.has(id) && !held.has(id));
+    const held = prevs.size > 0 ? await this.store.held([...prevs]) : new Map<string, number>();
+    for (const event of unknown) event.followsGap = event.prevEvents.some((id) => (near.get(id) ?? held.get(id) ?? Infinity) > event.nid);
   }
 
   async #addRedactions(events: readonly SyncEvent[]): Promise<void> {

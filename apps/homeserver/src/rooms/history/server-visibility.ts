@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import type { RoomEvent } from '#federation';
+import type { Room } from '../room.js';
+import { membershipOf, serversOfMember } from '../state/room-state.js';
+import { type StateValues, StateValuesStore } from '../state/state-values.store.js';
+import { EventsStore } from '../timeline/events.store.js';
+import type { StoredEvent } from '../timeline/stored-event.js';
+import { isOpen, visibilityOf } from './visibility-of.js';
+
+/** Members of a server whose pasts are looked at. More cannot make it see less than it may, only than it might. */
+const MAX_WITNESSES = 500;
+const VISIBILITY = 'm.room.history_visibility';
+const MEMBER = 'm.room.member';
+
+/**
+ * How a server gets an event: whole; redacted, because it may not see what is in it but needs it for the graph; or not at all.
+ */
+export type Showing = 'whole' | 'redacted' | 'none';
+
+/**
+ * What a server may see of a room's past (Client-Server, "Room history visibility"; a server sees what one of its users
+ * may see). One that has left sees what happened while it was there.
+ */
+@Injectable()
+export class ServerVisibility {
+  constructor(
+    private readonly values: StateValuesStore,
+    private readonly events: EventsStore,
+  ) {}
+
+  /** Users of the server who are or were members, oldest first; empty for a server that never was in the room. */
+  witnesses(room: Room, server: string): string[] {
+    const found: { userId: string; nid: number }[] = [];
+    for (const [, { nid, event }] of room.state.entries()) {
+      if (event.pdu.type !== MEMBER || !serversOfMember(event, room.rules).includes(server)) continue;
+      found.push({ userId: event.pdu.state_key ?? '', nid });
+    }
+    return found.sort((a, b) => a.nid - b.nid).slice(0, MAX_WITNESSES).map(({ userId }) => userId);
+  }
+
+  /** Three queries at most, whatever the number of events. */
+  async of(room: Room, server: string, stored: readonly StoredEvent[]): Promise<Map<string, Showing>> {
+    const isIn = room.state.hasServer(server);
+    const wanted = statesOf(stored).map((stateNid) => ({ stateNid, type: VISIBILITY, stateKey: '' }));
+    const visibilities = await this.values.load(wanted);
+    const events = await this.#events(visibilities);
+    const visibilityAt = (item: StoredEvent) => visibilityOf(events.get(visibilities.get(item.stateNid, VISIBILITY, '') ?? -1));
+    const isOpenTo = (item: StoredEvent) => isOpen(visibilityAt(item)) || (item.type === VISIBILITY && isOpen(visibilityOf(item.event)));
+    const closed = stored.filter((item) => !isIn || (item.stateNid !== null && !isOpenTo(item)));
+    const seen = await this.#witnessed(room, server, closed, (item) => isIn && visibilityAt(item) === 'invited');
+    const hidden: Showing = isIn ? 'redacted' : 'none';
+    const isClosed = new Set(closed);
+    return new Map(stored.map((item) => [item.event.eventId, !isClosed.has(item) || seen.has(item) ? 'whole' : hidden]));
+  }
+
+  /** The events at which somebody of the server was joined, or where that is enough, invited. */
+  async #witnessed(room: Room, server: string, stored: readonly StoredEvent[], isForInvited: (item: StoredEvent) => boolean): Promise<Set<StoredEvent>> {
+    if (stored.length === 0) return new Set();
+    const users = this.witnesses(room, server);
+    const values = await this.values.load(
+      statesOf(stored).flatMap((stateNid) => users.map((stateKey) => ({ stateNid, type: MEMBER, stateKey }))),
+    );
+    const members = await this.#events(values);
+    const isWitness = (member: RoomEvent | undefined, item: StoredEvent): boolean => {
+      if (!member || !serversOfMember(member, room.rules).includes(server)) return false;
+      const membership = membershipOf(member);
+      return membership === 'join' || (membership === 'invite' && isForInvited(item));
+    };
+    return new Set(stored.filter((item) =>
+      (item.type === MEMBER && isWitness(item.event, item))
+      || users.some((userId) => isWitness(members.get(values.get(item.stateNid, MEMBER, userId) ?? -1), item))));
+  }
+
+  async #events(values: StateValues): Promise<Map<number, RoomEvent>> {
+    return new Map((await this.events.byNids([...new Set(values.nids)])).map((stored) => [stored.nid, stored.event]));
+  }
+}
+
+function statesOf(stored: readonly StoredEvent[]): number[] {
+  return [...new Set(stored.flatMap((item) => item.stateNid ?? []))];
+}

@@ -1,0 +1,97 @@
+import { Injectable } from '@nestjs/common';
+import { type HistoryVisibility, visibilityOf } from '../../rooms/history/visibility-of.js';
+import { StateValuesStore, type WantedState } from '../../rooms/state/state-values.store.js';
+import type { SyncEvent } from '../rooms/sync-event.js';
+import { SyncEvents } from '../rooms/sync-events.js';
+import type { HistoryRow } from './history-rows.store.js';
+import type { RoomReader } from './room-readers.js';
+
+const MEMBER = 'm.room.member';
+const VISIBILITY = 'm.room.history_visibility';
+
+/** An event as a reader sees it, or not. */
+export interface EventView {
+  readonly event: SyncEvent;
+  readonly pos: number;
+  readonly stateNid: number | null;
+  readonly isVisible: boolean;
+  /** The reader's membership at the event. */
+  readonly membership: string;
+  /** The state event that it replaced. */
+  readonly replaced: SyncEvent | undefined;
+  /** The sender's member event before it. */
+  readonly senderMember: SyncEvent | undefined;
+}
+
+/**
+ * Looks at events with the states that they stand in, which decide about their visibility (Client-Server, "Room history
+ * visibility"). Unlike `/sync`, which goes by the room's state as it was here, this holds for history too that was fetched later.
+ */
+@Injectable()
+export class EventViews {
+  constructor(
+    private readonly events: SyncEvents,
+    private readonly values: StateValuesStore,
+  ) {}
+
+  /** In the order of the rows. Three queries at most, whatever their number; none for events and states used lately but one. */
+  async of(reader: RoomReader, rows: readonly HistoryRow[]): Promise<EventView[]> {
+    const events = await this.events.load(rows.map((row) => row.nid));
+    const values = await this.values.load(rows.flatMap((row) => wantedBy(row, events.get(row.nid), reader)));
+    const state = await this.events.load(values.nids);
+    return rows.flatMap((row) => {
+      const event = events.get(row.nid);
+      return event ? [viewOf(reader, row, event, (type, key) => state.get(values.get(row.stateNid, type, key) ?? -1))] : [];
+    });
+  }
+}
+
+function wantedBy({ stateNid }: HistoryRow, event: SyncEvent | undefined, reader: RoomReader): WantedState[] {
+  if (stateNid === null || !event) return [];
+  const wanted = [
+    { stateNid, type: VISIBILITY, stateKey: '' },
+    { stateNid, type: MEMBER, stateKey: reader.userId },
+    { stateNid, type: MEMBER, stateKey: event.sender },
+  ];
+  if (event.stateKey !== null) wanted.push({ stateNid, type: event.type, stateKey: event.stateKey });
+  return wanted;
+}
+
+function viewOf(reader: RoomReader, row: HistoryRow, event: SyncEvent, before: (type: string, stateKey: string) => SyncEvent | undefined): EventView {
+  const memberBefore = before(MEMBER, reader.userId)?.membership ?? 'leave';
+  const isOwnMember = event.type === MEMBER && event.stateKey === reader.userId;
+  const membership = isOwnMember ? (event.membership ?? 'leave') : memberBefore;
+  const visibilities = [readVisibility(before(VISIBILITY, ''))];
+  if (event.type === VISIBILITY && event.stateKey === '') visibilities.push(readVisibility(event));
+  return {
+    event,
+    pos: row.pos,
+    stateNid: row.stateNid,
+    isVisible: isOwnMember || visibilities.some((value) => allows(value, [memberBefore, membership], reader, row.pos)),
+    membership,
+    replaced: event.stateKey === null ? undefined : before(event.type, event.stateKey),
+    senderMember: before(MEMBER, event.sender),
+  };
+}
+
+/** Of visibility and membership before and after the event the more open counts, as the specification says of those that change them. */
+function allows(visibility: HistoryVisibility, memberships: readonly string[], reader: RoomReader, pos: number): boolean {
+  if (visibility === 'world_readable' || memberships.includes('join')) return true;
+  if (visibility === 'shared') return reader.lastJoined > pos;
+  return visibility === 'invited' && memberships.includes('invite');
+}
+
+function readVisibility(event: SyncEvent | undefined): HistoryVisibility {
+  return visibilityOf(event && { pdu: { content: event.content } });
+}
+
+/** The member events that a client needs to show events, with lazy loading: the newest of each sender, without those among the events. */
+export function senderMembers(views: readonly EventView[]): SyncEvent[] {
+  const shown = new Set(views.map((view) => view.event.nid));
+  const members = new Map<string, EventView>();
+  for (const view of views) {
+    const held = members.get(view.event.sender);
+    if (view.senderMember && (!held || held.pos < view.pos)) members.set(view.event.sender, view);
+  }
+  return [...members.values()].map((view) => view.senderMember!).filter((event) => !shown.has(event.nid));
+}

@@ -1,0 +1,127 @@
+import { Injectable } from '@nestjs/common';
+import { Backfiller } from '../../rooms/history/backfiller.js';
+import { type Gap, HistoryStore } from '../../rooms/history/history.store.js';
+import { Clock } from '../../observability/clock.js';
+import type { EventMatcher } from '../filter/event-matcher.js';
+import { SyncEvents } from '../rooms/sync-events.js';
+import { atMost } from './at-most.js';
+import { type EventView, EventViews } from './event-views.js';
+import { HistoryRowsStore } from './history-rows.store.js';
+import type { RoomReader } from './room-readers.js';
+
+/** Rows that are read at once where a filter or the visibility may leave some out, and how often. */
+const PAGE = 100;
+const MAX_PAGES = 25;
+/** Who pages waits this long for events from other servers. */
+const FILL_MS = 10_000;
+
+export interface HistoryWish {
+  readonly reader: RoomReader;
+  /** The place to start at. */
+  readonly from: number;
+  /** The place not to go beyond; undefined where there is none. */
+  readonly to?: number;
+  readonly limit: number;
+  readonly matcher: EventMatcher;
+  /** Senders whose messages (not state) are left out. */
+  readonly ignored: ReadonlySet<string>;
+}
+
+export interface CollectedHistory {
+  /** In the direction of the walk. */
+  readonly views: readonly EventView[];
+  /** Where to go on; null at the end of what there is. */
+  readonly end: number | null;
+  /** True when the walk stopped because events below `end` are still being fetched. */
+  readonly isPending: boolean;
+}
+
+/** Walks through a room's timeline and collects what a reader may see. */
+@Injectable()
+export class HistoryCollector {
+  constructor(
+    private readonly rows: HistoryRowsStore,
+    private readonly views: EventViews,
+    private readonly history: HistoryStore,
+    private readonly backfiller: Backfiller,
+    private readonly events: SyncEvents,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Newer to older.
+   *
+   * @param gaps `fill` fetches what is missing from other servers before going on, or passes over it when nobody has it;
+   *   `stop` ends the walk there
+   */
+  async back(wish: HistoryWish, gaps: 'fill' | 'stop'): Promise<CollectedHistory> {
+    const { reader, limit, matcher } = wish;
+    const { nid: roomNid } = reader.room;
+    const to = wish.to ?? -Infinity;
+    const deadline = this.clock.now() + FILL_MS;
+    const found: EventView[] = [];
+    const passed = new Set<number>();
+    let known = await this.history.ofRoom(roomNid);
+    let before = Math.min(wish.from, reader.upTo);
+    const done = (end: number | null, isPending = false): CollectedHistory => ({ views: found, end, isPending });
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const gap = known.find(({ childPos }) => childPos <= before + 1 && !passed.has(childPos));
+      const floor = Math.max(to, gap ? gap.childPos - 1 : -Infinity);
+      const size = Math.max(limit - found.length + 1, PAGE);
+      const rows = floor < before ? await this.rows.read('b', { roomNid, after: floor, upTo: before }, size, matcher.sql) : [];
+      for (const view of await this.views.of(reader, rows)) {
+        if (!isShown(wish, view)) continue;
+        found.push(view);
+        if (found.length < limit) continue;
+        const isLast = rows.length < size && view.pos === rows.at(-1)!.pos && (!gap || floor === to);
+        return done(isLast ? null : view.pos - 1);
+      }
+      if (rows.length === size) {
+        before = rows.at(-1)!.pos - 1;
+        continue;
+      }
+      if (!gap || floor === to) return done(null);
+      before = gap.childPos - 1;
+      if (gaps === 'stop') return done(before);
+      const outcome = reader.isJoined ? await this.#fill(reader, gap, deadline) : 'failed';
+      if (outcome === 'pending') return done(before, true);
+      if (outcome === 'filled') known = await this.history.ofRoom(roomNid);
+      else if (found.length > 0) return done(before);
+      else passed.add(gap.childPos);
+    }
+    return done(before);
+  }
+
+  /** Older to newer. Gaps are passed over: what would be fetched is what is right before the next event, not what comes next. */
+  async forward(wish: HistoryWish): Promise<CollectedHistory> {
+    const { reader, limit, matcher } = wish;
+    const upTo = Math.min(wish.to ?? Infinity, reader.upTo);
+    const found: EventView[] = [];
+    let after = wish.from;
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const size = Math.max(limit - found.length, PAGE);
+      const rows = after < upTo ? await this.rows.read('f', { roomNid: reader.room.nid, after, upTo }, size, matcher.sql) : [];
+      for (const view of await this.views.of(reader, rows)) {
+        if (!isShown(wish, view)) continue;
+        found.push(view);
+        if (found.length === limit) return { views: found, end: view.pos, isPending: false };
+      }
+      if (rows.length < size) return { views: found, end: found.at(-1)?.pos ?? null, isPending: false };
+      after = rows.at(-1)!.pos;
+    }
+    return { views: found, end: after, isPending: false };
+  }
+
+  async #fill({ room }: RoomReader, gap: Gap, deadline: number): Promise<'filled' | 'failed' | 'pending'> {
+    const filling = this.backfiller.fill(room, gap).then(({ isFilled, redacted }) => {
+      // Redactions of the past are not announced on the bus.
+      this.events.forget(redacted);
+      return isFilled ? 'filled' as const : 'failed' as const;
+    });
+    return atMost(filling, Math.max(0, deadline - this.clock.now()), 'pending' as const);
+  }
+}
+
+function isShown({ matcher, ignored }: HistoryWish, { event, isVisible }: EventView): boolean {
+  return isVisible && matcher.passes(event) && !(event.stateKey === null && ignored.has(event.sender));
+}

@@ -1,0 +1,144 @@
+import { Injectable } from '@nestjs/common';
+import { AccountData } from '../../account-data/account-data.js';
+import type { Requester } from '../../accounts/requester.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Clock } from '../../observability/clock.js';
+import { SnapshotsStore } from '../../rooms/state/snapshots.store.js';
+import { EventsStore } from '../../rooms/timeline/events.store.js';
+import { EventStatus } from '../../rooms/timeline/stored-event.js';
+import { type EventContext, writeEvent } from '../engine/event-writer.js';
+import type { SyncEvent } from '../rooms/sync-event.js';
+import { SyncEvents } from '../rooms/sync-events.js';
+import { type EventView, EventViews, senderMembers } from './event-views.js';
+import { HistoryCollector } from './history-collector.js';
+import { formatHistoryToken, parseHistoryToken } from './history-token.js';
+import { parseRoomEventFilter } from './room-event-filter.js';
+import { type RoomReader, RoomReaders } from './room-readers.js';
+
+const DEFAULT_LIMIT = 10;
+const MAX_LIMIT = 1_000;
+const MAX_CONTEXT = 100;
+
+export interface MessagesQuery {
+  readonly dir: 'b' | 'f';
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  readonly limit?: number | undefined;
+  /** JSON text of a RoomEventFilter. */
+  readonly filter?: string | undefined;
+}
+
+export type ContextQuery = Pick<MessagesQuery, 'limit' | 'filter'>;
+
+/** Reads the past of rooms for clients. Answers are JSON texts. */
+@Injectable()
+export class RoomHistoryReader {
+  constructor(
+    private readonly readers: RoomReaders,
+    private readonly collector: HistoryCollector,
+    private readonly views: EventViews,
+    private readonly events: SyncEvents,
+    private readonly stored: EventsStore,
+    private readonly snapshots: SnapshotsStore,
+    private readonly accountData: AccountData,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A page of a room's timeline (`GET /rooms/{roomId}/messages`). @throws 403 `M_FORBIDDEN`, 400 `M_INVALID_PARAM` */
+  async messages(requester: Requester, roomId: string, query: MessagesQuery): Promise<string> {
+    const matcher = parseRoomEventFilter(query.filter);
+    const limit = Math.max(1, Math.min(query.limit ?? DEFAULT_LIMIT, matcher.filter.limit ?? MAX_LIMIT, MAX_LIMIT));
+    const reader = await this.readers.of(requester.userId, roomId);
+    const start = query.from === undefined || query.from === ''
+      ? { pos: query.dir === 'b' ? reader.upTo : Number.MIN_SAFE_INTEGER, attempt: 0 }
+      : parseHistoryToken(query.from);
+    const startText = query.from || formatHistoryToken(start.pos);
+    if (matcher.blocksRoom(roomId)) return `{"start":${JSON.stringify(startText)},"chunk":[]}`;
+    const ignored = await this.accountData.ignored(requester.userId);
+    const wish = { reader, from: start.pos, limit, matcher, ignored, ...(query.to ? { to: parseHistoryToken(query.to).pos } : {}) };
+    const { views, end, isPending } = query.dir === 'b' ? await this.collector.back(wish, 'fill') : await this.collector.forward(wish);
+    const context = this.#context(requester);
+    const parts = [`"start":${JSON.stringify(startText)}`, `"chunk":${list(views.map((view) => this.#text(view, roomId, context)))}`];
+    if (end !== null) parts.push(`"end":"${formatHistoryToken(end, isPending ? start.attempt + 1 : 0)}"`);
+    if (matcher.filter.lazy_load_members) parts.push(`"state":${list(senderMembers(views).map((event) => writeEvent(event, roomId, context)))}`);
+    return `{${parts.join(',')}}`;
+  }
+
+  /** One event (`GET /rooms/{roomId}/event/{eventId}`). @throws 404 `M_NOT_FOUND` also for what the reader may not see */
+  async event(requester: Requester, roomId: string, eventId: string): Promise<string> {
+    const reader = await this.#reader(requester.userId, roomId);
+    const context = this.#context(requester);
+    const stored = await this.stored.byId(eventId);
+    // An event of the state with which this server came into the room has no place in its timeline.
+    if (stored?.status === EventStatus.outlier && isCurrentState(reader, stored.event.pdu.type, stored.stateKey, stored.nid)) {
+      const event = (await this.events.load([stored.nid])).get(stored.nid);
+      if (event) return writeEvent(event, roomId, context);
+    }
+    return this.#text(await this.#visible(reader, eventId), roomId, context);
+  }
+
+  /** An event with those around it (`GET /rooms/{roomId}/context/{eventId}`). @throws 404 `M_NOT_FOUND` */
+  async context(requester: Requester, roomId: string, eventId: string, query: ContextQuery): Promise<string> {
+    const matcher = parseRoomEventFilter(query.filter);
+    const limit = Math.min(query.limit ?? DEFAULT_LIMIT, matcher.filter.limit ?? MAX_CONTEXT, MAX_CONTEXT);
+    const reader = await this.#reader(requester.userId, roomId);
+    const view = await this.#visible(reader, eventId);
+    const base = { reader, matcher, ignored: await this.accountData.ignored(requester.userId) };
+    const [older, newer] = [Math.floor(limit / 2), Math.ceil(limit / 2)];
+    const isBlocked = matcher.blocksRoom(roomId);
+    const [before, after] = await Promise.all([
+      older === 0 || isBlocked ? [] : this.collector.back({ ...base, from: view.pos - 1, limit: older }, 'stop').then((found) => found.views),
+      newer === 0 || isBlocked ? [] : this.collector.forward({ ...base, from: view.pos, limit: newer }).then((found) => found.views),
+    ]);
+    const shown = [...before, view, ...after];
+    const state = matcher.filter.lazy_load_members ? senderMembers(shown) : await this.#stateAfter(after.at(-1) ?? view);
+    const context = this.#context(requester);
+    const texts = (views: readonly EventView[]) => list(views.map((one) => this.#text(one, roomId, context)));
+    return `{"start":"${formatHistoryToken((before.at(-1) ?? view).pos - 1)}","end":"${formatHistoryToken((after.at(-1) ?? view).pos)}"`
+      + `,"event":${this.#text(view, roomId, context)},"events_before":${texts(before)},"events_after":${texts(after)}`
+      + `,"state":${list(state.filter((event) => matcher.passes(event)).map((event) => writeEvent(event, roomId, context)))}}`;
+  }
+
+  async #visible(reader: RoomReader, eventId: string): Promise<EventView> {
+    const stored = await this.stored.byId(eventId);
+    if (stored && stored.event.roomId === reader.room.id && stored.pos !== null && stored.pos <= reader.upTo) {
+      const [view] = await this.views.of(reader, [{ nid: stored.nid, pos: stored.pos, stateNid: stored.stateNid }]);
+      if (view?.isVisible) return view;
+    }
+    throw MatrixError.notFound('No such event, or not one for you');
+  }
+
+  /** Somebody who may not look into the room learns nothing of its events either. */
+  async #reader(userId: string, roomId: string): Promise<RoomReader> {
+    try {
+      return await this.readers.of(userId, roomId);
+    } catch (error) {
+      if (error instanceof MatrixError && error.status === 403) throw MatrixError.notFound('No such event, or not one for you');
+      throw error;
+    }
+  }
+
+  /** The whole state after an event. */
+  async #stateAfter({ event, stateNid }: EventView): Promise<SyncEvent[]> {
+    const before = await this.snapshots.load(stateNid);
+    const state = [...(await this.events.load(before.toMap().values())).values()];
+    if (event.stateKey === null) return state;
+    return [...state.filter((one) => one.type !== event.type || one.stateKey !== event.stateKey), event];
+  }
+
+  #text(view: EventView, roomId: string, context: EventContext): string {
+    return writeEvent(view.event, roomId, context, { membership: view.membership, ...(view.replaced ? { replaced: view.replaced } : {}) });
+  }
+
+  #context({ userId, deviceId }: Requester): EventContext {
+    return { now: this.clock.now(), userId, deviceId, fields: null, isFederationFormat: false, withRoomId: true };
+  }
+}
+
+function isCurrentState({ room, isJoined }: RoomReader, type: string, stateKey: string | null, nid: number): boolean {
+  return isJoined && stateKey !== null && room.state.entry(type, stateKey)?.nid === nid;
+}
+
+function list(texts: readonly string[]): string {
+  return `[${texts.join(',')}]`;
+}
