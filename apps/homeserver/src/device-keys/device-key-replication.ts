@@ -41,8 +41,10 @@ export class DeviceKeyReplication implements OnModuleInit {
       apply: (change) => this.#applyCrossSigning(change),
       snapshot: async (userId) => {
         const { master, selfSigning, userSigning } = (await this.keys.keysOf([userId], userId)).get(userId)!;
-        const all: [CrossSigningUsage, JsonObject | undefined][] = [['master', master], ['self_signing', selfSigning], ['user_signing', userSigning]];
-        return all.flatMap(([key, value]): AccountChange[] => (value ? [{ kind: 'cross_signing', key, value: JSON.stringify(value) }] : []));
+        const all = Object.entries({ master, self_signing: selfSigning, user_signing: userSigning });
+        return all.flatMap(([key, value]): AccountChange[] =>
+          value ? [{ kind: 'cross_signing', key, value: JSON.stringify(value) }] : [],
+        );
       },
     });
     this.ops.register('signature', {

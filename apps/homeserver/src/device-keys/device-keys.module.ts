@@ -32,7 +32,8 @@ import { ToDeviceStore } from './to-device/to-device.store.js';
     DeletedDevices, DeviceKeyReplication,
   ],
   exports: [
-    DeviceKeyUpload, CrossSigning, SignatureUpload, KeyQuery, KeyClaimer, OneTimeKeys, DeviceLists, DeviceListReader, ToDevice, ToDeviceInbox,
+    DeviceKeyUpload, CrossSigning, SignatureUpload, KeyQuery, KeyClaimer, OneTimeKeys, DeviceLists, DeviceListReader,
+    ToDevice, ToDeviceInbox,
   ],
 })
 export class DeviceKeysModule {}

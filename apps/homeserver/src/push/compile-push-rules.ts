@@ -1,4 +1,6 @@
-import { type PushAction, type PushRule, type PushRuleKind, pushRuleKinds, type PushRuleset } from '../account-data/push-rules/push-rule.js';
+import {
+  type PushAction, type PushRule, type PushRuleKind, pushRuleKinds, type PushRuleset,
+} from '../account-data/push-rules/push-rule.js';
 import { compileCondition, eventMatch, type PushMatcher } from './compile-condition.js';
 import type { PushContext, PushEvent } from './push-event.js';
 

@@ -171,7 +171,10 @@ describe('an account with rules of its own', () => {
   });
 
   it('decides by room and sender', () => {
-    const own = { room: [{ rule_id: '!quiet', enabled: true, actions: [] }], sender: [{ rule_id: alice, enabled: true, actions: ['dont_notify'] }] };
+    const own = {
+      room: [{ rule_id: '!quiet', enabled: true, actions: [] }],
+      sender: [{ rule_id: alice, enabled: true, actions: ['dont_notify'] }],
+    };
     const rules = compilePushRules(bob, pushRulesetOf(bob, { own, defaults: {} }));
     expect(notificationFor(rules, message({}, { room_id: '!quiet', sender: '@eve:e.example' }), context())).toBeNull();
     expect(notificationFor(rules, message({}), context())).toBeNull();

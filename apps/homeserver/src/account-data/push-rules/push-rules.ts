@@ -6,7 +6,9 @@ import { AccountDataWriter } from '../account-data-writer.js';
 import { isDefault, type RuleDefinition, type RulePlace, withoutRule, withRule, withRuleChange } from './change-push-rules.js';
 import type { PushAction, PushRuleKind, PushRuleset } from './push-rule.js';
 import { PUSH_RULES_TYPE } from './push-rules-content.js';
-import { type DefaultRuleChange, type OwnPushRule, parseStoredPushRules, pushRulesetOf, type StoredPushRules } from './stored-push-rules.js';
+import {
+  type DefaultRuleChange, type OwnPushRule, parseStoredPushRules, pushRulesetOf, type StoredPushRules,
+} from './stored-push-rules.js';
 
 const MAX_BYTES = 512 * 1024;
 

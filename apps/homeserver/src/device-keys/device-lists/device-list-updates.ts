@@ -55,7 +55,7 @@ export class DeviceListUpdates implements OnModuleInit, OnModuleDestroy {
   }
 
   async #onDeviceUpdate(origin: string, content: Record<string, unknown>): Promise<void> {
-    const { user_id: userId, device_id: deviceId, stream_id: streamId, prev_id: previous, deleted, keys, device_display_name: name } = content;
+    const { user_id: userId, device_id: deviceId, stream_id: streamId, prev_id: previous, deleted, keys } = content;
     if (typeof deviceId !== 'string' || deviceId === '' || deviceId.length > 255 || deviceId.includes('\0')) return;
     if (!Number.isSafeInteger(streamId) || !isRemoteUserId(userId) || !(await this.#mayTell(origin, userId))) return;
     const wake = await this.deviceLists.localSharers(userId);
@@ -66,7 +66,9 @@ export class DeviceListUpdates implements OnModuleInit, OnModuleDestroy {
       origin,
       streamId: streamId as number,
       previous: Array.isArray(previous) ? previous.filter((id): id is number => Number.isSafeInteger(id)) : [],
-      device: deleted === true ? undefined : readRemoteDevice(userId, deviceId, keys as JsonValue, name as JsonValue),
+      device: deleted === true
+        ? undefined
+        : readRemoteDevice(userId, deviceId, keys as JsonValue, content['device_display_name'] as JsonValue),
     };
     this.remoteLists.updateArrived(userId);
     await this.deviceLists.remoteChanged(userId, wake, (tx) => this.#apply(tx, update));

@@ -18,13 +18,14 @@ export interface RemoteKeys {
 /** Reads the part of an answer of `POST /user/keys/query` that is about one user; whatever is malformed is left out. */
 export function readQueriedKeys(body: unknown, userId: string): RemoteKeys {
   const answer = body as JsonValue;
-  const listed = jsonMember(jsonMember(answer, 'device_keys'), userId);
+  const ofUser = (member: string): JsonValue | undefined => jsonMember(jsonMember(answer, member), userId);
+  const listed = ofUser('device_keys');
   const devices = Object.entries(isJsonObject(listed) ? listed : {}).map(([deviceId, device]) =>
     readRemoteDevice(userId, deviceId, device, jsonMember(jsonMember(device, 'unsigned'), 'device_display_name')),
   );
   return {
     devices: devices.filter((device) => device !== undefined).slice(0, MAX_DEVICES),
-    ...readCrossSigning(userId, jsonMember(jsonMember(answer, 'master_keys'), userId), jsonMember(jsonMember(answer, 'self_signing_keys'), userId)),
+    ...readCrossSigning(userId, ofUser('master_keys'), ofUser('self_signing_keys')),
     streamId: null,
   };
 }

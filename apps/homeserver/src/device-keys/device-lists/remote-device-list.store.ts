@@ -78,14 +78,18 @@ const unshared = statement('remote_device_list.unshared', `SELECT u.user_id FROM
 const forgetLists = statement(
   'remote_device_list.forget',
   `WITH gone AS (DELETE FROM remote_device_lists WHERE user_id = ANY($1)),
-     keys AS (DELETE FROM cross_signing_keys WHERE user_id = ANY($1) AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = cross_signing_keys.user_id))
+     keys AS (
+       DELETE FROM cross_signing_keys k WHERE k.user_id = ANY($1) AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = k.user_id)
+     )
    DELETE FROM remote_devices WHERE user_id = ANY($1)`,
 );
 
 /** The tables `remote_device_lists` and `remote_devices`. */
 @Injectable()
 export class RemoteDeviceListStore {
-  readonly #insertDevices = new RowInserter('remote_device_list.insert', 'remote_devices', ['user_id', 'device_id', 'json', 'display_name']);
+  readonly #insertDevices = new RowInserter(
+    'remote_device_list.insert', 'remote_devices', ['user_id', 'device_id', 'json', 'display_name'],
+  );
 
   constructor(private readonly db: Database) {}
 

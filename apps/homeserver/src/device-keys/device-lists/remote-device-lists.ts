@@ -195,13 +195,13 @@ export class RemoteDeviceLists {
   }
 
   /** @param isComplete whether keys that are missing are gone, rather than unchanged */
-  async saveCrossSigning(tx: Transaction, userId: string, keys: Pick<RemoteKeys, 'master' | 'selfSigning'>, isComplete: boolean): Promise<void> {
-    const { master, selfSigning } = keys;
-    if (isComplete) {
-      await this.keys.deleteCrossSigningExcept(tx, userId, [...(master ? ['master' as const] : []), ...(selfSigning ? ['self_signing' as const] : [])]);
-    }
-    if (master) await this.keys.putCrossSigning(tx, userId, 'master', publicKeyOf(master, userId, 'master')!, master);
-    if (selfSigning) await this.keys.putCrossSigning(tx, userId, 'self_signing', publicKeyOf(selfSigning, userId, 'self_signing')!, selfSigning);
+  async saveCrossSigning(
+    tx: Transaction, userId: string, keys: Pick<RemoteKeys, 'master' | 'selfSigning'>, isComplete: boolean,
+  ): Promise<void> {
+    const both = [['master', keys.master], ['self_signing', keys.selfSigning]] as const;
+    const given = both.flatMap(([usage, key]) => (key ? [{ usage, key }] : []));
+    if (isComplete) await this.keys.deleteCrossSigningExcept(tx, userId, given.map(({ usage }) => usage));
+    for (const { usage, key } of given) await this.keys.putCrossSigning(tx, userId, usage, publicKeyOf(key, userId, usage)!, key);
   }
 }
 
@@ -213,6 +213,8 @@ class ServersFailed extends Error {
 }
 
 function toUserKeys({ devices, master, selfSigning }: Fetched): UserKeys {
-  const known = devices.flatMap(({ deviceId, keys, displayName }) => (keys ? [[deviceId, withDisplayName(keys, displayName)] as const] : []));
+  const known = devices.flatMap(({ deviceId, keys, displayName }) =>
+    keys ? [[deviceId, withDisplayName(keys, displayName)] as const] : [],
+  );
   return { devices: Object.fromEntries(known), ...(master && { master }), ...(selfSigning && { selfSigning }) };
 }

@@ -31,7 +31,9 @@ export class CrossSigning {
    *
    * @throws MatrixError 400 M_INVALID_PARAM, M_MISSING_PARAM or M_INVALID_SIGNATURE; 403 M_FORBIDDEN
    */
-  async check(userId: string, upload: CrossSigningUpload): Promise<{ keys: readonly CheckedKey[]; needs: 'nothing' | 'proof' | 'no-proof' }> {
+  async check(
+    userId: string, upload: CrossSigningUpload,
+  ): Promise<{ keys: readonly CheckedKey[]; needs: 'nothing' | 'proof' | 'no-proof' }> {
     const present = (await this.store.keysOf([userId], userId)).get(userId)!;
     const keys = (['master', 'self_signing', 'user_signing'] as const).flatMap((usage) => {
       const key = upload[usage];

@@ -108,7 +108,8 @@ export class ToDevice implements OnModuleInit {
       const started: (() => void)[] = [];
       for (const [server, list] of byServer) {
         for (let i = 0; i < list.length; i += MAX_PER_EDU) {
-          const edu = { edu_type: 'm.direct_to_device', content: { sender, type, message_id: messageId, messages: grouped(list.slice(i, i + MAX_PER_EDU)) } };
+          const content = { sender, type, message_id: messageId, messages: grouped(list.slice(i, i + MAX_PER_EDU)) };
+          const edu = { edu_type: 'm.direct_to_device', content };
           started.push(await this.outbox.sendReliable(tx, [server], edu).catch(refuseUncanonical));
         }
       }
