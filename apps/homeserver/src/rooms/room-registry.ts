@@ -6,7 +6,7 @@ import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { StreamPositions } from '../storage/stream-positions.js';
 import { CommitService } from './pipeline/commit.service.js';
-import type { Extremity } from './pipeline/room-draft.js';
+import type { Extremity, RoomDraft } from './pipeline/room-draft.js';
 import { Room } from './room.js';
 import { RoomsStore, type RoomRow } from './rooms.store.js';
 import { RoomState } from './state/room-state.js';
@@ -24,15 +24,13 @@ const MAX_STATE_EVENTS = 200_000;
  */
 @Injectable()
 export class RoomRegistry {
-  readonly #rooms = new LRUCache<string, Room>({
-    maxSize: MAX_STATE_EVENTS,
-    sizeCalculation: (room) => 20 + room.state.size,
-    dispose: (room, id, reason) => {
-      // A room that is at work keeps its place: two writers of one room must not be.
-      if (reason === 'evict' && room.isBusy) this.#busy.set(id, room);
-    },
+  /** Keeps the recently used rooms alive. */
+  readonly #recent = new LRUCache<string, Room>({ maxSize: MAX_STATE_EVENTS, sizeCalculation: (room) => 20 + room.state.size });
+  /** Every room object that anybody still holds: two writers of one room must not be. */
+  readonly #alive = new Map<string, WeakRef<Room>>();
+  readonly #collected = new FinalizationRegistry<string>((id) => {
+    if (!this.#alive.get(id)?.deref()) this.#alive.delete(id);
   });
-  readonly #busy = new Map<string, Room>();
   readonly #entering = new Map<string, Promise<unknown>>();
   readonly #loading = new Map<string, Promise<Room | undefined>>();
 
@@ -46,17 +44,20 @@ export class RoomRegistry {
     private readonly positions: StreamPositions,
   ) {
     accounts.onAdded((userId) => {
-      for (const room of this.#rooms.values()) room.state.accountAdded(userId);
+      for (const room of this.#aliveRooms()) room.state.accountAdded(userId);
     });
     accounts.onRemoved((userId) => {
-      for (const room of this.#rooms.values()) room.state.accountRemoved(userId);
+      for (const room of this.#aliveRooms()) room.state.accountRemoved(userId);
     });
   }
 
   /** The room, or undefined when this server does not hold it (an invitation alone is not holding it). */
   async find(roomId: string): Promise<Room | undefined> {
-    const room = this.#rooms.get(roomId) ?? this.#takeBusy(roomId);
-    if (room && !room.isStale) return room;
+    const room = this.#recent.get(roomId) ?? this.#alive.get(roomId)?.deref();
+    if (room) {
+      this.#recent.set(roomId, room);
+      return room;
+    }
     let loading = this.#loading.get(roomId);
     if (!loading) {
       loading = this.#load(roomId).finally(() => this.#loading.delete(roomId));
@@ -72,9 +73,24 @@ export class RoomRegistry {
     return room;
   }
 
-  /** A room without state here, of which at most the row (`nid`) exists; it is registered after its first commit (`add`). */
+  /** A room without state here, of which at most the row (`nid`) exists. `enter` makes it known. */
   create(roomId: string, rules: RoomVersionRules, nid?: number): Room {
     return this.#build(nid ?? this.positions.nextId('room_nid'), roomId, rules, new Map(), Snapshot.empty, []);
+  }
+
+  /**
+   * Runs the first job of a room. The room can be found from before the commit on, because whoever hears of the commit
+   * looks for it; it is forgotten again when the job fails.
+   */
+  async enter<T>(room: Room, job: (draft: RoomDraft) => T | Promise<T>): Promise<T> {
+    this.#keep(room);
+    try {
+      return await room.run(job);
+    } catch (error) {
+      this.#recent.delete(room.id);
+      this.#alive.delete(room.id);
+      throw error;
+    }
   }
 
   /** Runs `work` alone among those that bring a room to this server, so that no two make it at once. */
@@ -89,23 +105,17 @@ export class RoomRegistry {
     }
   }
 
-  add(room: Room): void {
-    this.#rooms.set(room.id, room);
+  #keep(room: Room): void {
+    this.#recent.set(room.id, room);
+    this.#alive.set(room.id, new WeakRef(room));
+    this.#collected.register(room, room.id);
   }
 
-  /** Forgets what is in memory of a room whose rows were written outside of its queue. */
-  drop(roomId: string): void {
-    const room = this.#rooms.get(roomId);
-    if (room) room.isStale = true;
-    this.#rooms.delete(roomId);
-  }
-
-  #takeBusy(roomId: string): Room | undefined {
-    const room = this.#busy.get(roomId);
-    if (!room) return undefined;
-    this.#busy.delete(roomId);
-    this.#rooms.set(roomId, room);
-    return room;
+  *#aliveRooms(): Generator<Room> {
+    for (const reference of this.#alive.values()) {
+      const room = reference.deref();
+      if (room) yield room;
+    }
   }
 
   async #load(roomId: string): Promise<Room | undefined> {
@@ -120,7 +130,7 @@ export class RoomRegistry {
     ]);
     const extremities = await this.#extremities(row, extremityEvents, snapshot);
     const room = this.#build(row.room_nid, roomId, rules, new Map(entries.map((e) => [e.nid, e])), snapshot, extremities);
-    this.#rooms.set(roomId, room);
+    this.#keep(room);
     return room;
   }
 
@@ -153,9 +163,6 @@ export class RoomRegistry {
       nid, id, rules, state, snapshot, extremities, isLocal,
       commits: this.commits,
       nextSnapshotNid: () => this.positions.nextId('state_nid'),
-      onIdle: (idle) => {
-        if (this.#busy.get(id) === idle) this.#busy.delete(id);
-      },
     });
   }
 }

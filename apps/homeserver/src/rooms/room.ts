@@ -33,8 +33,6 @@ export interface RoomParts {
   readonly commits: CommitService;
   readonly nextSnapshotNid: () => number;
   readonly isLocal: (userId: string) => boolean;
-  /** Called when the queue has run dry. */
-  readonly onIdle: (room: Room) => void;
 }
 
 /**
@@ -51,8 +49,6 @@ export class Room {
   readonly #parts: RoomParts;
   readonly #queue: Job[] = [];
   #running = false;
-  /** Set when the room's rows were written by somebody else or are gone: the registry loads it anew. */
-  isStale = false;
 
   constructor(parts: RoomParts) {
     this.#parts = parts;
@@ -62,10 +58,6 @@ export class Room {
     this.state = parts.state;
     this.snapshot = parts.snapshot;
     this.extremities = parts.extremities;
-  }
-
-  get isBusy(): boolean {
-    return this.#running || this.#queue.length > 0;
   }
 
   isLocal(userId: string): boolean {
@@ -102,7 +94,6 @@ export class Room {
     await new Promise(setImmediate);
     while (this.#queue.length > 0) await this.#commitJobs(this.#queue.splice(0, MAX_JOBS));
     this.#running = false;
-    this.#parts.onIdle(this);
   }
 
   async #commitJobs(jobs: readonly Job[]): Promise<void> {

@@ -62,7 +62,7 @@ export class RoomCreator {
     const profile = (await this.profiles.get(creator)) as JsonObject;
     const join = memberContent(room.state, creator, creator, 'join', signer.record, shownProfile(profile));
     const localInvites = await this.inviter.localInvitees(rules, request.invite);
-    await room.run((draft) => {
+    await this.registry.enter(room, (draft) => {
       draft.created = { version: rules.id };
       draft.append({ event: create, nid: this.positions.nextId('event_nid'), isOwn: true });
       this.sender.appendTo(draft, { sender: creator, type: 'm.room.member', stateKey: creator, content: join, ts }, signer);
@@ -76,7 +76,6 @@ export class RoomCreator {
         this.sender.appendTo(draft, { sender: creator, type: 'm.room.member', stateKey: invitee.userId, content, ts }, signer);
       }
     });
-    this.registry.add(room);
     if (request.alias) await this.aliases.add(request.alias, room.nid, creator);
     if (request.visibility === 'public') await this.aliases.setPublic(room.id, true);
     await this.#inviteRemote(creator, room.id, request, new Set(localInvites.map((invitee) => invitee.userId)));
