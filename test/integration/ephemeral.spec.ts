@@ -66,6 +66,16 @@ describe('typing', () => {
     await syncUntil(bob, started.next_batch, (answer) => typingIn(answer)?.length === 0);
   });
 
+  it('ends when the user leaves', async () => {
+    const emil = await net.client('a').register('emil');
+    await emil.request('POST', `${room(roomId)}/join`, {});
+    const { next_batch: since } = await sync(bob);
+    await type(emil, true);
+    const started = await syncUntil(bob, since, (answer) => typingIn(answer)?.length === 1);
+    await emil.request('POST', `${room(roomId)}/leave`, {});
+    await syncUntil(bob, started.next_batch, (answer) => typingIn(answer)?.length === 0);
+  });
+
   it('is one\'s own affair, in one\'s own rooms', async () => {
     const path = `${room(roomId)}/typing/${encodeURIComponent(alice.userId)}`;
     await bob.expectError(403, 'M_FORBIDDEN', 'PUT', path, { typing: true });

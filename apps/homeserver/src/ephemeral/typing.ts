@@ -1,5 +1,6 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { isRoomId, isUserId } from '#federation';
+import { Bus, type BusMessage } from '../bus/bus.js';
 import { EduHandlers } from '../federation/edu-handlers.js';
 import { EduOutbox } from '../federation/outbox/edu-outbox.js';
 import { RoomAudience } from './room-audience.js';
@@ -11,16 +12,25 @@ const REMOTE_TIMEOUT_MS = 60_000;
 
 /** Typing notifications (Client-Server and Server-Server, "Typing notifications"). */
 @Injectable()
-export class Typing implements OnModuleInit {
+export class Typing implements OnModuleInit, OnModuleDestroy {
+  readonly #unsubscribe: () => void;
+
   constructor(
     private readonly users: TypingUsers,
     private readonly audience: RoomAudience,
     private readonly outbox: EduOutbox,
     private readonly edus: EduHandlers,
-  ) {}
+    bus: Bus,
+  ) {
+    this.#unsubscribe = bus.subscribe((message) => this.#onMessage(message));
+  }
 
   onModuleInit(): void {
     this.edus.register('m.typing', (origin, content) => this.#receive(origin, content));
+  }
+
+  onModuleDestroy(): void {
+    this.#unsubscribe();
   }
 
   /** @throws MatrixError 403 when the user is not in the room */
@@ -32,17 +42,18 @@ export class Typing implements OnModuleInit {
     if (isTyping || wasTyping) await this.#tellServers(roomId, userId, isTyping);
   }
 
-  /** Called when a message of the user was sent: it is not typing any more. */
-  async sent(roomId: string, userId: string): Promise<void> {
-    if (!this.users.isTyping(roomId, userId)) return;
-    this.#change(roomId, userId, false, 0);
-    await this.#tellServers(roomId, userId, false);
-  }
-
   #change(roomId: string, userId: string, isTyping: boolean, timeoutMs: number): void {
     const audience = () => this.audience.local(roomId);
     if (isTyping) this.users.start(roomId, userId, timeoutMs, audience);
     else this.users.stop(roomId, userId, audience);
+  }
+
+  /** Who left a room does not type there. */
+  #onMessage(message: BusMessage): void {
+    if (message.kind !== 'room') return;
+    for (const { userId, membership } of message.membershipChanges) {
+      if (membership !== 'join') this.#change(message.roomId, userId, false, 0);
+    }
   }
 
   async #tellServers(roomId: string, userId: string, isTyping: boolean): Promise<void> {

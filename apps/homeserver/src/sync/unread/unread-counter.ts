@@ -1,5 +1,4 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { stateKeyOf } from '#federation';
 import { AccountData } from '../../account-data/account-data.js';
 import { Receipts } from '../../ephemeral/receipts.js';
 import { type CompiledPushRules, notificationFor } from '../../push/compile-push-rules.js';
