@@ -9,7 +9,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Oldest Node that the program runs on, and the major version that is fetched where the machine's is older. */
 const OLDEST_NODE = [24, 9];
 const FETCHED_NODE = '24';
-const SOURCES = ['libs', 'apps/homeserver', 'apps/web/src', 'apps/web/tsconfig.json', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
+const SOURCES = ['libs', 'apps/homeserver', 'apps/web', 'apps/companion', 'apps/web/src', 'apps/web/tsconfig.json', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
 const STAMP = join(root, 'dist', '.built');
 
 /** On stderr: stdout belongs to the command's result. */

@@ -23,6 +23,19 @@ describe('a server', () => {
     expect(status).toBe(200);
   });
 
+  it('answers waiting syncs when it stops, and stops within its time', async () => {
+    const alice = await net.client('a').register('alice');
+    const { next_batch: since } = await alice.request('GET', '/v3/sync');
+    const waiting = alice.request('GET', '/v3/sync', undefined, { query: { since, timeout: 60_000 } });
+    // The request has arrived when another one that was sent later is answered.
+    await alice.request('GET', '/v3/account/whoami');
+    const started = performance.now();
+    await net.server('a').stop();
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect((await waiting).next_batch).toBe(since);
+    await net.server('a').start();
+  });
+
   it('stops, starts again on the same port, and survives a crash', async () => {
     const a = net.server('a');
     const { url } = a;
