@@ -75,7 +75,7 @@ export class MissingEvents {
     const byId = new Map(known.map((stored) => [stored.event.eventId, { nid: stored.nid, event: stored.event }]));
     const unknown = [...new Set([...stateIds, ...strings(ids.auth_chain_ids)])].filter((id) => !byId.has(id));
     const outliers = new Map<number, RoomEvent>();
-    const fetched = unknown.length > MAX_SINGLE_EVENTS ? await this.#wholeState(room, eventId, from) : await this.#single(room, unknown, from);
+    const fetched = unknown.length > MAX_SINGLE_EVENTS ? await this.#wholeState(room, eventId, from) : await this.#fetched(room, unknown, from);
     for (const event of await this.verifier.signedOnes(fetched, room.rules)) {
       if (byId.has(event.eventId)) continue;
       const nid = this.positions.nextId('event_nid');
@@ -109,9 +109,14 @@ export class MissingEvents {
     return readAll(pdus, room.rules, room.id);
   }
 
-  async #single(room: Room, ids: readonly string[], from: string): Promise<RoomEvent[]> {
+  /** The signed ones of these events that the server has; for few of them. */
+  async single(room: Room, ids: readonly string[], from: string): Promise<RoomEvent[]> {
+    return this.verifier.signedOnes(await this.#fetched(room, ids, from), room.rules);
+  }
+
+  async #fetched(room: Room, ids: readonly string[], from: string): Promise<RoomEvent[]> {
     const answers = await Promise.all(ids.map((id) =>
-      this.federation.request<{ pdus?: unknown }>({ destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/event/${id}` })
+      this.federation.request<{ pdus?: unknown }>({ destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/event/${id}`, timeoutMs: 10_000 })
         .then((answer) => (Array.isArray(answer.pdus) ? answer.pdus : []), () => []),
     ));
     return readAll(answers.flat(), room.rules, room.id).filter((event) => ids.includes(event.eventId));

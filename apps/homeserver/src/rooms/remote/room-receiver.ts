@@ -4,6 +4,7 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { PduReceiver, type PduResults } from '../../federation/pdu-receiver.js';
 import { Log } from '../../observability/log.js';
 import { AcceptEvent, type Acceptance } from '../pipeline/accept-event.js';
+import { serversByAge } from '../history/servers-by-age.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
 import { EventsStore } from '../timeline/events.store.js';
@@ -14,6 +15,9 @@ import { MissingEvents, type ToldState } from './missing-events.js';
 import { Outliers } from './outliers.js';
 import { PduVerifier } from './pdu-verifier.js';
 import { isAllowedByAcl } from './server-acl.js';
+
+/** Other servers that are asked for events that the sender of an event lacks. */
+const MAX_OTHERS = 3;
 
 /** Takes the events that other servers send (Server-Server, "PDUs"). */
 @Injectable()
@@ -110,10 +114,12 @@ export class RoomReceiver extends PduReceiver {
     return this.#inLane(room.id, async () => (await this.#receiveInOrder(origin, room, [event]))[event.eventId] ?? {});
   }
 
-  async #receiveIncomplete(origin: string, room: Room, event: RoomEvent): Promise<{ error?: string }> {
+  /** @param asksOthers whether other servers than the origin are asked for what is missing */
+  async #receiveIncomplete(origin: string, room: Room, event: RoomEvent, asksOthers = room.rules.portable): Promise<{ error?: string }> {
     try {
       const unknown = await this.missing.unknown(event.pdu.prev_events);
-      const stillMissing = unknown.length > 0 ? await this.#fetchBefore(origin, room, event) : [];
+      let stillMissing = unknown.length > 0 ? await this.#fetchBefore(origin, room, event) : [];
+      if (stillMissing.length > 0 && asksOthers) stillMissing = await this.#fetchElsewhere(origin, room, stillMissing);
       const told = stillMissing.length > 0 ? await this.missing.stateBefore(room, event.eventId, origin) : undefined;
       return resultOf(await this.#accept(origin, room, event, told));
     } catch (error) {
@@ -140,6 +146,22 @@ export class RoomReceiver extends PduReceiver {
       await this.#accept(origin, room, item, told);
     }
     return this.missing.unknown(event.pdu.prev_events);
+  }
+
+  /**
+   * Asks the servers that have been in the room for long. A member's new home names events that came before it, and has none of
+   * them itself. Returns what is missing after that.
+   */
+  async #fetchElsewhere(origin: string, room: Room, eventIds: readonly string[]): Promise<string[]> {
+    let wanted = [...eventIds];
+    for (const server of serversByAge(room).filter((name) => name !== origin).slice(0, MAX_OTHERS)) {
+      for (const event of await this.missing.single(room, wanted, server)) {
+        if (isAllowedByAcl(room.state, event.pdu.home ?? server)) await this.#receiveIncomplete(server, room, event, false);
+      }
+      wanted = await this.missing.unknown(wanted);
+      if (wanted.length === 0) break;
+    }
+    return wanted;
   }
 
   async #accept(origin: string, room: Room, event: RoomEvent, told: ToldState | undefined): Promise<Acceptance> {
