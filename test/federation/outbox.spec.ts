@@ -60,6 +60,16 @@ describe('the outgoing queues', () => {
     expect(await a.get(PduOutbox).waitForReplicas(id, 1, 300)).toEqual([]);
   });
 
+  it('do not let senders wait for servers that are down', async () => {
+    await b.stop();
+    await room.message([b.name]);
+    await eventually(() => a.get(Destinations).failures(b.name) >= 1);
+    const id = await room.message([b.name]);
+    const started = performance.now();
+    expect(await a.get(PduOutbox).waitForReplicas(id, 1, 20_000, [b.name])).toEqual([]);
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+
   it('write nothing per event', async () => {
     const db = a.get(Database);
     await room.messages(1, [b.name]).then((ids) => gets(b, ids));

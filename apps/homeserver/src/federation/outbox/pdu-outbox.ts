@@ -1,6 +1,10 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Bus } from '../../bus/bus.js';
+import { Destinations } from '../outgoing/destinations.js';
 import { Outbox } from './outbox.js';
+
+/** How often a sender that waits for replicas looks whether there is still hope. */
+const LOOK_MS = 100;
 
 /** Sends the events that this server makes to the other servers of their rooms. */
 @Injectable()
@@ -8,6 +12,7 @@ export class PduOutbox implements OnModuleInit {
   constructor(
     private readonly bus: Bus,
     private readonly outbox: Outbox,
+    private readonly reachability: Destinations,
   ) {}
 
   onModuleInit(): void {
@@ -23,11 +28,17 @@ export class PduOutbox implements OnModuleInit {
   }
 
   /**
-   * Waits until `count` other servers have taken an own event, or for `timeoutMs`.
+   * Waits until `count` other servers have taken an own event, or for `timeoutMs`; no longer once all `destinations` that
+   * have not are known to be down, because a sender would wait in vain for each of its events.
    *
    * @returns the servers that have, this one not among them; may be more or fewer than `count`
    */
-  waitForReplicas(eventId: string, count: number, timeoutMs: number): Promise<string[]> {
-    return this.outbox.acknowledgements.wait(eventId, count, timeoutMs);
+  async waitForReplicas(eventId: string, count: number, timeoutMs: number, destinations?: readonly string[]): Promise<string[]> {
+    const isHopeless = (servers: readonly string[]): boolean =>
+      destinations?.every((name) => servers.includes(name) || this.reachability.failures(name) > 0) ?? false;
+    for (let left = timeoutMs, look = 0; ; left -= look, look = Math.min(left, LOOK_MS)) {
+      const servers = await this.outbox.acknowledgements.wait(eventId, count, look);
+      if (servers.length >= count || left <= look || isHopeless(servers)) return servers;
+    }
   }
 }

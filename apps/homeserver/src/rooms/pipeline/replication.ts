@@ -15,13 +15,13 @@ export class Replication {
   ) {}
 
   /**
-   * @param replicas servers, this one included, that are to have the event; waits 5 s at most
+   * @param replicas servers, this one included, that are to have the event; waits 5 s at most, and not for servers that are down
    * @returns the body of the answer; with `replicas`, `io.partyline.replicas` names the servers that have it
    */
   async answer(sent: SentEvent, replicas: number | undefined): Promise<object> {
     if (replicas === undefined) return { event_id: sent.eventId };
     const others = Math.min(replicas - 1, sent.destinations.length);
-    const servers = others > 0 ? await this.outbox.waitForReplicas(sent.eventId, others, WAIT_MS) : [];
+    const servers = others > 0 ? await this.outbox.waitForReplicas(sent.eventId, others, WAIT_MS, sent.destinations) : [];
     return { event_id: sent.eventId, 'io.partyline.replicas': [this.config.serverName, ...servers] };
   }
 }
