@@ -46,7 +46,7 @@ export async function registerOwned(server: ServerPlace, name: string, deviceId:
   });
   const { userId, accessToken } = session;
   const offer = await ask(server.url, { method: 'POST', path: `${unstable}/account/attach`, accessToken, body: { user_id: userId, genesis: founding } });
-  const first = firstHomeRecord({ userId, genesis: founding, homes: [entryOf(offer)], endorsement: offer['endorsement'] as Record<string, string> }, key);
+  const first = firstHomeRecord({ userId, genesis: founding, homes: [{ ...entryOf(offer), priority: 0 }], endorsement: offer['endorsement'] as Record<string, string> }, key);
   await ask(server.url, { method: 'PUT', path: `${unstable}/account/record`, accessToken, body: { record: first } });
   return { ...session, key, record: first };
 }
@@ -65,5 +65,6 @@ export async function proof(server: ServerPlace, userId: string, key: AccountKey
 }
 
 function entryOf(offer: Record<string, unknown>): HomeEntry {
-  return offer['home'] as HomeEntry;
+  const { endorsement: _endorsement, ...entry } = offer;
+  return entry as unknown as HomeEntry;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { recordWithHome, register, registerOwned, type OwnedAccount } from './account.js';
+import { proof, recordWithHome, register, registerOwned, type OwnedAccount } from './account.js';
 import { ask } from './ask.js';
 import { Ledger } from './ledger.js';
 import type { Narrator } from './narrator.js';
@@ -160,7 +160,10 @@ export class Story {
     narrator.say('kill -9 for A and for B. Alice has no home now; what she writes waits on her phone. Bob goes on writing.');
     const record = await recordWithHome(this.#account, this.#c, 20);
     narrator.say('Alice asks C, Bob’s server, to take her in, and signs that with her key. A and B are not asked; they cannot be.');
-    await ask(this.#c.url, { method: 'PUT', path: `${unstable}/account/record`, body: { record, rooms: { [this.#roomId]: [this.#c.serverName] } } });
+    // What her phone knows of her rooms comes along, because the homes that knew it are gone.
+    const rooms = { [this.#roomId]: [this.#c.serverName] };
+    const signed = await proof(this.#c, record.user_id, this.#account.key);
+    await ask(this.#c.url, { method: 'PUT', path: `${unstable}/account/record`, body: { record, rooms, ...signed } });
     await this.#takeRecord(record);
     await until(ATTACH_TIMEOUT_MS, 'Alice’s messages to go through C', () => this.#movedTo === this.#c.serverName && this.#talk.sentAfter('alice', from + 1) !== undefined);
     const noHomeMs = now() - from;
