@@ -77,7 +77,8 @@ export class CommittedRoom {
     if (destinations) {
       const event = { eventId, roomId: this.roomId, json } as RoomEvent;
       this.server.get(Bus).publish({
-        kind: 'room', roomId: this.roomId, pos, users: [], membershipChanges: [], events: [{ event, pos, isOwn: true, destinations }],
+        kind: 'room', roomId: this.roomId, roomNid: this.nid, pos, users: [], membershipChanges: [], hasHistory: false, redacted: [],
+        events: [{ event, pos, isOwn: true, destinations }],
       });
     }
     return eventId;

@@ -26,12 +26,17 @@ export interface MembershipChange {
 export interface RoomCommitted {
   readonly kind: 'room';
   readonly roomId: string;
+  readonly roomNid: number;
   readonly events: readonly TimelineEvent[];
   /** Highest position of this commit. All lower positions of the stream are committed too. */
   readonly pos: number;
   /** Accounts on this server that have something new: joined members and subjects of membership changes. */
   readonly users: readonly string[];
   readonly membershipChanges: readonly MembershipChange[];
+  /** True when events were put into places below the newest, so that what was read of the timeline is no longer complete. */
+  readonly hasHistory: boolean;
+  /** Ids of events that are redacted from now on. */
+  readonly redacted: readonly string[];
 }
 
 /** Something new in a stream for some accounts of this server. */

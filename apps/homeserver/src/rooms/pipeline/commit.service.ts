@@ -82,9 +82,12 @@ export class CommitService {
     this.bus.publish({
       kind: 'room',
       roomId: commit.roomId,
+      roomNid: commit.roomNid,
       pos,
       users: commit.users,
       membershipChanges: commit.membershipChanges,
+      hasHistory: commit.events.some((event) => !event.inTimeline && event.pos !== null),
+      redacted: commit.redactions.map((redaction) => redaction.targetId),
       events: commit.events
         .filter((event) => event.inTimeline)
         .map(({ event, pos: eventPos, isOwn, destinations }) => ({ event, pos: eventPos!, isOwn, destinations })),

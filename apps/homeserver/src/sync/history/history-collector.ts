@@ -3,7 +3,6 @@ import { Backfiller } from '../../rooms/history/backfiller.js';
 import { type Gap, HistoryStore } from '../../rooms/history/history.store.js';
 import { Clock } from '../../observability/clock.js';
 import type { EventMatcher } from '../filter/event-matcher.js';
-import { SyncEvents } from '../rooms/sync-events.js';
 import { atMost } from './at-most.js';
 import { type EventView, EventViews } from './event-views.js';
 import { HistoryRowsStore } from './history-rows.store.js';
@@ -44,7 +43,6 @@ export class HistoryCollector {
     private readonly views: EventViews,
     private readonly history: HistoryStore,
     private readonly backfiller: Backfiller,
-    private readonly events: SyncEvents,
     private readonly clock: Clock,
   ) {}
 
@@ -113,11 +111,7 @@ export class HistoryCollector {
   }
 
   async #fill({ room }: RoomReader, gap: Gap, deadline: number): Promise<'filled' | 'failed' | 'pending'> {
-    const filling = this.backfiller.fill(room, gap).then(({ isFilled, redacted }) => {
-      // Redactions of the past are not announced on the bus.
-      this.events.forget(redacted);
-      return isFilled ? 'filled' as const : 'failed' as const;
-    });
+    const filling = this.backfiller.fill(room, gap).then(({ isFilled }) => (isFilled ? 'filled' as const : 'failed' as const));
     return atMost(filling, Math.max(0, deadline - this.clock.now()), 'pending' as const);
   }
 }

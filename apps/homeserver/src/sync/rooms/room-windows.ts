@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { stateKeyOf } from '#federation';
+import { Bus } from '../../bus/bus.js';
 import { advance, type StateDelta, type TimelineRow } from './room-log.js';
 import { RoomLogStore, type SqlFilter } from './room-log.store.js';
 import { RoomWindow } from './room-window.js';
@@ -25,12 +26,29 @@ const VISIBILITY_KEY = stateKeyOf('m.room.history_visibility', '');
  * once. When a message wakes a thousand syncs, the first of them reads it and the others find it here.
  */
 @Injectable()
-export class RoomWindows {
+export class RoomWindows implements OnModuleDestroy {
   readonly #windows = boundedCache<number, RoomWindow>(MAX_WINDOWS);
   /** Windows that are being brought up to date. */
   readonly #refreshing = new Map<number, Promise<void>>();
 
-  constructor(private readonly store: RoomLogStore) {}
+  /** Counts what was put into the past of rooms: rows that were read before must not be kept after it. */
+  #insertions = 0;
+  readonly #unsubscribe: () => void;
+
+  constructor(
+    private readonly store: RoomLogStore,
+    bus: Bus,
+  ) {
+    this.#unsubscribe = bus.subscribe((message) => {
+      if (message.kind !== 'room' || !message.hasHistory) return;
+      this.#insertions++;
+      this.#windows.delete(message.roomNid);
+    });
+  }
+
+  onModuleDestroy(): void {
+    this.#unsubscribe();
+  }
 
   /** Brings the windows of these rooms to `to` at least; the other methods need it. */
   async refresh(roomNids: Iterable<number>, to: number): Promise<void> {
@@ -67,10 +85,11 @@ export class RoomWindows {
       missing.push({ roomNid, after, to: Math.min(to, window?.rowsBase ?? to), base: window?.rowsBase ?? -1 });
     }
     if (missing.length === 0) return found;
+    const insertions = this.#insertions;
     for (const [roomNid, rows] of await this.store.newest(missing, count)) {
       const { after, to, base } = missing.find((one) => one.roomNid === roomNid)!;
       const window = this.#windows.get(roomNid);
-      if (window?.rowsBase === base && base === to && rows.length <= MAX_KEPT_ROWS) {
+      if (window?.rowsBase === base && base === to && rows.length <= MAX_KEPT_ROWS && insertions === this.#insertions) {
         window.prependRows(rows, rows.length < count ? after : rows[0]!.pos - 1);
       }
       found.set(roomNid, [...rows, ...found.get(roomNid)!].slice(-count));
@@ -185,10 +204,15 @@ export class RoomWindows {
 
   async #extend(roomNids: readonly number[], to: number): Promise<void> {
     const stretches = roomNids.map((roomNid) => ({ roomNid, after: this.#windows.get(roomNid)?.upTo ?? to, to }));
+    const insertions = this.#insertions;
     const [rows, deltas] = await Promise.all([this.store.newest(stretches, EXTENSION), this.store.deltas(stretches)]);
     for (const { roomNid, after } of stretches) {
       const window = this.#windows.get(roomNid);
       if (window?.upTo !== after) continue;
+      if (insertions !== this.#insertions) {
+        this.#windows.delete(roomNid);
+        continue;
+      }
       const newRows = rows.get(roomNid)!;
       window.append(newRows, newRows.length < EXTENSION, deltas.get(roomNid)!, to);
     }

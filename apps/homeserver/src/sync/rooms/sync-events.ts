@@ -1,6 +1,5 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import type { RoomEvent } from '#federation';
 import { Bus } from '../../bus/bus.js';
 import { SyncEvent } from './sync-event.js';
 import { SyncEventsStore } from './sync-events.store.js';
@@ -27,14 +26,7 @@ export class SyncEvents implements OnModuleDestroy {
     bus: Bus,
   ) {
     this.#unsubscribe = bus.subscribe((message) => {
-      if (message.kind !== 'room') return;
-      for (const { event } of message.events) {
-        const target = redactedBy(event);
-        if (target === undefined) continue;
-        this.#redactions++;
-        const nid = this.#nids.get(target);
-        if (nid !== undefined) this.#cache.delete(nid);
-      }
+      if (message.kind === 'room') this.forget(message.redacted);
     });
   }
 
@@ -68,7 +60,7 @@ export class SyncEvents implements OnModuleDestroy {
     return events;
   }
 
-  /** Drops events that were redacted without a word on the bus. */
+  /** Drops events that were redacted. */
   forget(eventIds: readonly string[]): void {
     if (eventIds.length === 0) return;
     this.#redactions++;
@@ -99,11 +91,4 @@ export class SyncEvents implements OnModuleDestroy {
     const texts = new Map(rows.map((row) => [row.event_id, `${new SyncEvent(row).open}}`]));
     for (const event of redacted) event.redactedBecause = texts.get(event.redactedBy!) ?? null;
   }
-}
-
-/** The event that a redaction names, in whichever place its room version has it. */
-function redactedBy({ pdu }: RoomEvent): string | undefined {
-  if (pdu.type !== 'm.room.redaction') return undefined;
-  const target = pdu.redacts ?? pdu.content['redacts'];
-  return typeof target === 'string' ? target : undefined;
 }
