@@ -9,6 +9,8 @@ import { FederationClient, federationPath } from '../../federation/federation-cl
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
+import { Backfiller } from '../../rooms/history/backfiller.js';
+import { HistoryStore } from '../../rooms/history/history.store.js';
 import { LocalMembershipsStore } from '../../rooms/membership/local-memberships.store.js';
 import { buildLocalEvent } from '../../rooms/pipeline/build-event.js';
 import type { EventSigner } from '../../rooms/pipeline/event-signers.js';
@@ -48,6 +50,8 @@ export class RoomAttacher {
     private readonly registry: RoomRegistry,
     private readonly importer: RoomImporter,
     private readonly receiver: RoomReceiver,
+    private readonly backfiller: Backfiller,
+    private readonly history: HistoryStore,
     private readonly memberships: LocalMembershipsStore,
     private readonly signatures: HomeSignatures,
     private readonly federation: FederationClient,
@@ -94,7 +98,15 @@ export class RoomAttacher {
     const event = this.#memberEvent({ userId, roomId, rules, state, ends: readEnds(answer.ends), signer });
     const servers = serversIn(state, rules, this.config.serverName);
     await this.importer.import({ roomId, rules, state: answer.state, authChain: answer.auth_chain, event, destinations: servers });
+    await this.#fetchHistory(roomId);
     return servers;
+  }
+
+  /** The latest events, so that this home can go on where a client left another one. */
+  async #fetchHistory(roomId: string): Promise<void> {
+    const room = await this.registry.find(roomId);
+    const [newest] = room ? await this.history.ofRoom(room.nid) : [];
+    if (room && newest) await this.backfiller.fill(room, newest);
   }
 
   #memberEvent(input: {

@@ -52,9 +52,9 @@ export class HomeRecords {
    */
   async accept(value: unknown): Promise<AcceptedRecord> {
     const record = verified(value);
-    // A frequent case on the way of every member event: it is the one that is known.
+    // A frequent case on the way of every member event: it is the one that is known, and has been put to work.
     const known = await this.#find(record.user_id);
-    if (known && canonicalJson(known.record) === canonicalJson(record)) return { record: known.record, outcome: 'same' };
+    if (known && !this.#inTurn.isBusy(record.user_id) && canonicalJson(known.record) === canonicalJson(record)) return { record: known.record, outcome: 'same' };
     return this.#inTurn.run(record.user_id, () => this.#accept(record));
   }
 
