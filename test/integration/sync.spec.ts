@@ -69,7 +69,7 @@ describe('an initial sync', () => {
 
   it('tells the transaction to the device that made the event only', async () => {
     const alice = await user('txn');
-    const other = await net.client().login(alice.userId.slice(1).split(':')[0]);
+    const other = await net.client().login(alice.userId.slice(1).split(':')[0]!);
     const roomId = await createRoom(alice);
     await alice.request('PUT', `${room(roomId)}/send/m.room.message/mine`, { body: 'x', msgtype: 'm.text' });
     const mine = (await sync(alice)).rooms.join[roomId].timeline.events.at(-1);

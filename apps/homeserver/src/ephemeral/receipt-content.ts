@@ -9,7 +9,8 @@ interface Receipt {
 type ReceiptContent = Record<string, Record<string, Record<string, Receipt>>>;
 
 /**
- * Content of an `m.receipt` event for clients. It has one place per event, type and user: an unthreaded receipt, which says more,
+ * Content of an `m.receipt` event for clients. It has one place per event, type and user: an unthreaded receipt,
+ * which says more,
  * goes before a threaded one (MSC4102).
  */
 export function receiptContent(rows: readonly ReceiptRow[]): ReceiptContent {

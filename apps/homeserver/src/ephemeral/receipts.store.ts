@@ -75,7 +75,9 @@ export class ReceiptsStore {
   }
 
   /** Receipts with `after < pos <= to` that the reader may see, at most `limit` per room. */
-  inRooms(rooms: readonly { roomNid: number; after: number }[], to: number, reader: string, limit: number): Promise<ReceiptRow[]> {
+  inRooms(
+    rooms: readonly { roomNid: number; after: number }[], to: number, reader: string, limit: number,
+  ): Promise<ReceiptRow[]> {
     if (rooms.length === 0) return Promise.resolve([]);
     return this.db.query<ReceiptRow>(inRooms, [rooms.map((room) => room.roomNid), rooms.map((room) => room.after), to, reader, limit]);
   }

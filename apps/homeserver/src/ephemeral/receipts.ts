@@ -154,7 +154,9 @@ function isBehind(next: EventPlace | undefined, present: EventPlace | undefined)
   return next.depth <= present.depth;
 }
 
-function readMarker(key: string, value: unknown): { roomId: string; type: ReceiptType; threadId: string; eventId: string; ts: number } | undefined {
+function readMarker(
+  key: string, value: unknown,
+): { roomId: string; type: ReceiptType; threadId: string; eventId: string; ts: number } | undefined {
   let parts: unknown;
   try {
     parts = JSON.parse(key);

@@ -25,7 +25,8 @@ export class RoomAudience {
   }
 
   /**
-   * The room's numeric id if the server serves a joined member of this name: its domain's, or in portable rooms any of the member's homes
+   * The room's numeric id if the server serves a joined member of this name: its domain's, or in portable rooms any
+   * of the member's homes
    * (protocol §3, routing). Undefined otherwise: what the server says about the user is ignored.
    */
   async roomOfServedMember(roomId: string, userId: string, server: string): Promise<number | undefined> {

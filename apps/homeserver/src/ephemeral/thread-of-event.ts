@@ -1,6 +1,7 @@
 /**
  * Whether an event may be in a thread, as far as it says itself (Client-Server, "Threaded read receipts"): a threaded reply
- * names its root; the root is in its own thread and in the main timeline. Other relations inherit the thread of what they point at, which is not looked up.
+ * names its root; the root is in its own thread and in the main timeline. Other relations inherit the thread of what
+ * they point at, which is not looked up.
  *
  * @param json canonical JSON of the event
  * @param threadId `main` or the root's event id

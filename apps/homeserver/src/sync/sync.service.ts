@@ -42,7 +42,9 @@ export class SyncService {
    * @returns the answer's JSON text
    * @throws MatrixError 400 M_INVALID_PARAM for a bad token or filter
    */
-  async sync(requester: Requester, parameters: SyncParameters, signal: AbortSignal): Promise<{ text: string; isEmpty: boolean }> {
+  async sync(
+    requester: Requester, parameters: SyncParameters, signal: AbortSignal,
+  ): Promise<{ text: string; isEmpty: boolean }> {
     const request = await this.#request(requester, parameters);
     await this.#acknowledge(request);
     const isOnce = request.since === null || request.since.resume !== undefined || request.fullState;

@@ -21,7 +21,9 @@ export interface EventSurroundings {
 }
 
 /** An event of an answer as JSON text, spliced from what is cached. */
-export function writeEvent(event: SyncEvent, roomId: string, context: EventContext, { membership, replaced }: EventSurroundings = {}): string {
+export function writeEvent(
+  event: SyncEvent, roomId: string, context: EventContext, { membership, replaced }: EventSurroundings = {},
+): string {
   let unsigned = `{"age":${context.now - event.originServerTs}`;
   if (event.clientTxn !== null && event.deviceId === context.deviceId && event.sender === context.userId) {
     unsigned += `,"transaction_id":${JSON.stringify(event.clientTxn)}`;

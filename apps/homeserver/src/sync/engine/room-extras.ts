@@ -58,7 +58,9 @@ export class RoomExtrasReader {
     return `{"type":"m.typing","content":{"user_ids":${JSON.stringify(typing.users)}}}`;
   }
 
-  async #receipts(request: SyncRequest, plan: AnswerPlan, isNew: ReadonlySet<string>, { next, ahead }: AnswerMoment): Promise<Map<string, ReceiptRow[]>> {
+  async #receipts(
+    request: SyncRequest, plan: AnswerPlan, isNew: ReadonlySet<string>, { next, ahead }: AnswerMoment,
+  ): Promise<Map<string, ReceiptRow[]>> {
     const since = request.since?.positions.receipts ?? 0;
     const hasNews = ahead.has('receipts');
     const rooms = plan.joined.filter((room) => hasNews || isNew.has(room.roomId));
@@ -74,7 +76,9 @@ export class RoomExtrasReader {
     return found;
   }
 
-  async #accountData(request: SyncRequest, plan: AnswerPlan, isNew: ReadonlySet<string>, { next, ahead }: AnswerMoment): Promise<Map<string, AccountDataEvent[]>> {
+  async #accountData(
+    request: SyncRequest, plan: AnswerPlan, isNew: ReadonlySet<string>, { next, ahead }: AnswerMoment,
+  ): Promise<Map<string, AccountDataEvent[]>> {
     const since = request.since?.positions.account ?? 0;
     const [complete, changed] = await Promise.all([
       isNew.size === 0 ? new Map<string, AccountDataEvent[]>()
@@ -87,7 +91,9 @@ export class RoomExtrasReader {
 }
 
 /** The events that a filter lets through, as JSON texts. Their sender is the reader. */
-export function textsOf(events: readonly AccountDataEvent[], roomId: string | null, matcher: EventMatcher, userId: string): string[] {
+export function textsOf(
+  events: readonly AccountDataEvent[], roomId: string | null, matcher: EventMatcher, userId: string,
+): string[] {
   if (roomId !== null && matcher.blocksRoom(roomId)) return [];
   return events
     .filter(({ type }) => matcher.passes({ type, sender: userId, hasUrl: false }))

@@ -18,7 +18,9 @@ export class RoomPlanner {
    * @param list the account's rooms, read at a moment when `to` was committed, with no membership above `to`
    * @param ignored users whose invitations are not shown
    */
-  async plan(request: SyncRequest, list: readonly RoomMembership[], to: number, ignored: ReadonlySet<string>): Promise<AnswerPlan> {
+  async plan(
+    request: SyncRequest, list: readonly RoomMembership[], to: number, ignored: ReadonlySet<string>,
+  ): Promise<AnswerPlan> {
     const { filter, since } = request;
     const rooms = list.filter((room) => filter.includesRoom(room.roomId));
     const isNewsOf = (room: RoomMembership): boolean => since === null || room.pos > since.positions.events;
@@ -74,7 +76,9 @@ function wasJoinedSince({ history, memberships }: ReaderHistory, pos: number): b
 }
 
 /** A room that the reader left, was banned from, or whose invitation it turned down. */
-function leftPlan({ since }: SyncRequest, room: RoomMembership, to: number, { memberships, history }: ReaderHistory): RoomPlan {
+function leftPlan(
+  { since }: SyncRequest, room: RoomMembership, to: number, { memberships, history }: ReaderHistory,
+): RoomPlan {
   const from = since === null ? 0 : since.positions.events;
   const base = { room, section: 'leave', isNew: false, newlyJoined: false, history, hides: true } as const;
   const last = memberships.at(-1);

@@ -38,7 +38,9 @@ export class RoomSectionsWriter {
     private readonly clock: Clock,
   ) {}
 
-  async write(request: SyncRequest, plan: AnswerPlan, moment: AnswerMoment, ignored: ReadonlySet<string>): Promise<RoomSections> {
+  async write(
+    request: SyncRequest, plan: AnswerPlan, moment: AnswerMoment, ignored: ReadonlySet<string>,
+  ): Promise<RoomSections> {
     const [rooms, extras] = await Promise.all([
       this.#roomsWithTimelines(request, plan, ignored),
       this.extras.read(request, plan, moment),
@@ -76,7 +78,9 @@ export class RoomSectionsWriter {
     return { join, leave };
   }
 
-  async #roomsWithTimelines(request: SyncRequest, plan: AnswerPlan, ignored: ReadonlySet<string>): Promise<RoomWithTimeline[]> {
+  async #roomsWithTimelines(
+    request: SyncRequest, plan: AnswerPlan, ignored: ReadonlySet<string>,
+  ): Promise<RoomWithTimeline[]> {
     if (plan.rooms.length === 0) return [];
     await this.windows.refresh(plan.rooms.map(({ room }) => room.roomNid), plan.to);
     const usual = plan.rooms.filter((room) => room.onlyEvent === undefined);
@@ -105,14 +109,19 @@ export class RoomSectionsWriter {
     ]));
   }
 
-  #unread(request: SyncRequest, plan: AnswerPlan, shown: readonly RoomWithTimeline[], extras: ReadonlyMap<string, RoomExtras>): Promise<Map<string, UnreadCounts>> {
+  #unread(
+    request: SyncRequest, plan: AnswerPlan, shown: readonly RoomWithTimeline[],
+    extras: ReadonlyMap<string, RoomExtras>,
+  ): Promise<Map<string, UnreadCounts>> {
     const ids = new Set(shown.map(({ plan: room }) => room.room.roomId));
     const rooms = plan.joined.filter((room) => ids.has(room.roomId) || extras.has(room.roomId));
     return rooms.length === 0 ? Promise.resolve(new Map()) : this.unread.counts(request.userId, rooms, plan.to, request.filter.threadCounts);
   }
 
   /** State events to send, and those that the timeline's state events replaced. */
-  #stateEvents(rooms: readonly RoomWithTimeline[], states: ReadonlyMap<number, SelectedState>): Promise<Map<number, SyncEvent>> {
+  #stateEvents(
+    rooms: readonly RoomWithTimeline[], states: ReadonlyMap<number, SelectedState>,
+  ): Promise<Map<number, SyncEvent>> {
     const nids: number[] = [];
     for (const { plan, timeline } of rooms) {
       const state = states.get(plan.room.roomNid) ?? NONE;
@@ -149,7 +158,10 @@ export class RoomSectionsWriter {
   }
 
   /** Notes which member events the device gets, for lazy loading. */
-  #remember(request: SyncRequest, { plan, timeline }: RoomWithTimeline, state: SelectedState, events: ReadonlyMap<number, SyncEvent>, pos: number): void {
+  #remember(
+    request: SyncRequest, { plan, timeline }: RoomWithTimeline, state: SelectedState,
+    events: ReadonlyMap<number, SyncEvent>, pos: number,
+  ): void {
     if (!request.filter.lazyMembers) return;
     const device = `${request.userId} ${request.deviceId}`;
     const sent = [...state.nids.map((nid) => events.get(nid)), ...timeline.entries.map(({ event }) => event)];
@@ -166,13 +178,17 @@ function stateName(request: SyncRequest): string {
   return request.useStateAfter ? 'state_after' : 'state';
 }
 
-function isShown({ plan, timeline }: RoomWithTimeline, state: SelectedState | undefined, extras: ReadonlyMap<string, RoomExtras>): boolean {
+function isShown(
+  { plan, timeline }: RoomWithTimeline, state: SelectedState | undefined, extras: ReadonlyMap<string, RoomExtras>,
+): boolean {
   if (plan.section === 'leave' || plan.state === 'full' || timeline.entries.length > 0 || timeline.limited) return true;
   return state !== undefined && (state.nids.length > 0 || state.summary !== null || extras.has(plan.room.roomId));
 }
 
 /** The test of the history visibility; undefined where everything may be seen. A reader always sees its own memberships. */
-function visibility({ history, hides }: RoomPlan, userId: string, current: ReadonlySet<number> | undefined): TimelineWish['isVisible'] {
+function visibility(
+  { history, hides }: RoomPlan, userId: string, current: ReadonlySet<number> | undefined,
+): TimelineWish['isVisible'] {
   if (!history || !hides) return undefined;
   return (event, pos) => history.isVisible(pos) || (event.type === 'm.room.member' && event.stateKey === userId)
     || (event.stateKey !== null && current?.has(event.nid) === true);
@@ -183,7 +199,9 @@ function onlyTimeline(plan: RoomPlan, events: ReadonlyMap<number, SyncEvent>): C
   return { entries: event ? [{ event, pos: plan.to }] : [], limited: false, start: plan.to };
 }
 
-function joinedText(core: string, state: SelectedState, extras: RoomExtras | undefined, unread: UnreadCounts | undefined): string {
+function joinedText(
+  core: string, state: SelectedState, extras: RoomExtras | undefined, unread: UnreadCounts | undefined,
+): string {
   const { ephemeral, accountData } = extras ?? NO_EXTRAS;
   let text = `{${core},"account_data":{"events":[${accountData.join(',')}]},"ephemeral":{"events":[${ephemeral.join(',')}]}`;
   text += `,"unread_notifications":${countsText(unread)}`;

@@ -39,7 +39,8 @@ export class SyncEngine {
     const { userId, since } = request;
     const moment = this.#moment(request);
     const [ignored, list] = await Promise.all([this.accountData.ignored(userId), this.memberships.roomsOf(userId)]);
-    // The list may be of a later moment than the positions. No membership changed between its highest position and that moment.
+    // The list may be of a later moment than the positions. No membership changed between its highest position and
+    // that moment.
     let to = moment.next.events;
     for (const room of list.values()) to = Math.max(to, room.pos);
     const looksAtRooms = since === null || request.fullState || since.resume !== undefined
@@ -71,7 +72,9 @@ export class SyncEngine {
     return { next, ahead: new Set(this.notifier.ahead(userId, since.positions)) };
   }
 
-  async #invites(request: SyncRequest, plan: AnswerPlan): Promise<{ invite: Map<string, string>; knock: Map<string, string> }> {
+  async #invites(
+    request: SyncRequest, plan: AnswerPlan,
+  ): Promise<{ invite: Map<string, string>; knock: Map<string, string> }> {
     const rooms = [...plan.invites, ...plan.knocks];
     const stripped = await this.rows.strippedState(request.userId, rooms.map((room) => room.roomNid));
     const events = await this.events.load(rooms.map((room) => room.eventNid));
@@ -87,7 +90,9 @@ export class SyncEngine {
   }
 
   /** What has nothing to do with rooms. */
-  async #otherParts(request: SyncRequest, moment: AnswerMoment, to: number): Promise<{ parts: string[]; isEmpty: boolean; toDevicePos: number }> {
+  async #otherParts(
+    request: SyncRequest, moment: AnswerMoment, to: number,
+  ): Promise<{ parts: string[]; isEmpty: boolean; toDevicePos: number }> {
     const [accountData, toDevice, lists, counts] = await Promise.all([
       this.#accountData(request, moment),
       this.#toDevice(request, moment),
@@ -105,7 +110,9 @@ export class SyncEngine {
     return texts.length === 0 ? null : `"account_data":{"events":[${texts.join(',')}]}`;
   }
 
-  async #toDevice({ userId, deviceId, since }: SyncRequest, { next, ahead }: AnswerMoment): Promise<{ text: string | null; pos: number }> {
+  async #toDevice(
+    { userId, deviceId, since }: SyncRequest, { next, ahead }: AnswerMoment,
+  ): Promise<{ text: string | null; pos: number }> {
     if (deviceId === null || !ahead.has('to_device')) return { text: null, pos: next.to_device };
     const { events, pos } = await this.toDevice.messages(userId, deviceId, since?.positions.to_device ?? 0, next.to_device);
     return { text: events.length === 0 ? null : `"to_device":{"events":[${events.join(',')}]}`, pos };
@@ -138,7 +145,9 @@ function emptyPlan(to: number): AnswerPlan {
   return { to, rooms: [], invites: [], knocks: [], joined: [] };
 }
 
-function roomsMember(rooms: RoomSections, { invite, knock }: { invite: Map<string, string>; knock: Map<string, string> }): string | null {
+function roomsMember(
+  rooms: RoomSections, { invite, knock }: { invite: Map<string, string>; knock: Map<string, string> },
+): string | null {
   const sections = [['join', rooms.join], ['invite', invite], ['knock', knock], ['leave', rooms.leave]] as const;
   const texts = sections
     .filter(([, texts]) => texts.size > 0)

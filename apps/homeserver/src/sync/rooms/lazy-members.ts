@@ -11,7 +11,8 @@ interface Sent {
 }
 
 /**
- * Which member events a device was sent, so that lazy loading does not repeat them. An answer may get lost: an event counts as
+ * Which member events a device was sent, so that lazy loading does not repeat them. An answer may get lost: an event
+ * counts as
  * received only when the client comes back with the token of the answer that held it, or a later one.
  */
 @Injectable()

@@ -24,7 +24,9 @@ export class ReaderHistories {
   ) {}
 
   /** @param to later changes of memberships are left out */
-  async of(userId: string, rooms: readonly { roomNid: number; isJoined: boolean }[], to: number): Promise<Map<number, ReaderHistory>> {
+  async of(
+    userId: string, rooms: readonly { roomNid: number; isJoined: boolean }[], to: number,
+  ): Promise<Map<number, ReaderHistory>> {
     if (rooms.length === 0) return new Map();
     const nids = rooms.map((room) => room.roomNid);
     const [visibilities, memberships] = await Promise.all([

@@ -85,7 +85,9 @@ export class RoomLogStore {
   constructor(private readonly db: Database) {}
 
   /** The newest `limit` timeline events of each stretch, oldest first. */
-  async newest(wanted: readonly Stretch[], limit: number, filter: SqlFilter | null = null): Promise<Map<number, TimelineRow[]>> {
+  async newest(
+    wanted: readonly Stretch[], limit: number, filter: SqlFilter | null = null,
+  ): Promise<Map<number, TimelineRow[]>> {
     const values: unknown[] = [...columnsOf(wanted), limit];
     if (filter) values.push(filter.types, filter.notTypes, filter.senders, filter.notSenders);
     const rows = await this.db.query<RowResult>(filter ? newestFiltered : newest, values);
@@ -115,13 +117,17 @@ export class RoomLogStore {
   }
 
   /** The same, of these members only. */
-  async someMembers(wanted: readonly { roomNid: number; pos: number; userId: string }[]): Promise<Map<number, Map<string, number>>> {
+  async someMembers(
+    wanted: readonly { roomNid: number; pos: number; userId: string }[],
+  ): Promise<Map<number, Map<string, number>>> {
     const values = [wanted.map((one) => one.roomNid), wanted.map((one) => one.userId), wanted.map((one) => one.pos)];
     return statesOf(wanted, await this.db.query<DeltaResult>(someMembers, values));
   }
 
   /** Every change that there ever was of one state in each room, in order. Served by an index for members and history visibility. */
-  async keyHistory(roomNids: readonly number[], type: 'm.room.member' | 'm.room.history_visibility', stateKey: string): Promise<Map<number, StateDelta[]>> {
+  async keyHistory(
+    roomNids: readonly number[], type: 'm.room.member' | 'm.room.history_visibility', stateKey: string,
+  ): Promise<Map<number, StateDelta[]>> {
     const found = new Map<number, StateDelta[]>(roomNids.map((nid) => [nid, []]));
     for (const row of await this.db.query<DeltaResult>(keyHistory, [roomNids, type, stateKey])) found.get(row.room_nid)!.push(delta(row));
     return found;

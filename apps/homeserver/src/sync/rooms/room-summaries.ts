@@ -47,7 +47,9 @@ export class RoomSummaries implements OnModuleDestroy {
   }
 
   /** The summaries of these rooms as JSON text for this reader, with the member events of the heroes. */
-  async of(rooms: readonly { roomId: string; roomNid: number }[], reader: string): Promise<Map<number, { json: string; heroes: Hero[] }>> {
+  async of(
+    rooms: readonly { roomId: string; roomNid: number }[], reader: string,
+  ): Promise<Map<number, { json: string; heroes: Hero[] }>> {
     const summaries = await this.#all(rooms);
     return new Map([...summaries].map(([roomNid, summary]) => [roomNid, summaryFor(summary, reader)]));
   }

@@ -74,7 +74,9 @@ export class RoomWindows implements OnModuleDestroy {
   }
 
   /** The newest `count` timeline rows with `after < pos <= to` of each room, oldest first. */
-  async rows(wanted: readonly { roomNid: number; after: number; to: number }[], count: number): Promise<Map<number, TimelineRow[]>> {
+  async rows(
+    wanted: readonly { roomNid: number; after: number; to: number }[], count: number,
+  ): Promise<Map<number, TimelineRow[]>> {
     const found = new Map<number, TimelineRow[]>();
     const missing: { roomNid: number; after: number; to: number; base: number }[] = [];
     for (const { roomNid, after, to } of wanted) {
@@ -98,7 +100,9 @@ export class RoomWindows implements OnModuleDestroy {
   }
 
   /** The newest rows that pass a filter, from the database. */
-  filteredRows(wanted: readonly { roomNid: number; after: number; to: number }[], count: number, filter: SqlFilter): Promise<Map<number, TimelineRow[]>> {
+  filteredRows(
+    wanted: readonly { roomNid: number; after: number; to: number }[], count: number, filter: SqlFilter,
+  ): Promise<Map<number, TimelineRow[]>> {
     return this.store.newest(wanted, count, filter);
   }
 

@@ -19,7 +19,8 @@ export interface StateSelection {
 /**
  * The state events that go beside a timeline, so that the client has the right state after it.
  *
- * A client without `use_state_after` applies the timeline to what it gets here. What changed before the timeline is sent as it was then, and what
+ * A client without `use_state_after` applies the timeline to what it gets here. What changed before the timeline is
+ * sent as it was then, and what
  * changed within it by other means than one of its events (state resolution, filters) as it is at the end.
  */
 export function selectState({ full, deltas, start, timeline, after }: StateSelection): number[] {

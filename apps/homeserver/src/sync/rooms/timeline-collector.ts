@@ -52,7 +52,9 @@ export class TimelineCollector {
   ) {}
 
   /** @param ignored senders whose messages (not state) are left out */
-  async collect(wishes: readonly TimelineWish[], limit: number, matcher: EventMatcher, ignored: ReadonlySet<string>): Promise<Map<number, CollectedTimeline>> {
+  async collect(
+    wishes: readonly TimelineWish[], limit: number, matcher: EventMatcher, ignored: ReadonlySet<string>,
+  ): Promise<Map<number, CollectedTimeline>> {
     const searches = wishes.map((wish): Search => {
       const isBlocked = matcher.blocksRoom(wish.roomId);
       return { wish, found: [], before: wish.to, isDone: isBlocked, limited: false };
@@ -67,7 +69,9 @@ export class TimelineCollector {
     return new Map(searches.map((search) => [search.wish.roomNid, timelineOf(search)]));
   }
 
-  async #turnPage(open: readonly Search[], size: number, limit: number, matcher: EventMatcher, ignored: ReadonlySet<string>): Promise<void> {
+  async #turnPage(
+    open: readonly Search[], size: number, limit: number, matcher: EventMatcher, ignored: ReadonlySet<string>,
+  ): Promise<void> {
     const stretches = open.map(({ wish, before }) => ({ roomNid: wish.roomNid, after: wish.after, to: before }));
     const pages = matcher.passesAll
       ? await this.windows.rows(stretches, size)

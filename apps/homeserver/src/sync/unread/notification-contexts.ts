@@ -22,7 +22,9 @@ export class NotificationContexts {
   ) {}
 
   /** By numeric room id. */
-  async of(userId: string, rooms: readonly { roomId: string; roomNid: number }[], to: number): Promise<Map<number, ContextOfSender>> {
+  async of(
+    userId: string, rooms: readonly { roomId: string; roomNid: number }[], to: number,
+  ): Promise<Map<number, ContextOfSender>> {
     if (rooms.length === 0) return new Map();
     const at = rooms.map(({ roomNid }) => ({ roomNid, pos: to }));
     const [states, members, counts] = await Promise.all([

@@ -89,7 +89,9 @@ export class UnreadCounter implements OnModuleDestroy {
   }
 
   /** Entries without events, from the reader's receipts and its join. */
-  async #fresh(userId: string, rooms: readonly Room[], rules: CompiledPushRules, ignored: ReadonlySet<string>, to: number): Promise<Map<number, Entry>> {
+  async #fresh(
+    userId: string, rooms: readonly Room[], rules: CompiledPushRules, ignored: ReadonlySet<string>, to: number,
+  ): Promise<Map<number, Entry>> {
     if (rooms.length === 0) return new Map();
     const nids = rooms.map((room) => room.roomNid);
     const [read, memberships] = await Promise.all([this.store.readUpTo(nids, userId), this.windows.memberHistory(nids, userId)]);
