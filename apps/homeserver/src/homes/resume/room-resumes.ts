@@ -33,13 +33,16 @@ export class RoomResumes {
       isBottom = rows.length < size;
       below = rows.at(-1)?.pos ?? below;
       const unseen = await this.#unseen(room, nodes, frontier, below);
-      if (unseen) return this.#resume(room, nodes, unseen, exclude, to);
+      if (unseen === 'history') return undefined;
+      if (unseen !== 'below') return this.#resume(room, nodes, unseen, exclude, to);
       if (isBottom || nodes.size >= MAX_WINDOW) return undefined;
     }
   }
 
-  /** The unseen events; undefined while some may lie below the window. */
-  async #unseen(room: RoomEnds, nodes: Map<string, GraphRow>, frontier: readonly string[], below: number): Promise<ReadonlySet<string> | undefined> {
+  /** The unseen events, unless some may lie `below` the window, or in `history` that this server fetched and did not see happen. */
+  async #unseen(
+    room: RoomEnds, nodes: Map<string, GraphRow>, frontier: readonly string[], below: number,
+  ): Promise<ReadonlySet<string> | 'below' | 'history'> {
     const asked = new Set<string>();
     for (let round = 0; round < MAX_DETOURS; round++) {
       const { unseen, openEdge } = divide(nodes as ReadonlyMap<string, GraphNode>, room.ends, frontier);
@@ -54,11 +57,13 @@ export class RoomResumes {
         isWider = true;
       }
       if (isWider) continue;
-      const positions = new Map((await this.store.byIds(room.roomNid, openEdge)).map((row) => [row.eventId, row.pos]));
-      // Backfilled history (negative) and what nobody here has are not news.
-      return openEdge.some((id) => (positions.get(id) ?? -1) > 0 && positions.get(id)! < below) ? undefined : unseen;
+      // What nobody here has shows as a gap in the timeline.
+      const positions = (await this.store.byIds(room.roomNid, openEdge)).map((row) => row.pos ?? 0);
+      const isOld = (id: string) => (nodes.get(id)?.pos ?? 0) < 0;
+      if (positions.some((pos) => pos < 0) || [...unseen].some(isOld)) return 'history';
+      return positions.some((pos) => pos > 0 && pos < below) ? 'below' : unseen;
     }
-    return undefined;
+    return 'below';
   }
 
   /** Ids at which the ways down from the frontier leave the part that was read. */
