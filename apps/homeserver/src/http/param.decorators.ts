@@ -22,9 +22,11 @@ export const ClientAddress = createParamDecorator((_data: unknown, context: Exec
 export const JsonBody = (schema: z.ZodType): ParameterDecorator => jsonBody({ check: schema });
 // In an object, because Nest takes whatever has a method `transform`, as zod's schemas do, for a pipe; and `schema` as the name
 // of its member for its own option.
-const jsonBody = createParamDecorator(({ check }: { check: z.ZodType }, context: ExecutionContext) =>
-  validate(check, bodyOf(requestOf(context)) ?? {}, 'M_BAD_JSON'),
-);
+const jsonBody = createParamDecorator(({ check }: { check: z.ZodType }, context: ExecutionContext) => {
+  const body = bodyOf(requestOf(context));
+  // A body of `null` is not an empty one.
+  return validate(check, body === undefined ? {} : body, 'M_BAD_JSON');
+});
 
 /** The query parameters, checked by the schema; see query-schemas.ts for numbers and booleans. */
 export const QueryParams = (schema: z.ZodType): ParameterDecorator => queryParams({ check: schema });

@@ -1,9 +1,10 @@
-import { isRoomId, isUserId } from '#federation';
+import { isJsonObject, isRoomId, isServerName, isUserId, type JsonObject } from '#federation';
 import { z } from 'zod';
 import { optionalText, queryList, queryNumber, text } from '../../http/query-schemas.js';
 
 const userId = text(255).refine((value) => isUserId(value), 'must be a user id');
-const object = z.record(z.string(), z.json());
+// JSON.parse has made it, so what is inside is JSON. Looking at it by recursion would overflow the stack, which canonical JSON does not.
+const object = z.custom<JsonObject>(isJsonObject, 'must be an object');
 
 /** client-server/create_room.yaml */
 export const createRoomSchema = z.object({
@@ -36,8 +37,11 @@ export const inviteSchema = z.object({ user_id: userId, reason: optionalText(4_0
 export const reasonSchema = z.object({ reason: optionalText(4_096), third_party_signed: z.unknown().optional() });
 export type ReasonBody = z.output<typeof reasonSchema>;
 
+// Links that people paste hold all sorts of things: what cannot be a server is not asked.
+const servers = queryList(50).transform((names) => names.filter(isServerName)).optional();
+
 /** `server_name` is what `via` was called before Matrix 1.12. */
-export const viaSchema = z.object({ via: queryList(50).optional(), server_name: queryList(50).optional() });
+export const viaSchema = z.object({ via: servers, server_name: servers });
 export type ViaQuery = z.output<typeof viaSchema>;
 
 /** The content of an event: any JSON object. */
