@@ -53,7 +53,8 @@ export class Listeners {
         // Port 0: the first address decides for the others of its kind.
         const port = entry.port === 0 ? (this.port(entry.kind) ?? 0) : entry.port;
         try {
-          await listen(entry.server, entry.address, port);
+          // Linux's `::` would take IPv4 too, and so collide with `0.0.0.0`.
+          await listen(entry.server, entry.address, port, this.#servers.some(({ address }) => !address.includes(':')));
         } catch (error) {
           const { code } = error as NodeJS.ErrnoException;
           const isMissing = (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') && entry.address.includes(':');
@@ -90,10 +91,10 @@ export class Listeners {
   }
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
+function listen(server: Server, host: string, port: number, ipv6Only: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port, exclusive: true }, () => {
+    server.listen({ host, port, ipv6Only, exclusive: true }, () => {
       server.off('error', reject);
       resolve();
     });
