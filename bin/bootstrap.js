@@ -9,7 +9,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Oldest Node that the program runs on, and the major version that is fetched where the machine's is older. */
 const OLDEST_NODE = [24, 9];
 const FETCHED_NODE = '24';
-const SOURCES = ['libs', 'apps/homeserver', 'apps/web', 'apps/companion', 'apps/web/src', 'apps/web/tsconfig.json', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
+const SOURCES = ['libs', 'apps/homeserver', 'apps/web', 'apps/companion', 'apps/web/src', 'apps/web/tsconfig.json', 'bin/bundle.js', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
 const STAMP = join(root, 'dist', '.built');
 
 /** On stderr: stdout belongs to the command's result. */
@@ -101,6 +101,7 @@ export function ensureBuild(node) {
   if (existsSync(STAMP) && Number(readFileSync(STAMP, 'utf8')) === newest) return;
   progress('building');
   run(node, [join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc'), '-b']);
+  run(node, [join(root, 'bin', 'bundle.js')]);
   mkdirSync(dirname(STAMP), { recursive: true });
   // The time from before: a source that changed while the compiler ran is newer.
   writeFileSync(STAMP, String(newest));
@@ -120,8 +121,8 @@ function newestChange(path) {
  * Runs a script under that Node with this process's terminal; forwards signals and resolves with its exit status. The
  * script sees a `disconnect` when this process dies.
  */
-export function runUnder(node, args) {
-  const child = spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+export function runUnder(node, args, env = {}) {
+  const child = spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...env } });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => {
     child.once('error', (error) => {
