@@ -23,8 +23,9 @@ import { OperationMerge } from './ops/operation-merge.js';
 import { OperationPages } from './ops/operation-pages.js';
 import { OperationsStore } from './ops/operations.store.js';
 import { SharedAccounts } from './ops/shared-accounts.js';
-import { RoomReach } from './reach/room-reach.js';
+import { RoomReach } from './routing/room-reach.js';
 import { RecordsModule } from './records/records.module.js';
+import { HomeGate } from './routing/home-gate.js';
 import { FrontierFetch } from './resume/frontier-fetch.js';
 import { ResumeStore } from './resume/resume.store.js';
 import { RoomResumes } from './resume/room-resumes.js';
@@ -38,7 +39,7 @@ import { SyncResume } from './resume/sync-resume.js';
     LoginNonces, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordSpread, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
     OperationsStore, SharedAccounts, AccountVectors, OperationLog, OperationMerge, OperationPages, OperationExchange, HomeRequests, AccountCopies,
-    RoomReach,
+    RoomReach, HomeGate,
     ResumeStore, RoomResumes, FrontierFetch, SyncResume,
     { provide: AccountVector, useExisting: AccountVectors },
     { provide: ResumePoints, useExisting: SyncResume },

@@ -1,7 +1,7 @@
 import { Controller, Get, Param, Post } from '@nestjs/common';
 import type { Requester } from '../../accounts/requester.js';
 import { LoginNonces } from '../../homes/login/login-nonces.js';
-import { RoomReach } from '../../homes/reach/room-reach.js';
+import { RoomReach } from '../../homes/routing/room-reach.js';
 import { SyncResume } from '../../homes/resume/sync-resume.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { BodyOptions } from '../../http/body-options.decorator.js';

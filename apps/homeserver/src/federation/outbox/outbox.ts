@@ -13,6 +13,7 @@ import { DestinationQueue, type QueueSurroundings, type Verdict } from './destin
 import { MissedStore, type QueuedPdu } from './missed.store.js';
 import { OutboxStore } from './outbox.store.js';
 import { ReplicaAcknowledgements } from './replica-acknowledgements.js';
+import type { TransactionGate } from './transaction-gate.js';
 import { transactionText } from './transaction-text.js';
 
 const FLUSH_MS = 1_000;
@@ -33,6 +34,8 @@ const EDU_LIFETIME_MS = 30 * 24 * 3_600_000;
 @Injectable()
 export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly acknowledgements = new ReplicaAcknowledgements();
+  /** Set when the server starts, by the folder of homes, which lies above. */
+  gate: TransactionGate | null = null;
   readonly #queues = new Map<string, DestinationQueue>();
   readonly #ready = new Set<DestinationQueue>();
   /** Destinations whose EDUs were written in a transaction that nobody has reported as committed. */
@@ -236,7 +239,10 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     return work();
   }
 
-  async #send(destination: string, pdus: readonly string[], edus: readonly string[], txnId: string): Promise<PduResults> {
+  async #send(destination: string, all: readonly string[], allEdus: readonly string[], txnId: string): Promise<PduResults> {
+    const { pdus, edus: takesEdus } = this.gate ? await this.gate.pass(destination, all) : { pdus: all, edus: true };
+    const edus = takesEdus ? allEdus : [];
+    if (pdus.length + edus.length === 0) return {};
     const answer = await this.client.request<{ pdus?: unknown }>({
       destination,
       method: 'PUT',

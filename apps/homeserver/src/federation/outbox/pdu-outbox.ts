@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Bus } from '../../bus/bus.js';
 import { Destinations } from '../outgoing/destinations.js';
 import { Outbox } from './outbox.js';
+import type { TransactionGate } from './transaction-gate.js';
 
 /** How often a sender that waits for replicas looks whether there is still hope. */
 const LOOK_MS = 100;
@@ -25,6 +26,11 @@ export class PduOutbox implements OnModuleInit {
         for (const destination of destinations) this.outbox.addPdu(destination, pdu);
       }
     });
+  }
+
+  /** Has every transaction pass a gate. */
+  guard(gate: TransactionGate): void {
+    this.outbox.gate = gate;
   }
 
   /**

@@ -159,7 +159,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
   async #push(userId: string, home: string): Promise<void> {
     if (!this.shared.others(userId).includes(home)) return;
     const record = await this.records.get(userId);
-    if (!record || !(await this.consents.isGiven(record, home))) throw MatrixError.forbidden(`${home} has not agreed to be a home`);
+    if (!record || (await this.consents.of(record, home)) !== 'given') throw MatrixError.forbidden(`${home} has not agreed to be a home`);
     const own = this.config.serverName;
     let acknowledged = await this.store.acknowledged(userId, home);
     for (let round = 0; round < MAX_ROUNDS && !this.#stopped; round++) {

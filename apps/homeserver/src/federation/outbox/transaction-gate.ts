@@ -1,0 +1,18 @@
+/** What of a transaction may go to its destination. */
+export interface Passage {
+  /** The PDUs, without those that the destination must not get. */
+  readonly pdus: readonly string[];
+  readonly edus: boolean;
+}
+
+/**
+ * Decides what goes to a destination at all. Home records name servers: one that never agreed to be a home must not get other
+ * people's traffic.
+ */
+export interface TransactionGate {
+  /**
+   * @param pdus canonical JSON
+   * @throws when that cannot be told now: the transaction is tried again later
+   */
+  pass(destination: string, pdus: readonly string[]): Promise<Passage>;
+}

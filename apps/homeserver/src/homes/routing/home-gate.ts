@@ -1,0 +1,92 @@
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { recordOf, type HomeRecord } from '#federation';
+import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
+import type { Passage, TransactionGate } from '../../federation/outbox/transaction-gate.js';
+import { Clock } from '../../observability/clock.js';
+import { RoomRegistry } from '../../rooms/room-registry.js';
+import type { Room } from '../../rooms/room.js';
+import { HomeConsents, type Consent } from '../records/home-consents.js';
+import { roomIdOf } from './room-id-of.js';
+
+/** Members whose records are looked at for one that the server has agreed to serve; more name it in vain than that in no honest room. */
+const MAX_CANDIDATES = 50;
+/** How long an answer about a room and a server stands. */
+const REMEMBERED_MS = 60_000;
+
+/**
+ * Keeps the traffic of portable rooms from servers that never agreed to be a home (protocol §2): anybody can write another's
+ * name into a record. A server gets a room's events if it has agreed to serve one of the members whose records name it.
+ */
+@Injectable()
+export class HomeGate implements TransactionGate, OnApplicationBootstrap {
+  readonly #rooms = new LRUCache<string, { consent: Consent; until: number }>({ max: 50_000 });
+  /** Servers that have agreed to nothing so far. */
+  readonly #suspects = new LRUCache<string, true>({ max: 10_000 });
+
+  constructor(
+    private readonly outbox: PduOutbox,
+    private readonly registry: RoomRegistry,
+    private readonly consents: HomeConsents,
+    private readonly clock: Clock,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.outbox.guard(this);
+  }
+
+  async pass(destination: string, pdus: readonly string[]): Promise<Passage> {
+    const passing: string[] = [];
+    for (const json of pdus) {
+      const consent = await this.#ofPdu(destination, json);
+      if (consent === 'unknown') throw new Error(`whether ${destination} has agreed to be a home cannot be told now`);
+      if (consent === 'given') passing.push(json);
+    }
+    if (passing.length > 0) this.#suspects.delete(destination);
+    else if (pdus.length > 0) this.#suspects.set(destination, true);
+    return { pdus: passing, edus: !this.#suspects.has(destination) };
+  }
+
+  async #ofPdu(destination: string, json: string): Promise<Consent> {
+    const roomId = roomIdOf(json);
+    const room = roomId === undefined ? undefined : await this.registry.find(roomId);
+    if (!room?.rules.portable) return 'given';
+    const cacheKey = `${room.id} ${destination}`;
+    const known = this.#rooms.get(cacheKey);
+    let consent = known && known.until > this.clock.now() ? known.consent : undefined;
+    if (!consent) {
+      consent = await this.#ofRecords(destination, membersAt(room, destination));
+      if (consent !== 'unknown') this.#rooms.set(cacheKey, { consent, until: this.clock.now() + REMEMBERED_MS });
+    }
+    // Who is thrown out or brought in is told by the event itself, which carries the record.
+    return consent === 'given' ? consent : this.#ofRecords(destination, [...membersAt(room, destination), ...carried(json, destination)]);
+  }
+
+  async #ofRecords(destination: string, records: readonly HomeRecord[]): Promise<Consent> {
+    let best: Consent = 'refused';
+    for (const record of records) {
+      const consent = await this.consents.of(record, destination);
+      if (consent === 'given') return consent;
+      if (consent === 'unknown') best = consent;
+    }
+    return best;
+  }
+}
+
+/** Records of joined members that name the server. */
+function membersAt(room: Room, server: string): HomeRecord[] {
+  const records: HomeRecord[] = [];
+  if (!room.state.hasServer(server)) return records;
+  for (const userId of room.state.joined) {
+    const record = recordOf(room.state.get('m.room.member', userId));
+    if (record?.homes.some((home) => home.server_name === server)) records.push(record);
+    if (records.length === MAX_CANDIDATES) break;
+  }
+  return records;
+}
+
+function carried(json: string, server: string): HomeRecord[] {
+  if (!json.includes('"home_record"') || !json.includes(JSON.stringify(server))) return [];
+  const { content } = JSON.parse(json) as { content?: { home_record?: HomeRecord } };
+  return content?.home_record ? [content.home_record] : [];
+}
