@@ -4,6 +4,7 @@ import { AccountDirectory } from '../../accounts/account-directory.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { HomeRecords } from '../../homes/records/home-records.js';
+import { RoomRecords } from '../../homes/records/room-records.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { JsonBody } from '../../http/param.decorators.js';
 
@@ -14,6 +15,7 @@ const anyBody = z.unknown();
 export class RecordsController {
   constructor(
     private readonly records: HomeRecords,
+    private readonly roomRecords: RoomRecords,
     private readonly identities: HomeIdentities,
     private readonly accounts: AccountDirectory,
   ) {}
@@ -21,7 +23,7 @@ export class RecordsController {
   @Get(':userId')
   @Auth('server')
   async get(@Param('userId') userId: string): Promise<object> {
-    const record = await this.records.get(userId);
+    const record = (await this.records.get(userId)) ?? (await this.roomRecords.of(userId));
     if (record) return record;
     if (!this.accounts.has(userId)) throw MatrixError.notFound('No record of this account is known here');
     return this.identities.record(userId);

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { acceptedInput, verifySignatureAsync, type HomeRecord } from '#federation';
 import { KeyRing } from '../../federation/keys/key-ring.js';
 import { Clock } from '../../observability/clock.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** `unknown`: the server's keys are not to be had now. */
 export type Consent = 'given' | 'refused' | 'unknown';
@@ -15,7 +15,7 @@ const RETRY_MS = 5_000;
 /** Which servers have agreed to be homes (`accepted`): the others get nothing, else a record would aim other people's traffic at them. */
 @Injectable()
 export class HomeConsents {
-  readonly #known = new LRUCache<string, { consent: Consent; until: number }>({ max: 50_000 });
+  readonly #known = boundedCache<string, { consent: Consent; until: number }>(50_000);
 
   constructor(
     private readonly keyRing: KeyRing,

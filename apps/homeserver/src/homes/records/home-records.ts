@@ -3,7 +3,7 @@ import { canonicalJson, compareRecords, HomeRecordError, isEquivocation, readHom
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
-import { Database, type Queryable } from '../../storage/database.js';
+import { Database, type Transaction } from '../../storage/database.js';
 import { AccountRecordStore, type KnownRecord } from './account-record.store.js';
 import { Endorsements } from './endorsements.js';
 import { InTurn } from './in-turn.js';
@@ -11,6 +11,7 @@ import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** A record takes one to two kilobytes. */
 const MAX_CACHED = 20_000;
+const MAX_ABSENT = 100_000;
 
 /** What became of a record that was handed in. `record` is the highest one now. */
 export interface AcceptedRecord {
@@ -24,7 +25,11 @@ type ChangeListener = (record: HomeRecord, previous: HomeRecord | undefined) => 
 @Injectable()
 export class HomeRecords {
   readonly #known = boundedCache<string, KnownRecord>(MAX_CACHED);
+  /** Accounts without a record, which are most where rooms are not portable: they must not cost a query each time. */
+  readonly #absent = boundedCache<string, true>(MAX_ABSENT);
   readonly #inTurn = new InTurn();
+  /** Counts writes. */
+  #stores = 0;
   readonly #listeners = new Set<ChangeListener>();
 
   constructor(
@@ -59,9 +64,13 @@ export class HomeRecords {
   }
 
   /** Stores the first record of an account that this server has just founded or endorsed. */
-  async found(db: Queryable, record: HomeRecord): Promise<void> {
+  async found(db: Transaction, record: HomeRecord): Promise<void> {
     await this.store.put(db, { record, isEndorsed: true, isEquivocal: false }, this.clock.now());
-    this.#known.delete(record.user_id);
+    db.afterCommit(() => {
+      this.#stores++;
+      this.#known.delete(record.user_id);
+      this.#absent.delete(record.user_id);
+    });
   }
 
   /** Called after an account got a higher record; who brought it waits. It must not bring records of the account itself. */
@@ -108,17 +117,21 @@ export class HomeRecords {
 
   async #store(next: KnownRecord): Promise<void> {
     await this.store.put(this.db, next, this.clock.now());
+    this.#stores++;
+    this.#absent.delete(next.record.user_id);
     this.#known.set(next.record.user_id, next);
   }
 
   async #find(userId: string): Promise<KnownRecord | undefined> {
     const cached = this.#known.get(userId);
     if (cached) return cached;
+    if (this.#absent.has(userId)) return undefined;
+    const stores = this.#stores;
     const stored = await this.store.get(userId);
-    // A record that was stored meanwhile is newer than what was read.
-    const newer = this.#known.get(userId);
-    if (newer || !stored) return newer ?? stored;
-    this.#known.set(userId, stored);
+    // What was stored meanwhile is newer than what was read.
+    if (stores !== this.#stores) return this.#known.get(userId) ?? this.store.get(userId);
+    if (stored) this.#known.set(userId, stored);
+    else this.#absent.set(userId, true);
     return stored;
   }
 }

@@ -24,7 +24,7 @@ export class RecordRefresh {
     const homes = (record?.homes ?? []).map((home) => home.server_name).filter((name) => name !== this.config.serverName);
     await Promise.all(homes.map(async (destination) => {
       try {
-        const answer = await this.federation.request({ destination, method: 'GET', path: recordPath(userId), timeoutMs: TIMEOUT_MS });
+        const answer = await this.federation.request({ destination, method: 'GET', path: recordPath(userId), timeoutMs: TIMEOUT_MS, ignoreBackoff: true });
         if (answer['user_id'] === userId) await this.records.accept(answer);
       } catch (error) {
         this.log.debug('a record could not be refreshed', { userId, destination, reason: String(error) });

@@ -9,6 +9,7 @@ import { FederationClient } from '../../federation/federation-client.js';
 import { Clock } from '../../observability/clock.js';
 import { HomeRecords } from './home-records.js';
 import { recordPath } from './record-path.js';
+import { RoomRecords } from './room-records.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 const TIMEOUT_MS = 5_000;
@@ -22,6 +23,7 @@ export class RecordServers extends AccountServers {
 
   constructor(
     private readonly records: HomeRecords,
+    private readonly roomRecords: RoomRecords,
     private readonly identities: HomeIdentities,
     private readonly directory: AccountDirectory,
     private readonly federation: FederationClient,
@@ -32,13 +34,13 @@ export class RecordServers extends AccountServers {
   }
 
   override async of(userId: string): Promise<readonly string[]> {
-    const record = await this.records.get(userId);
+    const record = (await this.records.get(userId)) ?? (await this.roomRecords.of(userId));
     if (!record || record.homes.length === 0) return [serverNameOf(userId)];
     return [...record.homes].sort((a, b) => a.priority - b.priority).map((home) => home.server_name);
   }
 
   override async isPortable(userId: string): Promise<boolean> {
-    if (await this.records.get(userId)) return true;
+    if ((await this.records.get(userId)) ?? (await this.roomRecords.of(userId))) return true;
     try {
       if (this.directory.has(userId)) return (await this.identities.record(userId)) !== undefined;
       return await this.#fetch(userId);

@@ -10,6 +10,7 @@ import { HomeKeys } from './home-keys.js';
 import { HomeRecords } from './home-records.js';
 import { RecordRefresh } from './record-refresh.js';
 import { RecordServers } from './record-servers.js';
+import { RoomRecords } from './room-records.js';
 import { StoredHomeIdentities } from './stored-home-identities.js';
 
 /** Home records and the keys to them. Global, because folders below ask through HomeIdentities and AccountServers. */
@@ -24,9 +25,10 @@ import { StoredHomeIdentities } from './stored-home-identities.js';
     HomeRecords,
     HomeConsents,
     RecordRefresh,
+    RoomRecords,
     { provide: HomeIdentities, useClass: StoredHomeIdentities },
     { provide: AccountServers, useClass: RecordServers },
   ],
-  exports: [AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, HomeConsents, RecordRefresh, HomeIdentities, AccountServers],
+  exports: [AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, HomeConsents, RecordRefresh, RoomRecords, HomeIdentities, AccountServers],
 })
 export class RecordsModule {}

@@ -1,11 +1,11 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { recordOf, type HomeRecord } from '#federation';
 import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
 import type { Passage, TransactionGate } from '../../federation/outbox/transaction-gate.js';
 import { Clock } from '../../observability/clock.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeConsents, type Consent } from '../records/home-consents.js';
 import { roomIdOf } from './room-id-of.js';
 
@@ -20,9 +20,9 @@ const REMEMBERED_MS = 60_000;
  */
 @Injectable()
 export class HomeGate implements TransactionGate, OnApplicationBootstrap {
-  readonly #rooms = new LRUCache<string, { consent: Consent; until: number }>({ max: 50_000 });
+  readonly #rooms = boundedCache<string, { consent: Consent; until: number }>(50_000);
   /** Servers that have agreed to nothing so far. */
-  readonly #suspects = new LRUCache<string, true>({ max: 10_000 });
+  readonly #suspects = boundedCache<string, true>(10_000);
 
   constructor(
     private readonly outbox: PduOutbox,
