@@ -44,6 +44,15 @@ it('carries home records in member events and signatures of home keys', async ()
   expect((await state(carol, roomId, 'm.room.member', bob.userId)).home_record.user_id).toBe(bob.userId);
 });
 
+it('lets an invitation be taken back and be rejected', async () => {
+  const { room_id: roomId } = await alice.request('POST', '/v3/createRoom', { room_version: VERSION, invite: [bob.userId, carol.userId] });
+  await alice.request('POST', `${room(roomId)}/kick`, { user_id: bob.userId });
+  await settles(() => bob.expectError(403, 'M_FORBIDDEN', 'POST', `${room(roomId)}/join`, {}));
+  await settles(async () => expect((await bob.request('GET', '/v3/sync')).rooms?.invite?.[roomId]).toBeUndefined());
+  await carol.request('POST', `${room(roomId)}/leave`, {});
+  await settles(async () => expect((await state(alice, roomId, 'm.room.member', carol.userId)).membership).toBe('leave'));
+});
+
 it('lives on when the server of its creator is gone, and resolves what diverged when it is back', async () => {
   const { room_id: roomId } = await alice.request('POST', '/v3/createRoom', {
     room_version: VERSION, preset: 'public_chat', power_level_content_override: { state_default: 0, events: {} },

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { recordOf, type HomeRecord } from '#federation';
+import { recordOf, serverNameOf, type HomeRecord } from '#federation';
 import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
 import type { Passage, TransactionGate } from '../../federation/outbox/transaction-gate.js';
 import { Clock } from '../../observability/clock.js';
@@ -58,6 +58,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
       consent = await this.#ofRecords(destination, membersAt(room, destination));
       if (consent !== 'unknown') this.#rooms.set(cacheKey, { consent, until: this.clock.now() + REMEMBERED_MS });
     }
+    if (consent !== 'given' && isAboutUserOf(json, destination)) return 'given';
     // Who is thrown out or brought in is told by the event itself, which carries the record.
     return consent === 'given' ? consent : this.#ofRecords(destination, [...membersAt(room, destination), ...carried(json, destination)]);
   }
@@ -83,6 +84,13 @@ function membersAt(room: Room, server: string): HomeRecord[] {
     if (records.length === MAX_CANDIDATES) break;
   }
   return records;
+}
+
+/** The end of an invitation goes to the server that took it for its account; the room has no record of the account yet. */
+function isAboutUserOf(json: string, server: string): boolean {
+  if (!json.includes('"m.room.member"')) return false;
+  const { type, state_key: stateKey } = JSON.parse(json) as { type?: unknown; state_key?: unknown };
+  return type === 'm.room.member' && typeof stateKey === 'string' && serverNameOf(stateKey) === server;
 }
 
 function carried(json: string, server: string): HomeRecord[] {

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { PduFormatError, readPdu, roomVersion, type RoomEvent } from '#federation';
+import { PduFormatError, readPdu, recordOf, roomVersion, type RoomEvent, type RoomVersionRules } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import type { PduResults } from '../../federation/pdu-receiver.js';
 import { LocalMembershipsStore } from '../membership/local-memberships.store.js';
 import { OutsideMemberships } from '../membership/outside-memberships.js';
 import { RoomsStore } from '../rooms.store.js';
+import { HomeSignatures } from '../state/home-signatures.js';
 import { membershipOf } from '../state/room-state.js';
+import { EventsStore } from '../timeline/events.store.js';
 import { PduVerifier } from './pdu-verifier.js';
 
 /**
@@ -20,9 +22,11 @@ export class InviteRetractions {
     private readonly memberships: LocalMembershipsStore,
     private readonly outside: OutsideMemberships,
     private readonly verifier: PduVerifier,
+    private readonly events: EventsStore,
+    private readonly signatures: HomeSignatures,
   ) {}
 
-  async receive(roomId: string, pdus: readonly unknown[]): Promise<PduResults> {
+  async receive(origin: string, roomId: string, pdus: readonly unknown[]): Promise<PduResults> {
     const results: PduResults = {};
     const row = await this.rooms.room(roomId);
     const rules = row && roomVersion(row.version);
@@ -42,10 +46,22 @@ export class InviteRetractions {
       if (membership !== 'leave' && membership !== 'ban') continue;
       const held = await this.memberships.ofUserInRoom(userId, roomId);
       if (held?.membership !== 'invite' && held?.membership !== 'knock') continue;
-      if (!(await this.verifier.isSigned(event, rules))) continue;
+      if (!(await this.#isProven(origin, event, rules, held.eventNid))) continue;
       await this.outside.record({ roomId, rules, userId, membership, event, sender: event.pdu.sender, strippedState: null });
       results[event.eventId] = {};
     }
     return results;
+  }
+
+  /**
+   * In portable rooms the signer's record is in a state that is not here: then the event must come from the home that sent
+   * the invitation, or be the account's own with its record in it.
+   */
+  async #isProven(origin: string, event: RoomEvent, rules: RoomVersionRules, invitationNid: number): Promise<boolean> {
+    if (!rules.portable) return this.verifier.isSigned(event, rules);
+    const [invitation] = await this.events.byNids([invitationNid]);
+    if (origin === event.pdu.home && origin === invitation?.event.pdu.home) return true;
+    const home = event.pdu.sender === event.pdu.state_key ? recordOf(event)?.homes.find((h) => h.server_name === event.pdu.home) : undefined;
+    return home !== undefined && this.signatures.context(rules).verifyHomeSignature(event, home.server_name, home.key_id, home.key);
   }
 }

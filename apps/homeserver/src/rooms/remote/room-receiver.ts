@@ -57,7 +57,7 @@ export class RoomReceiver extends PduReceiver {
     const room = await this.registry.find(roomId);
     if (!room || !room.state.isResident) {
       this.absent.tell(origin, roomId, pdus);
-      return this.retractions.receive(roomId, pdus);
+      return this.retractions.receive(origin, roomId, pdus);
     }
     const isDenied = !isAllowedByAcl(room.state, origin);
     const results: PduResults = {};
