@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
+import { AdoptedDevices } from './adopted-devices.js';
 import { DeletedDevices } from './deleted-devices.js';
 import { DeviceKeyReplication } from './device-key-replication.js';
 import { DeviceListReader } from './device-lists/device-list-reader.js';
@@ -29,11 +30,11 @@ import { ToDeviceStore } from './to-device/to-device.store.js';
     OneTimeKeyStore, OneTimeKeys,
     DeviceListStore, DeviceListWriter, DeviceLists, DeviceListReader, DeviceListUpdates, RemoteDeviceListStore, RemoteDeviceLists,
     ToDeviceStore, ToDeviceInbox, ToDevice,
-    DeletedDevices, DeviceKeyReplication,
+    DeletedDevices, AdoptedDevices, DeviceKeyReplication,
   ],
   exports: [
     DeviceKeyUpload, CrossSigning, SignatureUpload, KeyQuery, KeyClaimer, OneTimeKeys, DeviceLists, DeviceListReader,
-    ToDevice, ToDeviceInbox,
+    ToDevice, ToDeviceInbox, AdoptedDevices,
   ],
 })
 export class DeviceKeysModule {}

@@ -4,6 +4,7 @@ import { AccessTokens } from '../../accounts/access-tokens.js';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Bus } from '../../bus/bus.js';
 import { Config } from '../../config/config.js';
+import { AdoptedDevices } from '../../device-keys/adopted-devices.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Log } from '../../observability/log.js';
 import { MemberChanges } from '../../rooms/membership/member-changes.js';
@@ -40,6 +41,7 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly members: MemberChanges,
     private readonly absent: AbsentRooms,
     private readonly signatures: HomeSignatures,
+    private readonly adopted: AdoptedDevices,
     private readonly bus: Bus,
     private readonly log: Log,
   ) {}
@@ -91,7 +93,7 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
       return;
     }
     const isNew = !this.directory.has(userId);
-    if (isNew) await this.directory.create({ userId });
+    if (isNew) await this.directory.create({ userId }, (tx) => this.adopted.adopt(tx, userId));
     this.spread.tell(record, previous);
     if (isNew || (previous && !(await this.isServedBy(previous)))) {
       const homes = [...record.homes, ...(previous?.homes ?? [])].map((home) => home.server_name);

@@ -33,6 +33,8 @@ export interface SentEvent {
   readonly eventId: string;
   /** Servers that the event goes to. */
   readonly destinations: readonly string[];
+  /** The other home that made the event, for a request that had arrived there already. */
+  readonly madeBy?: string;
 }
 
 /** The way of an event of a user of this server into a room. */
@@ -83,7 +85,9 @@ export class EventSender {
       if (!request.txn || !isUniqueViolation(error, 'events_txn')) throw error;
       const [first] = await this.events.byTxn(request.roomId, request.sender, [request.txn]);
       if (!first) throw error;
-      return { eventId: first.event.eventId, destinations: room.state.otherServers };
+      const { home } = first.event.pdu;
+      const madeBy = home === undefined || home === room.state.serverName ? {} : { madeBy: home };
+      return { eventId: first.event.eventId, destinations: room.state.otherServers, ...madeBy };
     }
   }
 

@@ -20,6 +20,8 @@ export class Replication {
    */
   async answer(sent: SentEvent, replicas: number | undefined): Promise<object> {
     if (replicas === undefined) return { event_id: sent.eventId };
+    // Who else has taken an event of another home is told to that home, not to this one.
+    if (sent.madeBy !== undefined) return { event_id: sent.eventId, 'io.partyline.replicas': [this.config.serverName, sent.madeBy] };
     const others = Math.min(replicas - 1, sent.destinations.length);
     const servers = others > 0 ? await this.outbox.waitForReplicas(sent.eventId, others, WAIT_MS, sent.destinations) : [];
     return { event_id: sent.eventId, 'io.partyline.replicas': [this.config.serverName, ...servers] };
