@@ -165,6 +165,7 @@ export class Story {
     const signed = await proof(this.#c, record.user_id, this.#account.key);
     await ask(this.#c.url, { method: 'PUT', path: `${unstable}/account/record`, body: { record, rooms, ...signed } });
     await this.#takeRecord(record);
+    this.#alice.client.retryImmediately();
     await until(ATTACH_TIMEOUT_MS, 'Alice’s messages to go through C', () => this.#movedTo === this.#c.serverName && this.#talk.sentAfter('alice', from + 1) !== undefined);
     const noHomeMs = now() - from;
     this.#ledger.excuse(from, now());

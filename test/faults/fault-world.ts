@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePorts } from '../../apps/homeserver/src/demo/free-ports.js';
+import { ServerProcess } from '../../apps/homeserver/src/demo/server-process.js';
+import { createCertificateAuthority } from '../../apps/homeserver/src/tls/certificate-authority.js';
+import { createTestDatabase, dropTestDatabase, testCluster, type TestCluster } from '../network/test-cluster.js';
+import { Link } from './link.js';
+
+const entry = join(import.meta.dirname, 'fault-server.mjs');
+const build = join(import.meta.dirname, '..', '..', 'dist', 'apps', 'homeserver', 'src', 'server.js');
+
+/** Three servers in processes of their own; every way from one to another can be cut. */
+export class FaultWorld {
+  readonly #databases: string[] = [];
+  #folder = '';
+  #servers: ServerProcess[] = [];
+  /** By `from>to`, labels. */
+  readonly #links = new Map<string, Link>();
+
+  private constructor(private readonly cluster: TestCluster) {}
+
+  static async start(labels: readonly string[] = ['a', 'b', 'c']): Promise<FaultWorld> {
+    if (!existsSync(build)) throw new Error('the fault tests run the build: `npx tsc -b` first');
+    const world = new FaultWorld(await testCluster());
+    try {
+      await world.#build(labels);
+      await Promise.all(world.#servers.map((server) => server.start()));
+    } catch (error) {
+      await world.stop();
+      throw error;
+    }
+    return world;
+  }
+
+  get servers(): readonly ServerProcess[] {
+    return this.#servers;
+  }
+
+  server(label: string): ServerProcess {
+    return this.#servers.find((server) => server.label === label)!;
+  }
+
+  /** The way that `from` takes to `to`. */
+  link(from: string, to: string): Link {
+    return this.#links.get(`${from}>${to}`)!;
+  }
+
+  /** All servers run, all links are open. */
+  async heal(): Promise<void> {
+    for (const link of this.#links.values()) link.set('open');
+    for (const server of this.#servers) server.thaw();
+    await Promise.all(this.#servers.map((server) => server.start()));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.kill()));
+    await Promise.all([...this.#links.values()].map((link) => link.close()));
+    for (const database of this.#databases) await dropTestDatabase(this.cluster, database);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #build(labels: readonly string[]): Promise<void> {
+    const name = (label: string): string => `${label}.test`;
+    const ports = await freePorts(labels.length * 2);
+    const httpPort = (label: string): number => ports[labels.indexOf(label) * 2]!;
+    const httpsPort = (label: string): number => ports[labels.indexOf(label) * 2 + 1]!;
+    for (const from of labels) {
+      for (const to of labels) if (from !== to) this.#links.set(`${from}>${to}`, await Link.open(httpsPort(to)));
+    }
+    this.#folder = join(this.cluster.folder, `faults-${randomBytes(4).toString('hex')}`);
+    mkdirSync(this.#folder);
+    const file = (fileName: string, content: string): string => {
+      writeFileSync(join(this.#folder, fileName), content);
+      return join(this.#folder, fileName);
+    };
+    const authority = createCertificateAuthority(Date.now(), randomBytes);
+    const { cert, key } = authority.issue(labels.map(name));
+    const [certFile, keyFile, caFile] = [file('cert.pem', cert), file('key.pem', key), file('ca.pem', authority.cert)];
+    for (const label of labels) {
+      const database = `t_${randomBytes(8).toString('hex')}`;
+      this.#databases.push(database);
+      const dataDir = join(this.#folder, label);
+      mkdirSync(dataDir);
+      const links = labels.filter((other) => other !== label).map((other) => [name(other), this.link(label, other).port]);
+      this.#servers.push(new ServerProcess({
+        label,
+        serverName: name(label),
+        url: `http://127.0.0.1:${httpPort(label)}`,
+        command: [entry],
+        environment: {
+          FAULTS_LINKS: JSON.stringify(Object.fromEntries(links)),
+          FAULTS_LOG: process.env['PARTYLINE_TEST_LOG'] ?? 'error',
+          DATABASE_URL: await createTestDatabase(this.cluster, database),
+          PARTYLINE_SERVER_NAME: name(label),
+          PARTYLINE_DATA_DIR: dataDir,
+          PARTYLINE_BIND: '127.0.0.1',
+          PARTYLINE_HTTP_PORT: String(httpPort(label)),
+          PARTYLINE_HTTPS_PORT: String(httpsPort(label)),
+          PARTYLINE_TLS_CERT: certFile,
+          PARTYLINE_TLS_KEY: keyFile,
+          PARTYLINE_FEDERATION_CA: caFile,
+          PARTYLINE_ALLOW_PRIVATE_ADDRESSES: 'on',
+          PARTYLINE_REGISTRATION: 'open',
+          PARTYLINE_RATE_LIMITS: 'off',
+          PARTYLINE_PASSWORD_COST: 'cheap',
+        },
+      }));
+    }
+  }
+}
