@@ -1,3 +1,4 @@
+import type { JsonObject } from '../events/pdu.js';
 import fc from 'fast-check';
 import {
   Base64Error, fromBase64, sha256, signedBytes, signingKeyFromSeed, signJson, unpaddedBase64, urlSafeUnpaddedBase64,
@@ -78,7 +79,7 @@ describe('signJson', () => {
 
   it('answers false for malformed objects', () => {
     const signature = signJson({}, 'domain', key).signatures.domain!['ed25519:1']!;
-    const malformed = [
+    const malformed: JsonObject[] = [
       {}, { signatures: null }, { signatures: [] }, { signatures: { domain: 'text' } },
       { signatures: { domain: { 'ed25519:1': 7 } } },
       { signatures: { domain: { 'ed25519:1': signature } }, float: 1.5 },
