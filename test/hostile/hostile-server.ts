@@ -47,6 +47,11 @@ export class HostileServer {
     await closed;
   }
 
+  /** Drops all connections, also those that wait for an answer. */
+  hangUp(): void {
+    this.#server.closeAllConnections();
+  }
+
   user(localpart: string): string {
     return `@${localpart}:${this.name}`;
   }

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { buildEvent, readPdu, roomVersion, roomVersions, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
+import { buildEvent, isEventId, isUserId, readPdu, roomVersion, roomVersions, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { FederationClient, federationPath } from '../../federation/federation-client.js';
 import { RemoteError, UnreachableError } from '../../federation/outgoing/remote-error.js';
 import { Clock } from '../../observability/clock.js';
-import { EventSigners } from '../pipeline/event-signers.js';
+import { clientError } from '../pipeline/build-event.js';
+import { EventSigners, type EventSigner } from '../pipeline/event-signers.js';
 import { RoomImporter } from '../remote/room-importer.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 
@@ -104,7 +105,7 @@ export class RemoteJoiner {
     const content: JsonObject = {
       ...about.content,
       membership: about.membership,
-      ...(typeof authoriser === 'string' ? { join_authorised_via_users_server: authoriser } : {}),
+      ...(isUserId(authoriser, { historical: true }) ? { join_authorised_via_users_server: authoriser } : {}),
       ...(signer.record ? { home_record: signer.record as unknown as JsonObject } : {}),
     };
     const { prev_events: prev, auth_events: auth, depth } = draft;
@@ -114,7 +115,7 @@ export class RemoteJoiner {
       prev_events: prev, auth_events: auth, depth: depth as number, origin_server_ts: this.clock.now(),
       ...(rules.portable ? { home: signer.name } : {}),
     };
-    const event = buildEvent(complete, rules, signer);
+    const event = built(complete, rules, signer);
     if (rules.portable) this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);
     return event;
   }
@@ -131,6 +132,14 @@ export class RemoteJoiner {
   }
 }
 
+function built(draft: EventDraft, rules: RoomVersionRules, signer: EventSigner): RoomEvent {
+  try {
+    return buildEvent(draft, rules, signer);
+  } catch (error) {
+    throw clientError(error);
+  }
+}
+
 function isIds(value: unknown): value is string[] {
-  return Array.isArray(value) && value.length <= 20 && value.every((id) => typeof id === 'string');
+  return Array.isArray(value) && value.length <= 20 && value.every((id) => isEventId(id));
 }

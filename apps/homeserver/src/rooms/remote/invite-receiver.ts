@@ -1,5 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { addSignature, PduFormatError, readPdu, recordOf, roomVersion, strippedStateJson, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
+import {
+  addSignature, canonicalJson, CanonicalJsonError, isJsonObject, PduFormatError, readPdu, recordOf, roomVersion, serverNameOf, strippedStateJson,
+  type JsonObject, type RoomEvent, type RoomVersionRules,
+} from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { Config } from '../../config/config.js';
@@ -15,6 +18,8 @@ import { PduVerifier } from './pdu-verifier.js';
 
 /** Most state events of an invitation that are kept. */
 const MAX_STATE = 50;
+/** As for events. */
+const MAX_STATE_BYTES = 65_536;
 
 export interface ReceivedInvitation {
   readonly roomId: string;
@@ -91,7 +96,8 @@ export class InviteReceiver {
 
   /** In portable rooms the invitation brings the inviter's member event, whose record names the home that signed. */
   async #isSigned(event: RoomEvent, rules: RoomVersionRules, state: readonly unknown[]): Promise<boolean> {
-    if (!rules.portable) return this.verifier.isSigned(event, rules);
+    // Also for an invitation that names a third-party invite: whether that holds, only who has the room's state can see.
+    if (!rules.portable) return this.verifier.isSignedBy(event, rules, serverNameOf(event.pdu.sender));
     for (const value of state.slice(0, MAX_STATE)) {
       const member = tryRead(value, rules);
       if (member?.pdu.type !== 'm.room.member' || member.pdu.state_key !== event.pdu.sender) continue;
@@ -115,13 +121,23 @@ function strippedState(state: readonly unknown[], rules: RoomVersionRules, invit
   const texts: string[] = [];
   for (const value of state.slice(0, MAX_STATE)) {
     const event = tryRead(value, rules);
-    if (event) texts.push(strippedStateJson(event));
-    else {
-      const { type, state_key: stateKey, sender, content } = (value ?? {}) as JsonObject;
-      if (typeof type !== 'string' || typeof stateKey !== 'string' || typeof sender !== 'string' || typeof content !== 'object') continue;
-      texts.push(JSON.stringify({ type, state_key: stateKey, sender, content }));
-    }
+    if (event && event.roomId !== invitation.roomId) continue;
+    const text = event ? strippedStateJson(event) : strippedText(value);
+    if (text !== undefined) texts.push(text);
   }
   texts.push(strippedStateJson(invitation));
   return `[${texts.join(',')}]`;
+}
+
+/** A stripped event as it came, if it is sound and no larger than an event. */
+function strippedText(value: unknown): string | undefined {
+  const { type, state_key: stateKey, sender, content } = (value ?? {}) as JsonObject;
+  if (typeof type !== 'string' || typeof stateKey !== 'string' || typeof sender !== 'string' || !isJsonObject(content)) return undefined;
+  try {
+    const text = canonicalJson({ type, state_key: stateKey, sender, content });
+    return Buffer.byteLength(text) <= MAX_STATE_BYTES ? text : undefined;
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) return undefined;
+    throw error;
+  }
 }

@@ -46,6 +46,7 @@ export class InviteRetractions {
       if (membership !== 'leave' && membership !== 'ban') continue;
       const held = await this.memberships.ofUserInRoom(userId, roomId);
       if (held?.membership !== 'invite' && held?.membership !== 'knock') continue;
+      if (event.pdu.sender !== held.sender && event.pdu.sender !== userId) continue;
       if (!(await this.#isProven(origin, event, rules, held.eventNid))) continue;
       await this.outside.record({ roomId, rules, userId, membership, event, sender: event.pdu.sender, strippedState: null });
       results[event.eventId] = {};

@@ -91,7 +91,9 @@ export class MemberReceiver {
       // This server sends the event on: the others do not know the new one yet.
       this.acceptEvent.accept(draft, { event, isOwn: true, destinations: draft.destinations(event).filter((server) => server !== origin) }),
     );
-    if (outcome.status === EventStatus.rejected || outcome.status === EventStatus.softFailed) {
+    // Sent before, perhaps in a transaction: what was decided then stands.
+    const status = outcome.status === 'known' ? (await this.events.byId(event.eventId))?.status : outcome.status;
+    if (status === EventStatus.rejected || status === EventStatus.softFailed) {
       throw MatrixError.forbidden(`Not allowed: ${outcome.reason ?? 'the rules of the room'}`);
     }
   }

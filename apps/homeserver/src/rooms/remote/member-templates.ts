@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { authStateKeys, serverNameOf, type JsonObject } from '#federation';
+import { authStateKeys, isUserId, serverNameOf, type JsonObject } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { RestrictedJoins } from '../membership/restricted-joins.js';
@@ -73,5 +73,6 @@ export class MemberTemplates {
 
 /** In standard rooms a server speaks for the users of its own name; in portable ones the signed event will prove it. */
 function assertOwnUser(room: Room, origin: string, userId: string): void {
+  if (!isUserId(userId, { historical: true })) throw MatrixError.invalidParam('This is no user id');
   if (!room.rules.portable && serverNameOf(userId) !== origin) throw MatrixError.forbidden(`${origin} cannot speak for ${userId}`);
 }

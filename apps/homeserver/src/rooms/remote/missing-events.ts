@@ -53,7 +53,7 @@ export class MissingEvents {
         path: federationPath`/_matrix/federation/v1/get_missing_events/${room.id}`,
         body: { earliest_events: room.extremities.map((e) => e.eventId), latest_events: latest, limit: EVENTS_PER_ROUND, min_depth: 0 },
       });
-      const given = readAll(Array.isArray(answer.events) ? answer.events : [], room.rules, room.id);
+      const given = readAll(Array.isArray(answer.events) ? answer.events.slice(0, EVENTS_PER_ROUND) : [], room.rules, room.id);
       const fresh = given.filter((item) => !found.has(item.eventId) && item.eventId !== event.eventId);
       const signed = await this.verifier.signedOnes(fresh, room.rules);
       if (signed.length === 0) break;
@@ -70,14 +70,16 @@ export class MissingEvents {
     const ids = await this.federation.request<{ pdu_ids?: unknown; auth_chain_ids?: unknown }>({
       destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/state_ids/${room.id}`, query: { event_id: eventId }, timeoutMs: 60_000,
     });
-    const stateIds = strings(ids.pdu_ids);
-    const known = await this.events.byIds([...stateIds, ...strings(ids.auth_chain_ids)]);
+    // No event is part of the state before itself: it would be stored as such, and count as known then.
+    const stateIds = strings(ids.pdu_ids).filter((id) => id !== eventId);
+    const chainIds = strings(ids.auth_chain_ids).filter((id) => id !== eventId);
+    const known = await this.events.byIds([...stateIds, ...chainIds]);
     const byId = new Map(known.map((stored) => [stored.event.eventId, { nid: stored.nid, event: stored.event }]));
-    const unknown = [...new Set([...stateIds, ...strings(ids.auth_chain_ids)])].filter((id) => !byId.has(id));
+    const unknown = [...new Set([...stateIds, ...chainIds])].filter((id) => !byId.has(id));
     const outliers = new Map<number, RoomEvent>();
     const fetched = unknown.length > MAX_SINGLE_EVENTS ? await this.#wholeState(room, eventId, from) : await this.#fetched(room, unknown, from);
     for (const event of await this.verifier.signedOnes(fetched, room.rules)) {
-      if (byId.has(event.eventId)) continue;
+      if (byId.has(event.eventId) || event.eventId === eventId) continue;
       const nid = this.positions.nextId('event_nid');
       byId.set(event.eventId, { nid, event });
       outliers.set(nid, event);
@@ -97,7 +99,7 @@ export class MissingEvents {
       destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/event_auth/${room.id}/${eventId}`,
     });
     const events = readAll(Array.isArray(answer.auth_chain) ? answer.auth_chain : [], room.rules, room.id);
-    return this.verifier.signedOnes(events, room.rules);
+    return this.verifier.signedOnes(events.filter((event) => event.eventId !== eventId), room.rules);
   }
 
   async #wholeState(room: Room, eventId: string, from: string): Promise<RoomEvent[]> {

@@ -19,17 +19,21 @@ export class Outliers {
    * them is too. Runs inside the room's queue.
    *
    * @param outliers by the numeric id that each is to have
+   * @returns for those that are stored by now, because somebody else told of them too: the id that they have instead
    */
-  async add(draft: RoomDraft, outliers: ReadonlyMap<number, RoomEvent>): Promise<void> {
-    if (outliers.size === 0) return;
+  async add(draft: RoomDraft, outliers: ReadonlyMap<number, RoomEvent>): Promise<ReadonlyMap<number, number>> {
+    const aliases = new Map<number, number>();
+    if (outliers.size === 0) return aliases;
     const needed = [...outliers.values()].flatMap((event) => event.pdu.auth_events);
     const known = (await this.events.byIds([...new Set(needed)])).filter((stored) => stored.status !== EventStatus.rejected);
     const context = this.signatures.context(draft.room.rules);
     const { valid } = checkChain([...outliers.values()], new Map(known.map((s) => [s.event.eventId, s.event])), draft.room.rules, context);
-    const already = new Set((await this.events.byIds([...outliers.values()].map((event) => event.eventId))).map((s) => s.event.eventId));
+    const already = new Map((await this.events.byIds([...outliers.values()].map((event) => event.eventId))).map((s) => [s.event.eventId, s.nid]));
     for (const [nid, event] of outliers) {
-      if (already.has(event.eventId) || draft.find(event.eventId)) continue;
-      draft.addOutlier(event, nid, valid.has(event.eventId) ? EventStatus.outlier : EventStatus.rejected);
+      const held = already.get(event.eventId) ?? draft.find(event.eventId)?.nid;
+      if (held !== undefined) aliases.set(nid, held);
+      else draft.addOutlier(event, nid, valid.has(event.eventId) ? EventStatus.outlier : EventStatus.rejected);
     }
+    return aliases;
   }
 }

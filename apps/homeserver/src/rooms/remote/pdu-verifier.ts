@@ -6,6 +6,8 @@ import { membershipOf } from '../state/room-state.js';
 
 /** Verified at once on the thread pool; between slices other work gets its turn. */
 const SLICE = 32;
+/** Signatures of one server that are tried; it signs with one or two keys. */
+const MAX_SIGNATURES = 10;
 
 /** Checks the signatures of received events (Server-Server, "Validating hashes and signatures on received events"). */
 @Injectable()
@@ -24,8 +26,19 @@ export class PduVerifier {
       await this.#warm(event, rules, senderMember);
       return true;
     }
-    for (const server of requiredServers(event)) if (!(await this.#isSignedBy(event, rules, server))) return false;
+    for (const server of requiredServers(event)) if (!(await this.isSignedBy(event, rules, server))) return false;
     return true;
+  }
+
+  /** Whether one of the server's keys of that time has signed the event. */
+  async isSignedBy(event: RoomEvent, rules: RoomVersionRules, server: string): Promise<boolean> {
+    const signatures = event.pdu.signatures[server] ?? {};
+    const text = signatureInput(event.pdu, rules);
+    for (const [keyId, signature] of Object.entries(signatures).slice(0, MAX_SIGNATURES)) {
+      const key = await this.keyRing.publicKey(server, keyId, event.pdu.origin_server_ts);
+      if (key && (await verifySignatureAsync(key, text, signature))) return true;
+    }
+    return false;
   }
 
   /** The events that are signed as they must be, in slices. */
@@ -41,16 +54,6 @@ export class PduVerifier {
       signed.push(...slice.filter((_, i) => results[i]));
     }
     return signed;
-  }
-
-  async #isSignedBy(event: RoomEvent, rules: RoomVersionRules, server: string): Promise<boolean> {
-    const signatures = event.pdu.signatures[server] ?? {};
-    const text = signatureInput(event.pdu, rules);
-    for (const [keyId, signature] of Object.entries(signatures)) {
-      const key = await this.keyRing.publicKey(server, keyId, event.pdu.origin_server_ts);
-      if (key && (await verifySignatureAsync(key, text, signature))) return true;
-    }
-    return false;
   }
 
   async #warm(event: RoomEvent, rules: RoomVersionRules, senderMember: RoomEvent | undefined): Promise<void> {

@@ -11,6 +11,7 @@ import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus } from '../timeline/stored-event.js';
 import { AbsentRooms } from './absent-rooms.js';
 import { InviteRetractions } from './invite-retractions.js';
+import { Lanes } from './lanes.js';
 import { MissingEvents, type ToldState } from './missing-events.js';
 import { Outliers } from './outliers.js';
 import { PduVerifier } from './pdu-verifier.js';
@@ -19,11 +20,19 @@ import { isAllowedByAcl } from './server-acl.js';
 /** Other servers that are asked for events that the sender of an event lacks. */
 const MAX_OTHERS = 3;
 
+/** States that are asked for on the way to one event. */
+const MAX_STATES = 10;
+
 /** Takes the events that other servers send (Server-Server, "PDUs"). */
 @Injectable()
 export class RoomReceiver extends PduReceiver {
-  /** Receiving is serial per room, apart from the room's own queue: fetching what is missing must not hold up local users. */
-  readonly #lanes = new Map<string, Promise<unknown>>();
+  /**
+   * Receiving is serial per room and origin, apart from the room's own queue: an origin that answers slowly, or never, when it is
+   * asked for what its events lack holds up itself, and neither local users nor other servers.
+   */
+  readonly #origins = new Lanes();
+  /** Storing is serial per room, so that what was read of an event's relations is true until it is stored. */
+  readonly #rooms = new Lanes();
 
   constructor(
     private readonly registry: RoomRegistry,
@@ -73,45 +82,59 @@ export class RoomReceiver extends PduReceiver {
       results[event.eventId] = isDenied ? { error: `${origin} is not allowed in this room` } : {};
       if (!isDenied) events.push(event);
     }
-    await this.#inLane(roomId, async () => Object.assign(results, await this.#receiveInOrder(origin, room, events)));
-    return results;
-  }
-
-  /**
-   * Events of one transaction, in its order. What they refer to is read in one query; those that lack nothing go into the
-   * room's queue together and share a commit.
-   */
-  async #receiveInOrder(origin: string, room: Room, events: readonly RoomEvent[]): Promise<PduResults> {
-    const signed = await Promise.all(events.map((event) => this.verifier.isSigned(event, room.rules, room.state.get('m.room.member', event.pdu.sender))));
-    const ids = new Set(events.flatMap((event) => [event.eventId, ...event.pdu.prev_events, ...event.pdu.auth_events]));
-    const related = new Map((await this.events.byIds([...ids])).map((stored) => [stored.event.eventId, stored]));
-    const results: PduResults = {};
-    const waiting: Promise<unknown>[] = [];
-    const earlier = new Set<string>();
-    for (const [i, event] of events.entries()) {
-      const { eventId, pdu } = event;
-      const isInGraph = (id: string) => earlier.has(id) || (related.get(id)?.status ?? EventStatus.outlier) !== EventStatus.outlier;
-      const isComplete = pdu.prev_events.every(isInGraph) && pdu.auth_events.every((id) => earlier.has(id) || related.has(id));
-      if (!signed[i]) results[eventId] = { error: 'the signature is missing or wrong' };
-      else if (!isAllowedByAcl(room.state, pdu.home ?? origin)) results[eventId] = { error: 'the home is not allowed in this room' };
-      else if (isComplete) {
-        waiting.push(
-          room.run((draft) => this.acceptEvent.accept(draft, { event, isOwn: false, related }))
-            .then((outcome) => (results[eventId] = resultOf(outcome)), (error) => (results[eventId] = this.#failure(room, event, error))),
-        );
-      } else {
-        await Promise.all(waiting.splice(0));
-        results[eventId] = await this.#receiveIncomplete(origin, room, event);
-      }
-      earlier.add(eventId);
-    }
-    await Promise.all(waiting);
+    await this.#inOriginsLane(origin, room, async () => Object.assign(results, await this.#receiveInOrder(origin, room, events)));
     return results;
   }
 
   /** Stores an event that this server fetched or was handed outside of a transaction, with what it refers to. */
   async receiveEvent(origin: string, room: Room, event: RoomEvent): Promise<{ error?: string }> {
-    return this.#inLane(room.id, async () => (await this.#receiveInOrder(origin, room, [event]))[event.eventId] ?? {});
+    return this.#inOriginsLane(origin, room, async () => (await this.#receiveInOrder(origin, room, [event]))[event.eventId] ?? {});
+  }
+
+  #inOriginsLane<T>(origin: string, room: Room, work: () => Promise<T>): Promise<T> {
+    return this.#origins.run(`${room.id} ${origin}`, work);
+  }
+
+  /** Events of one transaction, in its order. */
+  async #receiveInOrder(origin: string, room: Room, events: readonly RoomEvent[]): Promise<PduResults> {
+    const results: PduResults = {};
+    const signed = await Promise.all(events.map((event) => this.verifier.isSigned(event, room.rules, room.state.get('m.room.member', event.pdu.sender))));
+    let open = events.filter((event, i) => {
+      if (!signed[i]) results[event.eventId] = { error: 'the signature is missing or wrong' };
+      else if (!isAllowedByAcl(room.state, speakerOf(room, event, origin))) results[event.eventId] = { error: 'the home is not allowed in this room' };
+      else return true;
+      return false;
+    });
+    while (open.length > 0) {
+      const complete = await this.#rooms.run(room.id, () => this.#receiveComplete(room, open, results));
+      const incomplete = open[complete];
+      if (incomplete) results[incomplete.eventId] = await this.#receiveIncomplete(origin, room, incomplete);
+      open = open.slice(complete + 1);
+    }
+    return results;
+  }
+
+  /**
+   * Takes events up to the first one that lacks something; returns how many these were. What they refer to is read in one
+   * query, and they go into the room's queue together and share a commit.
+   */
+  async #receiveComplete(room: Room, events: readonly RoomEvent[], results: PduResults): Promise<number> {
+    const ids = new Set(events.flatMap((event) => [event.eventId, ...event.pdu.prev_events, ...event.pdu.auth_events]));
+    const related = new Map((await this.events.byIds([...ids])).map((stored) => [stored.event.eventId, stored]));
+    const taken = new Set<string>();
+    const isInGraph = (id: string) => taken.has(id) || (related.get(id)?.status ?? EventStatus.outlier) !== EventStatus.outlier;
+    const waiting: Promise<unknown>[] = [];
+    for (const event of events) {
+      const { eventId, pdu } = event;
+      if (!pdu.prev_events.every(isInGraph) || !pdu.auth_events.every((id) => taken.has(id) || related.has(id))) break;
+      taken.add(eventId);
+      waiting.push(
+        room.run((draft) => this.acceptEvent.accept(draft, { event, isOwn: false, related }))
+          .then((outcome) => (results[eventId] = resultOf(outcome)), (error) => (results[eventId] = this.#failure(room, event, error))),
+      );
+    }
+    await Promise.all(waiting);
+    return waiting.length;
   }
 
   /** @param asksOthers whether other servers than the origin are asked for what is missing */
@@ -139,9 +162,12 @@ export class RoomReceiver extends PduReceiver {
       this.log.debug('get_missing_events failed', { origin, roomId: room.id, reason: String(error) });
       return [];
     });
+    let states = 0;
     for (const item of between) {
-      if (!isAllowedByAcl(room.state, item.pdu.home ?? origin)) continue;
+      if (!isAllowedByAcl(room.state, speakerOf(room, item, origin))) continue;
       const gap = await this.missing.unknown(item.pdu.prev_events);
+      // Each is a question, and whoever gives many loose ends makes many.
+      if (gap.length > 0 && ++states > MAX_STATES) continue;
       const told = gap.length > 0 ? await this.missing.stateBefore(room, item.eventId, origin) : undefined;
       await this.#accept(origin, room, item, told);
     }
@@ -156,7 +182,7 @@ export class RoomReceiver extends PduReceiver {
     let wanted = [...eventIds];
     for (const server of serversByAge(room).filter((name) => name !== origin).slice(0, MAX_OTHERS)) {
       for (const event of await this.missing.single(room, wanted, server)) {
-        if (isAllowedByAcl(room.state, event.pdu.home ?? server)) await this.#receiveIncomplete(server, room, event, false);
+        if (isAllowedByAcl(room.state, speakerOf(room, event, server))) await this.#receiveIncomplete(server, room, event, false);
       }
       wanted = await this.missing.unknown(wanted);
       if (wanted.length === 0) break;
@@ -166,11 +192,11 @@ export class RoomReceiver extends PduReceiver {
 
   async #accept(origin: string, room: Room, event: RoomEvent, told: ToldState | undefined): Promise<Acceptance> {
     const authEvents = await this.#missingAuthEvents(origin, room, event, told);
-    return room.run(async (draft) => {
-      const outliers = new Map([...(told?.outliers ?? []), ...authEvents]);
-      await this.outliers.add(draft, outliers);
-      return this.acceptEvent.accept(draft, { event, isOwn: false, ...(told ? { before: told.state } : {}) });
-    });
+    return this.#rooms.run(room.id, () => room.run(async (draft) => {
+      const aliases = await this.outliers.add(draft, new Map([...(told?.outliers ?? []), ...authEvents]));
+      const before = told && new Map([...told.state].map(([key, nid]) => [key, aliases.get(nid) ?? nid]));
+      return this.acceptEvent.accept(draft, { event, isOwn: false, ...(before ? { before } : {}) });
+    }));
   }
 
   /** Auth events that are not here: with the whole auth chain, because they are judged too. */
@@ -182,22 +208,15 @@ export class RoomReceiver extends PduReceiver {
     const known = new Set((await this.events.byIds(chain.map((item) => item.eventId))).map((stored) => stored.event.eventId));
     return new Map(chain.filter((item) => !known.has(item.eventId) && !toldIds.has(item.eventId)).map((item) => [this.acceptEvent.newNid(), item]));
   }
-
-  async #inLane<T>(roomId: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#lanes.get(roomId) ?? Promise.resolve();
-    const run = before.then(work, work);
-    const settled = run.catch(() => undefined);
-    this.#lanes.set(roomId, settled);
-    try {
-      return await run;
-    } finally {
-      if (this.#lanes.get(roomId) === settled) this.#lanes.delete(roomId);
-    }
-  }
 }
 
 function resultOf(outcome: Acceptance): { error?: string } {
   return outcome.status === EventStatus.rejected && outcome.reason ? { error: outcome.reason } : {};
+}
+
+/** Who the room's list of denied servers has to allow: in portable rooms the home that acts, else who sends. */
+function speakerOf(room: Room, { pdu }: RoomEvent, origin: string): string {
+  return room.rules.portable ? (pdu.home ?? origin) : origin;
 }
 
 /** The room of an unchecked PDU; the create event of versions whose room id is its hash comes only with a join. */
