@@ -1,6 +1,7 @@
 import { buildEvent, redactPdu, roomVersion, signingKeyFromSeed, type RoomEvent } from '../../libs/federation/src/index.js';
 import { EventsStore } from '../../apps/homeserver/src/rooms/timeline/events.store.js';
 import { EventStatus } from '../../apps/homeserver/src/rooms/timeline/stored-event.js';
+import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import type { Json, TestClient } from '../network/test-client.js';
@@ -11,6 +12,12 @@ import { tableCounts } from './table-counts.js';
 
 const path = (roomId: string) => `/v3/rooms/${encodeURIComponent(roomId)}`;
 const otherKey = signingKeyFromSeed('ed25519:bad', new Uint8Array(32).fill(7));
+
+/** Entries of stored states whose event is not stored. */
+const danglingEntries = statement(
+  'test.dangling_entries',
+  'SELECT count(*)::int AS count FROM state_snapshot_entries s LEFT JOIN events e USING (event_nid) WHERE s.event_nid IS NOT NULL AND e.event_nid IS NULL',
+);
 
 let net: Network;
 let hostile: HostileServer;
@@ -463,6 +470,31 @@ describe('what others do not have', () => {
     silent.on(/get_missing_events|state_ids|\/state\/|\/event\/|event_auth|backfill/, () => 'over');
     silent.hangUp();
     await flood;
+  });
+
+  it('is stored once when two servers tell of it at the same time', async () => {
+    const second = await HostileServer.start();
+    try {
+      const other = await HostileRoom.join(second, a, roomId);
+      // Members of whom only these two know.
+      const hidden = await Promise.all(['one', 'two', 'three'].map((name) => bad.madeJoin(a, silent.user(name))));
+      const known = (await alice.request('GET', `${path(roomId)}/state`)).map((event: Json) => event.event_id);
+      const told = { pdu_ids: [...known, ...hidden.map((event) => event.eventId)], auth_chain_ids: known };
+      for (const server of [silent, second]) {
+        server.on(/get_missing_events/, () => ({ events: [] }));
+        server.on(/state_ids/, () => told);
+        server.on(/\/event\//, (uri) => ({ pdus: hidden.filter((event) => uri.includes(event.eventId)).map(wire) }));
+      }
+      const events = [orphan(1), other.message('orphan 2', { prev_events: [`$${'2'.padStart(43, 'o')}`] })];
+      const results = await Promise.all([silent.send(a, [wire(events[0]!)]), second.send(a, [wire(events[1]!)])]);
+      expect(results).toEqual([{ [events[0]!.eventId]: {} }, { [events[1]!.eventId]: {} }]);
+      for (const event of events) expect(await isShown(alice, roomId, event)).toBe(true);
+      expect(Object.keys((await alice.request('GET', `${path(roomId)}/joined_members`)).joined)).toEqual(expect.arrayContaining(hidden.map((event) => event.pdu.sender)));
+      expect(await a.get(Database).query(danglingEntries)).toEqual([{ count: 0 }]);
+      await expectGoodServersAgree(roomId);
+    } finally {
+      await second.stop();
+    }
   });
 
   it('takes a bounded number of questions', async () => {
