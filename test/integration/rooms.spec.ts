@@ -77,3 +77,10 @@ describe.each(['10', '11', '12'])('a room of version %s', (version) => {
     expect(new Set(ids).size).toBe(30);
   });
 });
+
+it('refuses a room whose create event the rules would not take', async () => {
+  const asked = { room_version: '12', creation_content: { additional_creators: ['nobody'] } };
+  await alice.expectError(400, 'M_INVALID_ROOM_STATE', 'POST', '/v3/createRoom', asked);
+  await alice.expectError(400, 'M_UNSUPPORTED_ROOM_VERSION', 'POST', '/v3/createRoom', { room_version: '99' });
+  await alice.expectError(400, 'M_INVALID_ROOM_STATE', 'POST', '/v3/createRoom', { room_version: '11', power_level_content_override: { users_default: 'x' } });
+});

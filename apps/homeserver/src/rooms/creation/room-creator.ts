@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { buildEvent, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
+import { AuthError, buildEvent, checkAuth, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
 import { Profiles } from '../../accounts/profiles.js';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -126,8 +126,10 @@ export class RoomCreator {
         signer,
       );
       if (rules.portable) this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);
+      checkAuth(event, { get: () => undefined }, rules, this.signatures.context(rules));
       return event;
     } catch (error) {
+      if (error instanceof AuthError) throw new MatrixError(400, 'M_INVALID_ROOM_STATE', `creation_content: ${error.message}`);
       throw clientError(error);
     }
   }

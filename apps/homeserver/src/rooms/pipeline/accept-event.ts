@@ -201,6 +201,8 @@ export class AcceptEvent {
       draft.snapshot = after;
       return;
     }
+    // Messages that were sent at the same time: all branches have the current state.
+    if (draft.extremities.every((e) => e.after === draft.snapshot || (e.after.isStored && e.after.nid === draft.snapshot.nid))) return;
     const state = await this.resolver.resolve(draft.room, draft.extremities.map((e) => e.after), new Map([...held, [nid, event]]));
     const changes = draft.snapshot.changesTo(state);
     if (changes.size === 0) return;
