@@ -2,7 +2,7 @@ import { Ledger } from './ledger.js';
 
 function conversation(): Ledger {
   const ledger = new Ledger(['alice', 'bob']);
-  for (let count = 1; count <= 3; count++) ledger.acknowledged('alice', count, count * 100);
+  for (let count = 1; count <= 3; count++) ledger.acknowledged('alice', count, `$${count}`, count * 100);
   return ledger;
 }
 let place = 0;
@@ -23,7 +23,7 @@ describe('the ledger', () => {
     for (const count of [1, 2, 3]) show(ledger, 'alice', count);
     show(ledger, 'bob', 2);
     expect(ledger.isSettled()).toBe(false);
-    expect(ledger.missing('bob')).toEqual(['alice 1', 'alice 3']);
+    expect(ledger.missing('bob')).toEqual([{ name: 'alice 1', eventId: '$1' }, { name: 'alice 3', eventId: '$3' }]);
     expect(ledger.figures()).toMatchObject({ lost: 2, readers: { alice: { lost: 0, seen: 3 }, bob: { lost: 2, seen: 1 } } });
   });
 
@@ -31,6 +31,15 @@ describe('the ledger', () => {
     const ledger = conversation();
     for (const count of [1, 2, 2, 3]) show(ledger, 'bob', count);
     expect(ledger.figures()).toMatchObject({ duplicated: 1, readers: { bob: { seen: 3, outOfOrder: 0 } } });
+  });
+
+  it('does not count what was moved within the timeline', () => {
+    const ledger = conversation();
+    for (const count of [1, 2, 3]) show(ledger, 'bob', count);
+    ledger.removed('bob', '$2');
+    expect(ledger.figures()).toMatchObject({ readers: { bob: { lost: 1 } } });
+    show(ledger, 'bob', 2);
+    expect(ledger.figures()).toMatchObject({ duplicated: 0, readers: { bob: { lost: 0, outOfOrder: 1 } } });
   });
 
   it('counts what comes up after a later message of the same author, by its place and not by its time', () => {

@@ -37,6 +37,8 @@ export interface LedgerFigures {
 /** Keeps the books: what was acknowledged to whom, and what came up where. */
 export class Ledger {
   readonly #acknowledged = new Map<string, Map<number, number>>();
+  /** Event ids by `author count`. */
+  readonly #eventIds = new Map<string, string>();
   readonly #sightings = new Map<string, Sighting[]>();
   readonly #excused: [from: number, to: number][] = [];
 
@@ -49,13 +51,19 @@ export class Ledger {
   }
 
   /** The server has promised to keep the message. */
-  acknowledged(author: string, count: number, at: number): void {
+  acknowledged(author: string, count: number, eventId: string, at: number): void {
     this.#acknowledged.get(author)!.set(count, at);
+    this.#eventIds.set(`${author} ${count}`, eventId);
   }
 
   /** The message stands in the reader's timeline and can be read. */
   shown(reader: string, sighting: Sighting): void {
     this.#sightings.get(reader)!.push(sighting);
+  }
+
+  /** The client has taken it out of the timeline again, for instance to put it in its place. */
+  removed(reader: string, eventId: string): void {
+    this.#sightings.set(reader, this.#sightings.get(reader)!.filter((sighting) => sighting.eventId !== eventId));
   }
 
   /** A pause over this time is nobody's fault, because no home was left. */
@@ -81,9 +89,9 @@ export class Ledger {
     return this.people.every((reader) => this.#missing(reader).length === 0);
   }
 
-  /** What a reader has not seen, as `author count`. */
-  missing(reader: string): string[] {
-    return this.#missing(reader);
+  /** What a reader has not seen: names such as `alice 12`, and the event ids that were acknowledged. */
+  missing(reader: string): { name: string; eventId: string }[] {
+    return this.#missing(reader).map((name) => ({ name, eventId: this.#eventIds.get(name)! }));
   }
 
   figures(): LedgerFigures {

@@ -8,6 +8,8 @@ import { until, within } from './within.js';
 
 /** In the (encrypted) content: the author's count, by which a message is known whatever its event id. */
 const COUNT = 'io.partyline.count';
+/** Larger than what comes while somebody is away: a shorter timeline would have a gap, which a person fills by scrolling up. */
+const TIMELINE_LIMIT = 1_000;
 const SYNC_TIMEOUT_MS = 15_000;
 
 /** A message as it came up in a timeline. */
@@ -23,15 +25,18 @@ export interface ShownMessage {
 export class Person {
   #places = 0;
   readonly #listeners = new Set<(message: ShownMessage) => void>();
-  /** Event ids by place of what is there but cannot be read (yet). */
+  readonly #removals = new Set<(eventId: string) => void>();
+  /** By event id, of what is there but cannot be read (yet). */
   readonly #unreadable = new Map<string, string>();
 
   private constructor(
     readonly name: string,
     readonly client: MatrixClient,
   ) {
-    client.on(RoomEvent.Timeline, (event, _room, toStart, _removed, data) => {
-      if (!toStart && data.liveEvent) this.#arrived(event);
+    client.on(RoomEvent.Timeline, (event, _room, toStart, removed, data) => {
+      // An own message that comes back before it is acknowledged is taken out and put in again.
+      if (removed) for (const listener of this.#removals) listener(event.getId()!);
+      else if (!toStart && data.liveEvent) this.#arrived(event);
     });
   }
 
@@ -44,7 +49,7 @@ export class Person {
     const synced = new Promise<void>((resolve) => {
       client.on(ClientEvent.Sync, (state) => void (state === 'PREPARED' && resolve()));
     });
-    await client.startClient({ initialSyncLimit: 50, pendingEventOrdering: PendingEventOrdering.Detached });
+    await client.startClient({ initialSyncLimit: TIMELINE_LIMIT, pendingEventOrdering: PendingEventOrdering.Detached });
     await within(SYNC_TIMEOUT_MS, `the first sync of ${name}`, synced);
     return person;
   }
@@ -55,6 +60,18 @@ export class Person {
 
   onMessage(listener: (message: ShownMessage) => void): void {
     this.#listeners.add(listener);
+  }
+
+  onRemoved(listener: (eventId: string) => void): void {
+    this.#removals.add(listener);
+  }
+
+  /** What this person's client knows of an event, for explaining a failure. */
+  knows(roomId: string, eventId: string): string {
+    const event = this.client.getRoom(roomId)?.findEventById(eventId);
+    if (!event) return 'not there';
+    if (event.isDecryptionFailure()) return `not readable (${event.decryptionFailureReason ?? 'unknown'})`;
+    return `there (${event.status ?? 'received'})`;
   }
 
   /** Why messages that are there cannot be read. */

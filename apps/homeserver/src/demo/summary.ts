@@ -59,7 +59,7 @@ export function printSummary(summary: Summary, outcome: Outcome, narrator: Narra
   row('   after kill -9 of the home in use', summary.failover_ms, ' ms');
   row('emergency home found after', summary.no_home_ms, ' ms');
   narrator.plain();
-  for (const why of outcome.unreadable.slice(0, 5)) narrator.plain(narrator.bad(`   not readable for ${why}`));
+  for (const what of outcome.unseen.slice(0, 10)) narrator.plain(narrator.bad(`   ${what}`));
   narrator.plain(isGood(summary) ? narrator.good('   Nothing was lost, nothing was shown twice.') : narrator.bad('   That is not as it should be.'));
   narrator.plain(`   To see the same run again: partyline demo --seed ${summary.seed}`);
   narrator.plain();

@@ -34,6 +34,7 @@ export class Talk {
         const author = names.get(sender);
         if (author !== undefined) parts.ledger.shown(reader.name, { author, count, eventId, place, at: parts.now() });
       });
+      reader.onRemoved((eventId) => parts.ledger.removed(reader.name, eventId));
     }
   }
 
@@ -88,8 +89,8 @@ export class Talk {
     const line = lineOf(person.name === 'bob' ? 'bob' : 'alice', this.#first + Math.floor((count - 1) / 8));
     for (let attempt = 1; !this.#isAbandoned; attempt++) {
       try {
-        await (attempt === 1 ? person.write(roomId, count, line) : person.rewrite(roomId, count));
-        ledger.acknowledged(person.name, count, now());
+        const eventId = await (attempt === 1 ? person.write(roomId, count, line) : person.rewrite(roomId, count));
+        ledger.acknowledged(person.name, count, eventId, now());
         this.#sent.set(person.name, { writtenAt, acknowledgedAt: now() });
         return;
       } catch {
