@@ -1,3 +1,5 @@
+import type { HomeRecord } from '#federation';
+
 /** Which servers serve an account of whatever server. */
 export abstract class AccountServers {
   /**
@@ -8,4 +10,10 @@ export abstract class AccountServers {
 
   /** Whether the account has a home record, so that it can take part in portable rooms; asks its server when unknown. */
   abstract isPortable(userId: string): Promise<boolean>;
+
+  /**
+   * The highest record of an account, of which this one was shown by somebody; undefined when it does not prove itself, or is
+   * of somebody else who uses the name.
+   */
+  abstract highestRecord(shown: HomeRecord): Promise<HomeRecord | undefined>;
 }

@@ -79,6 +79,12 @@ export class Database implements Queryable {
   }
 }
 
+/** True where PostgreSQL cannot take a value, such as text with NUL (SQLSTATE class 22): a second try cannot help. */
+export function isInvalidValue(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' && /^22[0-9A-Z]{3}$/.test(code);
+}
+
 /** True for PostgreSQL's unique_violation (SQLSTATE 23505), optionally of one constraint or index. */
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
   const { code, constraint: name } = (error ?? {}) as { code?: unknown; constraint?: unknown };

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { HomeRecord } from '#federation';
+import { CanonicalJsonError, type HomeRecord } from '#federation';
 import { AccountOps, type AccountOpApplier, type AccountOpKind } from '../../accounts/account-ops.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
-import { Database } from '../../storage/database.js';
+import { Database, isInvalidValue } from '../../storage/database.js';
 import { HomeRecords } from '../records/home-records.js';
 import { InTurn } from '../records/in-turn.js';
 import { AccountVectors } from './account-vectors.js';
@@ -84,8 +84,12 @@ export class OperationMerge {
     const home = record?.homes.find((entry) => entry.server_name === op.home);
     if (!home) throw MatrixError.forbidden(`${op.home} is no home of the account`);
     if (!isSignedBy(op, home.key)) throw MatrixError.forbidden(`An operation is not signed by ${op.home}`);
-    if (parseReading(op.hlc).ms > this.clock.now() + MAX_AHEAD_MS) throw MatrixError.forbidden(`The clock of ${op.home} is a day ahead`);
+    if (this.#isAhead(op.hlc)) throw MatrixError.forbidden(`The clock of ${op.home} is a day ahead`);
     this.log.clock.observe(op.hlc);
+  }
+
+  #isAhead(hlc: string): boolean {
+    return parseReading(hlc).ms > this.clock.now() + MAX_AHEAD_MS;
   }
 
   async #merge(op: Operation, record: HomeRecord | undefined): Promise<void> {
@@ -111,7 +115,8 @@ export class OperationMerge {
   async #mergeItem(userId: string, item: CopiedItem, record: HomeRecord | undefined): Promise<void> {
     const { kind, key, hlc = '', home = '' } = item;
     const applier = this.ops.applier(kind as AccountOpKind);
-    if (!applier) return;
+    // One reading that is far ahead would carry the clock of this server along, for all its accounts.
+    if (!applier || (hlc !== '' && this.#isAhead(hlc))) return;
     const isContested = applier.merge === 'last-writer';
     const winner = isContested ? await this.store.winner(this.db, userId, kind, key) : undefined;
     if (winner && compareWriters({ hlc, home }, winner) <= 0) return;
@@ -133,8 +138,8 @@ export class OperationMerge {
       await applier.apply({ userId, kind: kind as AccountOpKind, key, value, home, hlc });
     } catch (error) {
       // A value that is refused here is refused at every try; the log must go on.
-      if (!(error instanceof MatrixError)) throw error;
-      this.logger.warn('an operation was refused', { userId, kind, home, reason: error.message });
+      if (!(error instanceof MatrixError) && !(error instanceof CanonicalJsonError) && !isInvalidValue(error)) throw error;
+      this.logger.warn('an operation was refused', { userId, kind, home, reason: (error as Error).message });
     }
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { serverNameOf } from '#federation';
+import { serverNameOf, type HomeRecord } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
@@ -47,6 +47,15 @@ export class RecordServers extends AccountServers {
     } catch (error) {
       // Servers without home records answer with an error, dead ones not at all.
       if (error instanceof MatrixError) return false;
+      throw error;
+    }
+  }
+
+  override async highestRecord(shown: HomeRecord): Promise<HomeRecord | undefined> {
+    try {
+      return (await this.records.accept(shown)).record;
+    } catch (error) {
+      if (error instanceof MatrixError) return undefined;
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
   addSignature, canonicalJson, CanonicalJsonError, isJsonObject, PduFormatError, readPdu, recordOf, roomVersion, serverNameOf, strippedStateJson,
-  type JsonObject, type RoomEvent, type RoomVersionRules,
+  type HomeRecord, type JsonObject, type RoomEvent, type RoomVersionRules,
 } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
@@ -94,17 +94,27 @@ export class InviteReceiver {
     return event;
   }
 
-  /** In portable rooms the invitation brings the inviter's member event, whose record names the home that signed. */
+  /**
+   * In portable rooms the invitation brings the inviter's member event, whose record names the home that signed. The room is not
+   * here to prove the record, so it has to be the account's by itself.
+   */
   async #isSigned(event: RoomEvent, rules: RoomVersionRules, state: readonly unknown[]): Promise<boolean> {
     // Also for an invitation that names a third-party invite: whether that holds, only who has the room's state can see.
     if (!rules.portable) return this.verifier.isSignedBy(event, rules, serverNameOf(event.pdu.sender));
     for (const value of state.slice(0, MAX_STATE)) {
       const member = tryRead(value, rules);
       if (member?.pdu.type !== 'm.room.member' || member.pdu.state_key !== event.pdu.sender) continue;
-      const home = recordOf(member)?.homes.find((entry) => entry.server_name === event.pdu.home);
-      if (home && this.signatures.context(rules).verifyHomeSignature(event, home.server_name, home.key_id, home.key)) return true;
+      const shown = recordOf(member);
+      if (shown?.user_id !== event.pdu.sender || !this.#isSignedByHome(event, rules, shown)) continue;
+      const highest = await this.servers.highestRecord(shown);
+      if (highest && this.#isSignedByHome(event, rules, highest)) return true;
     }
     return false;
+  }
+
+  #isSignedByHome(event: RoomEvent, rules: RoomVersionRules, record: HomeRecord): boolean {
+    const home = record.homes.find((entry) => entry.server_name === event.pdu.home);
+    return home !== undefined && this.signatures.context(rules).verifyHomeSignature(event, home.server_name, home.key_id, home.key);
   }
 }
 

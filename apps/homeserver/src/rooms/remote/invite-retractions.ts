@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { PduFormatError, readPdu, recordOf, roomVersion, type RoomEvent, type RoomVersionRules } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
+import { AccountServers } from '../../accounts/account-servers.js';
 import type { PduResults } from '../../federation/pdu-receiver.js';
 import { LocalMembershipsStore } from '../membership/local-memberships.store.js';
 import { OutsideMemberships } from '../membership/outside-memberships.js';
@@ -18,6 +19,7 @@ import { PduVerifier } from './pdu-verifier.js';
 export class InviteRetractions {
   constructor(
     private readonly accounts: AccountDirectory,
+    private readonly servers: AccountServers,
     private readonly rooms: RoomsStore,
     private readonly memberships: LocalMembershipsStore,
     private readonly outside: OutsideMemberships,
@@ -62,7 +64,9 @@ export class InviteRetractions {
     if (!rules.portable) return this.verifier.isSigned(event, rules);
     const [invitation] = await this.events.byNids([invitationNid]);
     if (origin === event.pdu.home && origin === invitation?.event.pdu.home) return true;
-    const home = event.pdu.sender === event.pdu.state_key ? recordOf(event)?.homes.find((h) => h.server_name === event.pdu.home) : undefined;
+    const shown = event.pdu.sender === event.pdu.state_key ? recordOf(event) : undefined;
+    if (shown?.user_id !== event.pdu.sender) return false;
+    const home = (await this.servers.highestRecord(shown))?.homes.find((h) => h.server_name === event.pdu.home);
     return home !== undefined && this.signatures.context(rules).verifyHomeSignature(event, home.server_name, home.key_id, home.key);
   }
 }
