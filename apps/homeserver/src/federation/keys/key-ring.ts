@@ -60,6 +60,12 @@ export class KeyRing {
     return key;
   }
 
+  /** When the server last told its keys to this process; 0 when it never has, or did not answer since. */
+  async toldAt(serverName: string): Promise<number> {
+    const { failures, nextFetchAt } = await this.#known(serverName);
+    return failures > 0 || nextFetchAt === 0 ? 0 : nextFetchAt - REFETCH_MS;
+  }
+
   /**
    * Whether one of the server's signatures of a text is good.
    *

@@ -240,8 +240,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   }
 
   async #send(destination: string, all: readonly string[], allEdus: readonly string[], txnId: string): Promise<PduResults> {
-    const { pdus, edus: takesEdus } = this.gate ? await this.gate.pass(destination, all) : { pdus: all, edus: true };
-    const edus = takesEdus ? allEdus : [];
+    const { pdus, edus } = this.gate ? await this.gate.pass(destination, all, allEdus) : { pdus: all, edus: allEdus };
     if (pdus.length + edus.length === 0) return {};
     const answer = await this.client.request<{ pdus?: unknown }>({
       destination,

@@ -2,7 +2,7 @@
 export interface Passage {
   /** The PDUs, without those that the destination must not get. */
   readonly pdus: readonly string[];
-  readonly edus: boolean;
+  readonly edus: readonly string[];
 }
 
 /**
@@ -12,7 +12,8 @@ export interface Passage {
 export interface TransactionGate {
   /**
    * @param pdus canonical JSON
+   * @param edus the same
    * @throws when that cannot be told now: the transaction is tried again later
    */
-  pass(destination: string, pdus: readonly string[]): Promise<Passage>;
+  pass(destination: string, pdus: readonly string[], edus: readonly string[]): Promise<Passage>;
 }

@@ -9,13 +9,22 @@ export type Consent = 'given' | 'refused' | 'unknown';
 
 /** Signatures of one consent that are looked at; records hold no more. */
 const MAX_SIGNATURES = 5;
-/** How long it stands that a consent could not be verified. */
+/** How long it stands that a consent could not be verified … */
 const RETRY_MS = 5_000;
+/** … and that there is none. */
+const REFUSED_MS = 10 * 60_000;
+
+interface Verdict {
+  readonly consent: Consent;
+  readonly until: number;
+  /** When the consent was first looked for. */
+  readonly since: number;
+}
 
 /** Which servers have agreed to be homes (`accepted`): the others get nothing, else a record would aim other people's traffic at them. */
 @Injectable()
 export class HomeConsents {
-  readonly #known = boundedCache<string, { consent: Consent; until: number }>(50_000);
+  readonly #known = boundedCache<string, Verdict>(50_000);
 
   constructor(
     private readonly keyRing: KeyRing,
@@ -28,9 +37,13 @@ export class HomeConsents {
     if (!entry?.accepted) return 'refused';
     const cacheKey = `${record.user_id} ${server} ${entry.key} ${Object.values(entry.accepted).join(' ')}`;
     const known = this.#known.get(cacheKey);
-    if (known && (known.consent !== 'unknown' || known.until > this.clock.now())) return known.consent;
-    const consent = await this.#verify(acceptedInput(record.user_id, entry.key, server), server, entry.accepted, record.genesis.created_ts);
-    this.#known.set(cacheKey, { consent, until: this.clock.now() + RETRY_MS });
+    if (known && known.until > this.clock.now()) return known.consent;
+    const since = known?.consent === 'unknown' ? known.since : this.clock.now();
+    const found = await this.#verify(acceptedInput(record.user_id, entry.key, server), server, entry.accepted, record.genesis.created_ts);
+    // A key that the server itself does not know is made up. Else it would hold up everything that is meant for the server.
+    const consent = found === 'unknown' && (await this.keyRing.toldAt(server)) >= since ? 'refused' : found;
+    const lifetime = { given: Number.POSITIVE_INFINITY, refused: REFUSED_MS, unknown: RETRY_MS }[consent];
+    this.#known.set(cacheKey, { consent, until: this.clock.now() + lifetime, since });
     return consent;
   }
 

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { recordOf, serverNameOf, type HomeRecord } from '#federation';
+import { isJsonObject, recordOf, serverNameOf, type HomeRecord, type JsonObject } from '#federation';
 import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
 import type { Passage, TransactionGate } from '../../federation/outbox/transaction-gate.js';
 import { Clock } from '../../observability/clock.js';
@@ -7,6 +7,7 @@ import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeConsents, type Consent } from '../records/home-consents.js';
+import { HomeRecords } from '../records/home-records.js';
 import { roomIdOf } from './room-id-of.js';
 
 /** Members whose records are looked at for one that the server has agreed to serve; more name it in vain than that in no honest room. */
@@ -27,6 +28,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
   constructor(
     private readonly outbox: PduOutbox,
     private readonly registry: RoomRegistry,
+    private readonly records: HomeRecords,
     private readonly consents: HomeConsents,
     private readonly clock: Clock,
   ) {}
@@ -35,16 +37,26 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     this.outbox.guard(this);
   }
 
-  async pass(destination: string, pdus: readonly string[]): Promise<Passage> {
-    const passing: string[] = [];
-    for (const json of pdus) {
-      const consent = await this.#ofPdu(destination, json);
-      if (consent === 'unknown') throw new Error(`whether ${destination} has agreed to be a home cannot be told now`);
-      if (consent === 'given') passing.push(json);
-    }
+  async pass(destination: string, pdus: readonly string[], edus: readonly string[]): Promise<Passage> {
+    const passing = await passed(destination, pdus, (json) => this.#ofPdu(destination, json));
     if (passing.length > 0) this.#suspects.delete(destination);
     else if (pdus.length > 0) this.#suspects.set(destination, true);
-    return { pdus: passing, edus: !this.#suspects.has(destination) };
+    if (this.#suspects.has(destination)) return { pdus: passing, edus: [] };
+    return { pdus: passing, edus: await passed(destination, edus, (json) => this.#ofEdu(destination, json)) };
+  }
+
+  /** Messages to devices go to the homes of their recipients, whether they share a room or not. */
+  async #ofEdu(destination: string, json: string): Promise<Consent> {
+    if (!json.includes('"m.direct_to_device"')) return 'given';
+    const { edu_type: type, content } = JSON.parse(json) as { edu_type: string; content: JsonObject };
+    if (type !== 'm.direct_to_device' || !isJsonObject(content['messages'])) return 'given';
+    const records: HomeRecord[] = [];
+    for (const userId of Object.keys(content['messages'])) {
+      const record = await this.records.get(userId);
+      if (!record) return 'given';
+      records.push(record);
+    }
+    return this.#ofRecords(destination, records);
   }
 
   async #ofPdu(destination: string, json: string): Promise<Consent> {
@@ -72,6 +84,17 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     }
     return best;
   }
+}
+
+/** Those that the destination may get. @throws when that cannot be told now */
+async function passed(destination: string, texts: readonly string[], ask: (json: string) => Promise<Consent>): Promise<string[]> {
+  const passing: string[] = [];
+  for (const json of texts) {
+    const consent = await ask(json);
+    if (consent === 'unknown') throw new Error(`whether ${destination} has agreed to be a home cannot be told now`);
+    if (consent === 'given') passing.push(json);
+  }
+  return passing;
 }
 
 /** Records of joined members that name the server. */
