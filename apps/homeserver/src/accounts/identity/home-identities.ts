@@ -10,6 +10,9 @@ export abstract class HomeIdentities {
    */
   abstract record(userId: string): Promise<HomeRecord>;
 
+  /** The master key that the account's record pins; null when it pins none or there is no record. Makes no record. */
+  abstract pinnedMasterKey(userId: string): Promise<string | null>;
+
   /**
    * The record and the key by which this server signs the account's events in portable rooms.
    *

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type JsonObject, verifyJson } from '#federation';
 import { AccountOps } from '../../accounts/account-ops.js';
 import { boundedJson } from '../../accounts/bounded-json.js';
+import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { DeviceLists } from '../device-lists/device-lists.js';
 import { DeviceKeyStore } from './device-key.store.js';
@@ -23,13 +24,15 @@ export class CrossSigning {
     private readonly store: DeviceKeyStore,
     private readonly deviceLists: DeviceLists,
     private readonly ops: AccountOps,
+    private readonly identities: HomeIdentities,
   ) {}
 
   /**
    * Checks the keys and tells what their upload needs: the first keys of an account need no proof, and the same keys again
    * change nothing (client-api, v1.11).
    *
-   * @throws MatrixError 400 M_INVALID_PARAM, M_MISSING_PARAM or M_INVALID_SIGNATURE; 403 M_FORBIDDEN
+   * @throws MatrixError 400 M_INVALID_PARAM, M_MISSING_PARAM or M_INVALID_SIGNATURE; 403 M_FORBIDDEN, also for another master
+   *   key than the one in the account's home record: the other homes would refuse it (protocol §4)
    */
   async check(
     userId: string, upload: CrossSigningUpload,
@@ -42,6 +45,10 @@ export class CrossSigning {
     const given = keys.find(({ usage }) => usage === 'master');
     const master = given?.publicKey ?? publicKeyOf(present.master, userId, 'master');
     if (keys.length === 0 || master === undefined) throw MatrixError.missingParam('There is no master key');
+    const pinned = given ? await this.identities.pinnedMasterKey(userId) : null;
+    if (pinned !== null && given!.publicKey !== pinned) {
+      throw MatrixError.forbidden('The home record of the account names another master key');
+    }
     for (const { usage, key } of keys) {
       if (usage !== 'master' && !verifyJson(key, userId, `ed25519:${master}`, master)) {
         throw new MatrixError(400, 'M_INVALID_SIGNATURE', `${usage}_key is not signed by the master key`);

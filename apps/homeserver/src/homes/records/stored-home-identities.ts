@@ -38,6 +38,10 @@ export class StoredHomeIdentities extends HomeIdentities {
     return known ?? this.#inTurn.run(userId, async () => (await this.records.get(userId)) ?? this.#found(userId));
   }
 
+  override async pinnedMasterKey(userId: string): Promise<string | null> {
+    return (await this.records.get(userId))?.master_key ?? null;
+  }
+
   override async signer(userId: string): Promise<{ record: HomeRecord; key: SigningKey }> {
     const record = await this.record(userId);
     const entry = record.homes.find((home) => home.server_name === this.config.serverName);
