@@ -56,7 +56,7 @@ export class SyncService {
         const answer = await this.engine.answer(current);
         if (isOnce || !answer.isEmpty) return answer;
         // What was new does not concern the client (filters): go on from there.
-        current = { ...current, since: { positions: answer.next } };
+        current = { ...current, since: { positions: answer.next, awaited: current.since?.awaited } };
         continue;
       }
       const left = deadline - this.clock.now();
@@ -85,7 +85,10 @@ export class SyncService {
   async #cursor(userId: string, since: string | undefined): Promise<SyncCursor | null> {
     if (since === undefined || since === '') return null;
     const token = parseSyncToken(since);
-    if ('positions' in token) return token;
+    if ('positions' in token) {
+      const isOver = token.awaited !== undefined && token.awaited.until <= this.clock.now();
+      return isOver ? { positions: token.positions } : token;
+    }
     const cursor = await this.resumePoints?.load(userId, token.resumeId);
     if (!cursor) throw new MatrixError(400, 'M_UNKNOWN_POS', 'This resume point is unknown or has expired');
     return cursor;

@@ -6,7 +6,9 @@ import { StreamPositions } from '../../storage/stream-positions.js';
 import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { ResumePoints } from '../../sync/resume-points.js';
-import { formatResumeToken, type RoomResume, type SyncCursor, type SyncPositions } from '../../sync/sync-token.js';
+import {
+  awaitEvents, formatResumeToken, MAX_AWAITED, type RoomResume, type SyncCursor, type SyncPositions,
+} from '../../sync/sync-token.js';
 import { AccountVectors } from '../ops/account-vectors.js';
 import type { Vector } from '../ops/operation.js';
 import { FrontierFetch } from './frontier-fetch.js';
@@ -16,9 +18,19 @@ import { RoomResumes } from './room-resumes.js';
 /** A resume point is used at once; a client that sleeps longer resumes anew. */
 const LIFETIME_MS = 3_600_000;
 const KEPT_PER_ACCOUNT = 20;
+/** How long a client is not shown what it has seen elsewhere, when it comes here at last. */
+const AWAITED_MS = 24 * 3_600_000;
 /** Receipts of the time before the newest event that the client has seen may have reached this home after it. */
 const RECEIPT_SLACK_MS = 15 * 60_000;
 const CONCURRENCY = 4;
+
+/** A resume point as it is stored. */
+interface StoredCursor {
+  readonly positions: SyncPositions;
+  /** Room, position, events to leave out. */
+  readonly rooms: readonly (readonly [string, number, readonly string[]])[];
+  readonly awaited?: readonly string[];
+}
 
 /** A client's place, as `libs/routing` tells it. */
 export interface Place {
@@ -45,7 +57,7 @@ export class SyncResume extends ResumePoints {
 
   /** @returns the `since` after which `/sync` yields what the client has not seen, and how many events of its frontiers are unknown here */
   async resume(userId: string, place: Place): Promise<{ since: string; unknown: number }> {
-    const { unknown, lastSeen } = await this.#complete(place);
+    const { unknown, lastSeen, missing } = await this.#complete(place);
     const current = Object.fromEntries(streamNames.map((name) => [name, this.positions.current(name)])) as SyncPositions;
     const memberships = await this.memberships.roomsOf(userId);
     const isIn = (roomId: string) => memberships.get(roomId)?.membership === 'join';
@@ -61,7 +73,11 @@ export class SyncResume extends ResumePoints {
     await Promise.all(Array.from({ length: CONCURRENCY }, worker));
     const positions = await this.#positions(userId, place, current, [...memberships.values()], lastSeen);
     const resumeId = this.random.token(18);
-    const cursor = { positions, rooms: found.map(([roomId, { fromPos, exclude }]) => [roomId, fromPos, [...exclude]]) };
+    // Not those of rooms that come anew: a timeline that starts again is whole.
+    const awaited = found.flatMap(([roomId]) => missing.get(roomId) ?? []).slice(0, MAX_AWAITED);
+    const cursor: StoredCursor = {
+      positions, rooms: found.map(([roomId, { fromPos, exclude }]) => [roomId, fromPos, [...exclude]]), awaited,
+    };
     const now = this.clock.now();
     await this.store.purge(now - LIFETIME_MS);
     await this.store.put(resumeId, userId, JSON.stringify(cursor), now, KEPT_PER_ACCOUNT);
@@ -71,21 +87,30 @@ export class SyncResume extends ResumePoints {
   override async load(userId: string, resumeId: string): Promise<SyncCursor | undefined> {
     const text = await this.store.get(resumeId, userId, this.clock.now() - LIFETIME_MS);
     if (text === undefined) return undefined;
-    const { positions, rooms } = JSON.parse(text) as { positions: SyncPositions; rooms: [string, number, string[]][] };
-    return { positions, resume: { rooms: new Map(rooms.map(([roomId, fromPos, exclude]) => [roomId, { fromPos, exclude: new Set(exclude) }])) } };
+    const { positions, rooms, awaited } = JSON.parse(text) as StoredCursor;
+    return {
+      positions,
+      awaited: awaitEvents(awaited ?? [], this.clock.now() + AWAITED_MS),
+      resume: { rooms: new Map(rooms.map(([roomId, fromPos, exclude]) => [roomId, { fromPos, exclude: new Set(exclude) }])) },
+    };
   }
 
   /** Fetches what the client has seen and this server has not. */
-  async #complete(place: Place): Promise<{ unknown: number; lastSeen: number | null }> {
+  async #complete(
+    place: Place,
+  ): Promise<{ unknown: number; lastSeen: number | null; missing: ReadonlyMap<string, readonly string[]> }> {
     const all = [...place.rooms.values()].flat();
     let known = await this.store.known(all);
-    const missing = new Map([...place.rooms].map(([roomId, ids]): [string, string[]] => [roomId, ids.filter((id) => !known.has(id))]));
+    const lacking = () => new Map([...place.rooms].map(([roomId, ids]) => [roomId, ids.filter((id) => !known.has(id))]));
+    let missing = lacking();
     if (known.size < new Set(all).size) {
       await this.fetch.fetch(missing);
       known = await this.store.known(all);
+      missing = lacking();
     }
     const times = [...known.values()];
-    return { unknown: new Set(all).size - known.size, lastSeen: times.length === 0 ? null : times.reduce((a, b) => Math.max(a, b)) };
+    const lastSeen = times.length === 0 ? null : times.reduce((a, b) => Math.max(a, b));
+    return { unknown: new Set(all).size - known.size, lastSeen, missing };
   }
 
   async #positions(

@@ -17,7 +17,7 @@ export interface RoomPlan {
   /** The room came to the reader after `since`: its timeline starts anew. */
   readonly newlyJoined: boolean;
   /** Events that the client has. */
-  readonly exclude?: ReadonlySet<string>;
+  readonly exclude?: ReadonlySet<string> | undefined;
   /** The reader's past in the room; undefined when it was joined all the time. */
   readonly history?: RoomHistory;
   /** True when the past decides what of the timeline the reader may see. */

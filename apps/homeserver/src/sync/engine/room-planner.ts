@@ -66,7 +66,7 @@ export class RoomPlanner {
     }
     const after = since.positions.events;
     if (!fullState && !this.positions.mayHaveChanged(room.roomId, after)) return null;
-    return { ...base, after, state: fullState ? 'full' : 'changes', isNew: false, newlyJoined: false };
+    return { ...base, after, state: fullState ? 'full' : 'changes', isNew: false, newlyJoined: false, exclude: since.awaited?.ids };
   }
 }
 

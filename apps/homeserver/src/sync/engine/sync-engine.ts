@@ -56,12 +56,12 @@ export class SyncEngine {
     const parts = roomsText === null ? other.parts : [roomsText, ...other.parts];
     if (request.frontier) parts.push(...(await this.#frontier(userId, plan, rooms)));
     const isEmpty = roomsText === null && other.isEmpty;
-    return { text: `{${[`"next_batch":"${formatSyncToken(next)}"`, ...parts].join(',')}}`, next, isEmpty };
+    return { text: `{${[`"next_batch":"${formatSyncToken(next, since?.awaited)}"`, ...parts].join(',')}}`, next, isEmpty };
   }
 
   /** The answer of a sync that had nothing to tell. */
   async empty(request: SyncRequest, next: SyncPositions): Promise<string> {
-    return `{${[`"next_batch":"${formatSyncToken(next)}"`, ...(await this.#keyCounts(request))].join(',')}}`;
+    return `{${[`"next_batch":"${formatSyncToken(next, request.since?.awaited)}"`, ...(await this.#keyCounts(request))].join(',')}}`;
   }
 
   #moment({ userId, since }: SyncRequest): AnswerMoment {
