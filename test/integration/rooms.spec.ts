@@ -84,3 +84,16 @@ it('refuses a room whose create event the rules would not take', async () => {
   await alice.expectError(400, 'M_UNSUPPORTED_ROOM_VERSION', 'POST', '/v3/createRoom', { room_version: '99' });
   await alice.expectError(400, 'M_INVALID_ROOM_STATE', 'POST', '/v3/createRoom', { room_version: '11', power_level_content_override: { users_default: 'x' } });
 });
+
+it('lists the members as they were at a token, and as they are', async () => {
+  const roomId = await createRoom(alice, { preset: 'public_chat' });
+  await alice.request('PUT', `${room(roomId)}/send/m.room.message/first`, { body: 'alone', msgtype: 'm.text' });
+  const { next_batch: alone } = await alice.request('GET', '/v3/sync');
+  await bob.request('POST', `${room(roomId)}/join`, {});
+  const members = async (query: object) =>
+    (await alice.request('GET', `${room(roomId)}/members`, undefined, { query: { ...query } })).chunk.map((event: { state_key: string }) => event.state_key).sort();
+  expect(await members({ at: alone })).toEqual([alice.userId]);
+  expect(await members({})).toEqual([alice.userId, bob.userId].sort());
+  expect(await members({ not_membership: 'join' })).toEqual([]);
+  await alice.expectError(400, 'M_INVALID_PARAM', 'GET', `${room(roomId)}/members`, undefined, { query: { at: 'nonsense' } });
+});

@@ -9,6 +9,7 @@ import { RawJson } from '../../http/raw-json.js';
 import { Clock } from '../../observability/clock.js';
 import { membershipOf } from '../../rooms/state/room-state.js';
 import { RoomAccess } from '../../rooms/timeline/room-access.js';
+import { parseHistoryToken } from '../../sync/history/history-token.js';
 import { membersQuerySchema, type MembersQuery } from './room.schemas.js';
 
 const stateQuerySchema = z.object({ format: z.enum(['content', 'event']).optional() });
@@ -53,7 +54,9 @@ export class StateController {
   @Get('members')
   @Auth('user-or-guest')
   async members(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @QueryParams(membersQuerySchema) query: MembersQuery): Promise<RawJson> {
-    const state = await this.access.visibleState(requester.userId, roomId);
+    const state = query.at === undefined
+      ? await this.access.visibleState(requester.userId, roomId)
+      : await this.access.visibleStateAt(requester.userId, roomId, parseHistoryToken(query.at).pos);
     const members = (await state.all('m.room.member')).filter((event) => {
       const membership = membershipOf(event);
       if (query.membership !== undefined && membership !== query.membership) return query.not_membership !== undefined && membership !== query.not_membership;

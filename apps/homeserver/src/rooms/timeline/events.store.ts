@@ -20,6 +20,7 @@ const below = statement(
   `${from} WHERE r.room_id = $1 AND e.pos < $2 ORDER BY e.pos DESC LIMIT $3`,
 );
 
+const lastAt = statement('events.last_at', `${from} WHERE r.room_id = $1 AND e.pos <= $2 ORDER BY e.pos DESC LIMIT 1`);
 const pendingRedactions = statement(
   'events.pending_redactions',
   `${from} JOIN pending_redactions p ON p.event_id = e.event_id WHERE p.room_nid = $1 AND p.target_id = $2`,
@@ -61,6 +62,12 @@ export class EventsStore {
   /** Timeline events of a room with `pos < before`, newest first. */
   async below(roomId: string, before: number, limit: number): Promise<StoredEvent[]> {
     return (await this.db.query<StoredEventRow>(below, [roomId, before, limit])).map(storedEvent);
+  }
+
+  /** The newest timeline event of a room at a position. */
+  async lastAt(roomId: string, pos: number): Promise<StoredEvent | undefined> {
+    const [row] = await this.db.query<StoredEventRow>(lastAt, [roomId, pos]);
+    return row && storedEvent(row);
   }
 
   /** Accepted redactions of an event that had not arrived before them. */

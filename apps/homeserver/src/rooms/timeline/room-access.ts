@@ -40,6 +40,20 @@ export class RoomAccess {
     throw MatrixError.forbidden('You are not in this room');
   }
 
+  /**
+   * As `visibleState`, as it was at a position of the timeline; never later than the user may see.
+   *
+   * @param pos position in the `events` stream
+   */
+  async visibleStateAt(userId: string, roomId: string, pos: number): Promise<VisibleState> {
+    const state = await this.visibleState(userId, roomId);
+    if (!state.isCurrent) return state;
+    const last = await this.events.lastAt(roomId, pos);
+    if (!last || last.stateNid === null) return state;
+    const after = await this.registry.stateAfter(last);
+    return after.nid === state.room.snapshot.nid ? state : this.#stateOf(state.room, after.toMap());
+  }
+
   /** The state after the event with which the user left; undefined when the user never was in the room with this server. */
   async #stateAt(room: Room, eventNid: number): Promise<VisibleState | undefined> {
     const [left] = await this.events.byNids([eventNid]);
@@ -49,6 +63,10 @@ export class RoomAccess {
     // Rejecting an invitation does not let in.
     if (membership !== 'join') return undefined;
     const nids = before.toMap().set(stateKeyOf(left.type, left.stateKey ?? ''), left.nid);
+    return this.#stateOf(room, nids);
+  }
+
+  #stateOf(room: Room, nids: ReadonlyMap<string, number>): VisibleState {
     const load = async (wanted: readonly number[]) => (await this.events.byNids(wanted)).map((stored) => stored.event);
     return {
       room,
