@@ -1,5 +1,6 @@
-import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
+import { roomPath as room } from '../network/room-pages.js';
+import { joinedMembers as members, settles, stateOf as state } from '../network/room-requests.js';
 import type { TestClient } from '../network/test-client.js';
 
 let net: Network;
@@ -15,11 +16,6 @@ beforeAll(async () => {
 });
 afterAll(() => net?.stop());
 
-/** Waits until the assertion holds. */
-const settles = (assertion: () => Promise<unknown>) => eventually(async () => (await assertion(), true));
-const room = (roomId: string) => `/v3/rooms/${encodeURIComponent(roomId)}`;
-const state = (client: TestClient, roomId: string, type: string, key = '') => client.request('GET', `${room(roomId)}/state/${type}/${encodeURIComponent(key)}`);
-const members = async (client: TestClient, roomId: string) => Object.keys((await client.request('GET', `${room(roomId)}/joined_members`)).joined).sort();
 
 describe.each(['10', '11', '12'])('a room of version %s on three servers', (version) => {
   it('is joined by alias and by invitation, and everybody sees the same', async () => {

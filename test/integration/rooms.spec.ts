@@ -1,4 +1,6 @@
 import { Network } from '../network/network.js';
+import { roomPath as room } from '../network/room-pages.js';
+import { stateOf as state } from '../network/room-requests.js';
 import type { TestClient } from '../network/test-client.js';
 
 let net: Network;
@@ -13,8 +15,6 @@ beforeAll(async () => {
 afterAll(() => net.stop());
 
 const createRoom = async (client: TestClient, body: object = {}): Promise<string> => (await client.request('POST', '/v3/createRoom', body)).room_id;
-const state = (client: TestClient, roomId: string, type: string, key = '') => client.request('GET', `/v3/rooms/${encodeURIComponent(roomId)}/state/${type}/${encodeURIComponent(key)}`);
-const room = (roomId: string) => `/v3/rooms/${encodeURIComponent(roomId)}`;
 
 describe.each(['10', '11', '12'])('a room of version %s', (version) => {
   it('is made with the preset, name, topic and the events of the request', async () => {
