@@ -1,5 +1,5 @@
 import {
-  ClientEvent, createClient, EventType, KnownMembership, MatrixEventEvent, MsgType, PendingEventOrdering, Preset, RoomEvent,
+  ClientEvent, createClient, EventType, Filter, KnownMembership, MatrixEventEvent, MsgType, PendingEventOrdering, Preset, RoomEvent,
   type MatrixClient, type MatrixEvent,
 } from 'matrix-js-sdk';
 import type { Session } from './account.js';
@@ -49,7 +49,9 @@ export class Person {
     const synced = new Promise<void>((resolve) => {
       client.on(ClientEvent.Sync, (state) => void (state === 'PREPARED' && resolve()));
     });
-    await client.startClient({ initialSyncLimit: TIMELINE_LIMIT, pendingEventOrdering: PendingEventOrdering.Detached });
+    const filter = new Filter(userId);
+    filter.setTimelineLimit(TIMELINE_LIMIT);
+    await client.startClient({ filter, pendingEventOrdering: PendingEventOrdering.Detached });
     await within(SYNC_TIMEOUT_MS, `the first sync of ${name}`, synced);
     return person;
   }
