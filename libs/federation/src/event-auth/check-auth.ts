@@ -1,12 +1,14 @@
 import type { RoomEvent } from '../events/index.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
 import type { AuthContext, StateReader } from './auth-context.js';
+import { checkAliases } from './alias-rules.js';
 import { checkCreate } from './create-rules.js';
 import { checkFederatedServer } from './federate-rules.js';
 import { checkMember } from './member-rules.js';
 import { checkFederatedHome, checkHome, checkPortableCreate } from './portable-rules.js';
 import { checkPowerLevels } from './power-level-rules.js';
 import { powerLevelsOf } from './power-levels-of.js';
+import { checkRedaction } from './redaction-rules.js';
 import { membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
 import { ruleNumbers } from './rule-numbers.js';
@@ -34,6 +36,7 @@ export function checkAuth(event: RoomEvent, state: StateReader, rules: RoomVersi
   } else {
     checkFederatedServer(input);
   }
+  if (rules.aliasesRule && pdu.type === 'm.room.aliases') return checkAliases(input);
   if (pdu.type === 'm.room.member') return checkMember(input);
   // Only members speak.
   if (membershipOf(state, pdu.sender) !== 'join') reject(numbers.senderJoined, 'the sender is not joined');
@@ -52,6 +55,7 @@ export function checkAuth(event: RoomEvent, state: StateReader, rules: RoomVersi
     reject(numbers.ownStateKey, 'the state_key is of another user');
   }
   if (pdu.type === 'm.room.power_levels') checkPowerLevels(input);
+  if (rules.redactionRule && pdu.type === 'm.room.redaction') checkRedaction(input);
 }
 
 /** The room's create event; it must be there, and be this room's. */

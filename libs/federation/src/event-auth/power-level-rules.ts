@@ -6,6 +6,7 @@ import { reject, type RuleInput } from './rule-input.js';
 
 const SINGLE_LEVELS = ['users_default', 'events_default', 'state_default', 'ban', 'redact', 'kick', 'invite'] as const;
 const LEVEL_MAPS = ['events', 'notifications'] as const;
+const LEVEL_MAPS_OF_OLD = ['events'] as const;
 
 /** `m.room.power_levels` (rule 9; 10 in version 12). */
 export function checkPowerLevels(input: RuleInput): void {
@@ -32,7 +33,7 @@ export function checkPowerLevels(input: RuleInput): void {
     if (before !== undefined && before > own) reject(`${n(1)}.1`, `${key} was above the sender's level`);
     if (after !== undefined && after > own) reject(`${n(1)}.2`, `${key} becomes higher than the sender's level`);
   }
-  for (const name of LEVEL_MAPS) {
+  for (const name of rules.notificationLevels ? LEVEL_MAPS : LEVEL_MAPS_OF_OLD) {
     for (const [key, before, after] of changes(previous, content, name, read)) {
       // Nobody changes or removes an entry above themselves …
       if (before !== undefined && before > own) reject(`${n(2)}.1`, `${name}.${key} was above the sender's level`);

@@ -22,11 +22,14 @@ const withRoomIdRule: RuleNumbers = {
   create: '1', roomId: '2', authEvents: '3', authEventsRoom: '3.4', federate: '4', member: '5', senderJoined: '6',
   thirdPartyInvite: '7', requiredLevel: '8', ownStateKey: '9', powerLevels: '10',
 };
+/** Up to version 5, where `m.room.aliases` has rule 4. */
+const withAliasesRule: RuleNumbers = { ...withRoomIdRule, roomId: '2.3', authEvents: '2', authEventsRoom: '2.4', federate: '3' };
 const withoutRoomIdRule: RuleNumbers = {
   create: '1', roomId: '2.4', authEvents: '2', authEventsRoom: '2.5', federate: '3', member: '4', senderJoined: '5',
   thirdPartyInvite: '6', requiredLevel: '7', ownStateKey: '8', powerLevels: '9',
 };
 
 export function ruleNumbers(rules: RoomVersionRules): RuleNumbers {
+  if (rules.aliasesRule) return withAliasesRule;
   return rules.roomIdIsCreateHash ? withRoomIdRule : withoutRoomIdRule;
 }

@@ -2,7 +2,7 @@ import type { RoomVersionRules } from '../room-versions/room-version-rules.js';
 import { withSignature } from '../signing/sign-json.js';
 import type { SigningKey } from '../signing/signing-key.js';
 import { EventTooLargeError, exceedsBytes, MAX_EVENT_BYTES } from './event-limits.js';
-import { fullText, pduMembers, signedText, withMember } from './pdu-members.js';
+import { fullText, pduMembers, signedText, wirePdu, withMember } from './pdu-members.js';
 import type { RoomEvent } from './pdu.js';
 
 /**
@@ -12,8 +12,9 @@ import type { RoomEvent } from './pdu.js';
  * @throws EventTooLargeError when the signature does not fit into 65,536 bytes.
  */
 export function addSignature(event: RoomEvent, rules: RoomVersionRules, name: string, key: SigningKey): RoomEvent {
-  const members = pduMembers(event.pdu);
-  const signatures = withSignature(event.pdu.signatures, name, key.keyId, key.sign(signedText(members, event.pdu, rules)));
+  const wire = wirePdu(event, rules);
+  const members = pduMembers(wire);
+  const signatures = withSignature(event.pdu.signatures, name, key.keyId, key.sign(signedText(members, wire, rules)));
   const json = fullText(withMember(members, 'signatures', signatures));
   if (exceedsBytes(json, MAX_EVENT_BYTES)) throw new EventTooLargeError(`the event exceeds ${MAX_EVENT_BYTES} bytes`);
   return { eventId: event.eventId, roomId: event.roomId, pdu: { ...event.pdu, signatures }, json };

@@ -3,7 +3,9 @@ import { sha256Base64, sha256Base64Url } from '../signing/sha256.js';
 import type { SigningKey } from '../signing/signing-key.js';
 import { EventTooLargeError, exceedsBytes, MAX_EVENT_BYTES, MAX_FIELD_BYTES } from './event-limits.js';
 import { fullText, hashedText, pduMembers, signedText, withMember } from './pdu-members.js';
+import { eventIdOf } from './event-id-of.js';
 import type { EventDraft, Pdu, RoomEvent } from './pdu.js';
+import { pairedReferences, withPlainReferences } from './references.js';
 
 /**
  * Hashes and signs a new event, and computes its id (server-server API, §Adding hashes and signatures).
@@ -20,10 +22,12 @@ export function buildEvent(
 ): RoomEvent {
   const namesRoom = rules.roomIdIsCreateHash && draft.type === 'm.room.create' && draft.state_key === '';
   if (!namesRoom && draft.room_id === undefined) throw new TypeError(`${draft.type} needs a room_id`);
+  const isChosen = rules.eventId === 'chosen';
   const unhashed: Omit<Pdu, 'hashes' | 'signatures'> = {
-    auth_events: draft.auth_events, content: draft.content, depth: draft.depth,
+    auth_events: isChosen ? pairedReferences(draft.auth_events) : draft.auth_events, content: draft.content, depth: draft.depth,
     ...(draft.home !== undefined && { home: draft.home }),
-    origin_server_ts: draft.origin_server_ts, prev_events: draft.prev_events,
+    origin_server_ts: draft.origin_server_ts,
+    prev_events: isChosen ? pairedReferences(draft.prev_events) : draft.prev_events,
     ...(draft.redacts !== undefined && { redacts: draft.redacts }),
     ...(!namesRoom && { room_id: draft.room_id }),
     sender: draft.sender,
@@ -39,6 +43,11 @@ export function buildEvent(
   }
 
   let members = pduMembers(unhashed as Pdu);
+  if (isChosen) {
+    // Any id of ours will do; this one needs no random number.
+    unhashed['event_id'] = `$${sha256Base64Url(hashedText(members))}:${signer.name}`;
+    members = pduMembers(unhashed as Pdu);
+  }
   const hashes = { sha256: sha256Base64(hashedText(members)) };
   members = withMember(members, 'hashes', hashes);
   const signed = signedText(members, unhashed as Pdu, rules);
@@ -46,11 +55,11 @@ export function buildEvent(
   const json = fullText(withMember(members, 'signatures', signatures));
   if (exceedsBytes(json, MAX_EVENT_BYTES)) throw new EventTooLargeError(`the event exceeds ${MAX_EVENT_BYTES} bytes`);
 
-  const hash = sha256Base64Url(signed);
+  const eventId = eventIdOf(unhashed as Pdu, signed, rules);
   return {
-    eventId: '$' + hash,
-    roomId: namesRoom ? '!' + hash : draft.room_id!,
-    pdu: { ...unhashed, hashes, signatures } as Pdu,
+    eventId,
+    roomId: namesRoom ? '!' + eventId.slice(1) : draft.room_id!,
+    pdu: withPlainReferences({ ...unhashed, hashes, signatures } as Pdu),
     json,
   };
 }

@@ -24,6 +24,7 @@ export function referenceHash(pdu: Pdu, rules: RoomVersionRules): string {
 /**
  * What the signatures of an event sign: canonical JSON of the redacted PDU without `signatures` and `unsigned`.
  *
+ * @param pdu as it is on the wire (`wirePdu`)
  * @throws CanonicalJsonError
  */
 export function signatureInput(pdu: Pdu, rules: RoomVersionRules): string {

@@ -7,6 +7,8 @@ export {
 } from './event-limits.js';
 export { isJsonObject, jsonMember } from './json-member.js';
 export type { EventDraft, JsonObject, JsonValue, Pdu, RoomEvent } from './pdu.js';
+export { wirePdu } from './pdu-members.js';
 export { PduFormatError, readPdu } from './read-pdu.js';
+export { pairedReferences, referencedIds } from './references.js';
 export { roomEventFromJson } from './room-event-from-json.js';
 export { stateKeyOf } from './state-key-of.js';

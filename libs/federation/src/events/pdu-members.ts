@@ -1,7 +1,7 @@
 import { canonicalJson, sortKeys } from '../canonical-json/canonical-json.js';
 import { redactContent } from '../redaction/redact-pdu.js';
 import type { RoomVersionRules } from '../room-versions/room-version-rules.js';
-import type { JsonValue, Pdu } from './pdu.js';
+import type { JsonValue, Pdu, RoomEvent } from './pdu.js';
 
 /**
  * A PDU's top-level members as canonical text, sorted by key. The content hash, the signature, the event id and the
@@ -19,6 +19,14 @@ export function pduMembers(pdu: Pdu): PduMember[] {
     if (value !== undefined && key !== 'unsigned') members.push(member(key, value));
   }
   return members;
+}
+
+/**
+ * The event in the form that is hashed, signed and sent. In versions 1 and 2 its references are pairs with hashes, which
+ * `RoomEvent.pdu` leaves out and the text has.
+ */
+export function wirePdu(event: Pick<RoomEvent, 'pdu' | 'json'>, rules: RoomVersionRules): Pdu {
+  return rules.eventId === 'chosen' ? (JSON.parse(event.json) as Pdu) : event.pdu;
 }
 
 /** The stored and transferred text: everything but `unsigned`. */

@@ -4,7 +4,8 @@ export type JsonObject = { [k: string]: JsonValue };
 
 /**
  * An event as servers exchange it, in the format of room versions 3 and later: `prev_events` and `auth_events` are
- * lists of event ids, and the event's own id is not in it (it derives from the reference hash).
+ * lists of event ids, and the event's own id is not in it (it derives from the reference hash). Events of versions 1 and
+ * 2 are read into this form, and have an `event_id`; `wirePdu` gives their own form back.
  */
 export interface Pdu {
   type: string;

@@ -3,11 +3,13 @@ import { CanonicalJsonError } from '../canonical-json/canonical-json-error.js';
 import { redactPdu } from '../redaction/redact-pdu.js';
 import type { RoomVersionRules } from '../room-versions/room-version-rules.js';
 import { decodeBase64, unpaddedBase64 } from '../signing/base64.js';
-import { sha256Base64, sha256Base64Url } from '../signing/sha256.js';
+import { sha256Base64 } from '../signing/sha256.js';
+import { eventIdOf } from './event-id-of.js';
 import { exceedsBytes, MAX_AUTH_EVENTS, MAX_EVENT_BYTES, MAX_FIELD_BYTES, MAX_PREV_EVENTS } from './event-limits.js';
 import { isJsonObject } from './json-member.js';
 import { fullText, hashedText, pduMembers, signedText } from './pdu-members.js';
 import type { JsonObject, JsonValue, Pdu, RoomEvent } from './pdu.js';
+import { referencedIds, withPlainReferences } from './references.js';
 
 /** The value is no event of this room version; it is dropped (server-server API, §Checks on receipt, 1). */
 export class PduFormatError extends Error {
@@ -31,14 +33,14 @@ export function readPdu(value: unknown, rules: RoomVersionRules): RoomEvent & { 
     const members = pduMembers(pdu);
     const json = fullText(members);
     if (exceedsBytes(json, MAX_EVENT_BYTES)) throw new PduFormatError(`the event exceeds ${MAX_EVENT_BYTES} bytes`);
-    const hash = sha256Base64Url(signedText(members, pdu, rules));
-    const identity = { eventId: '$' + hash, roomId: pdu.room_id ?? '!' + hash };
+    const eventId = eventIdOf(pdu, signedText(members, pdu, rules), rules);
+    const identity = { eventId, roomId: pdu.room_id ?? '!' + eventId.slice(1) };
     const given = decodeBase64(pdu.hashes.sha256);
     if (given && unpaddedBase64(given) === sha256Base64(hashedText(members))) {
-      return { ...identity, pdu, json, hashMatched: true };
+      return { ...identity, pdu: withPlainReferences(pdu), json, hashMatched: true };
     }
     const redacted = redactPdu(pdu, rules);
-    return { ...identity, pdu: redacted, json: canonicalJson(redacted), hashMatched: false };
+    return { ...identity, pdu: withPlainReferences(redacted), json: canonicalJson(redacted), hashMatched: false };
   } catch (error) {
     if (error instanceof CanonicalJsonError) throw new PduFormatError(error.message);
     throw error;
@@ -58,8 +60,12 @@ function readShape(value: unknown, rules: RoomVersionRules): Pdu {
   if (!isJsonObject(pdu.hashes) || typeof pdu.hashes.sha256 !== 'string') throw new PduFormatError('no hashes.sha256');
   if (!Number.isSafeInteger(pdu.origin_server_ts)) throw new PduFormatError('origin_server_ts is not an integer');
   if (!Number.isSafeInteger(pdu.depth) || (pdu.depth as number) < 0) throw new PduFormatError('depth is out of range');
-  requireEventIds(pdu.prev_events, 'prev_events', MAX_PREV_EVENTS);
-  requireEventIds(pdu.auth_events, 'auth_events', MAX_AUTH_EVENTS);
+  const isChosen = rules.eventId === 'chosen';
+  // The domain keeps a chosen id from being another event's hash; PduVerifier asks for that server's signature.
+  if (isChosen) requireText(pdu, 'event_id', '$');
+  if (isChosen && !(pdu.event_id as string).includes(':')) throw new PduFormatError('event_id has no domain');
+  requireEventIds(pdu.prev_events, 'prev_events', MAX_PREV_EVENTS, isChosen);
+  requireEventIds(pdu.auth_events, 'auth_events', MAX_AUTH_EVENTS, isChosen);
   if (rules.portable && pdu.home !== undefined) requireText(pdu, 'home');
   if (rules.portable && pdu.txn !== undefined) requireText(pdu, 'txn');
   return {
@@ -76,10 +82,11 @@ function requireText(pdu: JsonObject, key: string, sigil = ''): void {
   if (value.includes('\u0000')) throw new PduFormatError(`${key} holds a NUL`);
 }
 
-function requireEventIds(value: JsonValue | undefined, key: string, limit: number): void {
+function requireEventIds(value: JsonValue | undefined, key: string, limit: number, paired: boolean): void {
   if (!Array.isArray(value)) throw new PduFormatError(`${key} is not a list`);
   if (value.length > limit) throw new PduFormatError(`${key} has more than ${limit} entries`);
-  for (const id of value) {
+  if (paired && !value.every(Array.isArray)) throw new PduFormatError(`${key} holds something that is no reference`);
+  for (const id of paired ? referencedIds(value) : value) {
     if (typeof id !== 'string' || !id.startsWith('$') || exceedsBytes(id, MAX_FIELD_BYTES) || id.includes('\u0000')) {
       throw new PduFormatError(`${key} holds something that is no event id`);
     }

@@ -15,16 +15,34 @@ const KEPT_ALWAYS = [
 ];
 const POWER_LEVELS = ['ban', 'events', 'events_default', 'kick', 'redact', 'state_default', 'users', 'users_default'];
 
-/** Room versions 9 and 10. */
-export const redactionV9: RedactionRules = {
+/** Room versions 6 and 7. */
+export const redactionV6: RedactionRules = {
   topLevel: new Set([...KEPT_ALWAYS, 'prev_state', 'origin', 'membership']),
   content: new Map<string, 'all' | readonly string[]>([
-    ['m.room.member', ['membership', 'join_authorised_via_users_server']],
+    ['m.room.member', ['membership']],
     ['m.room.create', ['creator']],
-    ['m.room.join_rules', ['join_rule', 'allow']],
+    ['m.room.join_rules', ['join_rule']],
     ['m.room.power_levels', POWER_LEVELS],
     ['m.room.history_visibility', ['history_visibility']],
   ]),
+};
+
+/** Room versions 1 to 5. */
+export const redactionV1: RedactionRules = {
+  topLevel: redactionV6.topLevel,
+  content: new Map([...redactionV6.content, ['m.room.aliases', ['aliases']]]),
+};
+
+/** Room version 8 (MSC3083). */
+export const redactionV8: RedactionRules = {
+  topLevel: redactionV6.topLevel,
+  content: new Map([...redactionV6.content, ['m.room.join_rules', ['join_rule', 'allow']]]),
+};
+
+/** Room versions 9 and 10 (MSC3375). */
+export const redactionV9: RedactionRules = {
+  topLevel: redactionV6.topLevel,
+  content: new Map([...redactionV8.content, ['m.room.member', ['membership', 'join_authorised_via_users_server']]]),
 };
 
 /** Room versions 11 and 12 (MSC2174, MSC2176, MSC3821). */

@@ -7,8 +7,13 @@ export interface RoomVersionRules {
   readonly stable: boolean;
   /** Events are signed by homes that the members' home records name (protocol §3), not by the MXIDs' servers. */
   readonly portable: boolean;
+  /**
+   * Where an event's id comes from: its server chose it and it stands in the event, whose references are then pairs
+   * of an id and hashes (versions 1 and 2); or it is the reference hash, in ordinary (version 3) or URL-safe Base64.
+   */
+  readonly eventId: 'chosen' | 'hash' | 'url-safe-hash';
   /** v2.1 starts the iterative auth checks from an empty state and adds the conflicted state subgraph (MSC4297). */
-  readonly stateResolution: 'v2' | 'v2.1';
+  readonly stateResolution: 'v1' | 'v2' | 'v2.1';
   /** The room id is the create event's id with the sigil `!`; that event has no `room_id`, and others don't cite it. */
   readonly roomIdIsCreateHash: boolean;
   /** Creators have infinite power and `additional_creators` exists (MSC4289). */
@@ -17,6 +22,14 @@ export interface RoomVersionRules {
   readonly implicitCreator: boolean;
   /** `redacts` stands in `content`, and redaction keeps what MSC2176 and MSC3821 say (version 11). */
   readonly updatedRedaction: boolean;
+  /** The auth rules judge redactions, which then always apply (versions 1 and 2). */
+  readonly redactionRule: boolean;
+  /** `m.room.aliases` is a type of its own to the auth rules: each server writes its own (up to version 5). */
+  readonly aliasesRule: boolean;
+  /** Only keys that were valid at the time count (version 5). */
+  readonly keyValidity: boolean;
+  /** The levels of `notifications` are protected like others (version 6). */
+  readonly notificationLevels: boolean;
   readonly restrictedJoins: boolean;
   readonly knocking: boolean;
   readonly knockRestricted: boolean;

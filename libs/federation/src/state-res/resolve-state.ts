@@ -7,6 +7,7 @@ import { fullConflictedSet } from './full-conflicted-set.js';
 import { applyIterativeAuthChecks, type AuthChecksInput } from './iterative-auth-checks.js';
 import { mainlineOrdering } from './mainline-ordering.js';
 import { isPowerEvent } from './power-events.js';
+import { resolveStateV1 } from './resolve-state-v1.js';
 import { powerOrdering } from './power-ordering.js';
 import { splitStates, type StateMap } from './split-states.js';
 
@@ -25,13 +26,14 @@ export interface StateResolutionInput {
 }
 
 /**
- * State resolution, version 2 or 2.1 as the room version says ("State resolution" in room versions 2 and 12; MSC4297).
+ * State resolution, version 1, 2 or 2.1 as the room version says ("State resolution" in room versions 2 and 12; MSC4297).
  * The result does not depend on the order of the sets, nor on sets that occur twice.
  *
  * @returns `stateKeyOf` → event id
  */
 export function resolveState(input: StateResolutionInput): Map<string, string> {
   const { rules, roomId, stateSets } = input;
+  if (rules.stateResolution === 'v1') return resolveStateV1(input);
   const split = splitStates(stateSets);
   if (split.conflicted.size === 0) return split.unconflicted;
 

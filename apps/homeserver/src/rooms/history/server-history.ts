@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { canonicalJson, redactPdu, type RoomEvent } from '#federation';
+import { canonicalJson, redactPdu, wirePdu, type RoomEvent } from '#federation';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
@@ -113,7 +113,7 @@ export class ServerHistory {
     return stored.flatMap(({ event }) => {
       const how = showing.get(event.eventId);
       if (how === 'none') return [];
-      return how === 'whole' ? event.json : canonicalJson(redactPdu(event.pdu, room.rules));
+      return how === 'whole' ? event.json : canonicalJson(redactPdu(wirePdu(event, room.rules), room.rules));
     });
   }
 

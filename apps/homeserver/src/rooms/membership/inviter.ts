@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { readPdu, PduFormatError, serverNameOf, verifySignatureAsync, signatureInput, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
+import { readPdu, PduFormatError, serverNameOf, verifySignatureAsync, signatureInput, wirePdu, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { Profiles } from '../../accounts/profiles.js';
@@ -147,7 +147,7 @@ export class Inviter {
   }
 
   async #isSignedBy(server: string, event: RoomEvent, rules: RoomVersionRules): Promise<boolean> {
-    const text = signatureInput(event.pdu, rules);
+    const text = signatureInput(wirePdu(event, rules), rules);
     for (const [keyId, signature] of Object.entries(event.pdu.signatures[server] ?? {})) {
       const key = await this.keyRing.publicKey(server, keyId, event.pdu.origin_server_ts);
       if (key && (await verifySignatureAsync(key, text, signature))) return true;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { buildEvent, isEventId, isUserId, readPdu, roomVersion, roomVersions, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
+import { buildEvent, isEventId, isUserId, readPdu, referencedIds, roomVersion, roomVersions, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { FederationClient, federationPath } from '../../federation/federation-client.js';
 import { RemoteError, UnreachableError } from '../../federation/outgoing/remote-error.js';
@@ -108,7 +108,8 @@ export class RemoteJoiner {
       ...(isUserId(authoriser, { historical: true }) ? { join_authorised_via_users_server: authoriser } : {}),
       ...(signer.record ? { home_record: signer.record as unknown as JsonObject } : {}),
     };
-    const { prev_events: prev, auth_events: auth, depth } = draft;
+    const { depth } = draft;
+    const [prev, auth] = [referencedIds(draft['prev_events']), referencedIds(draft['auth_events'])];
     if (!isIds(prev) || !isIds(auth) || !Number.isSafeInteger(depth)) throw MatrixError.unknown(502, 'The other server gave no valid template');
     const complete: EventDraft = {
       type: 'm.room.member', room_id: about.roomId, sender: about.userId, state_key: about.userId, content,
@@ -140,6 +141,6 @@ function built(draft: EventDraft, rules: RoomVersionRules, signer: EventSigner):
   }
 }
 
-function isIds(value: unknown): value is string[] {
-  return Array.isArray(value) && value.length <= 20 && value.every((id) => isEventId(id));
+function isIds(value: readonly unknown[]): value is string[] {
+  return value.length <= 20 && value.every((id) => isEventId(id));
 }

@@ -1,4 +1,4 @@
-import { canonicalJson, redactPdu, roomEventFromJson, stateKeyOf, type RoomEvent, type StateReader } from '#federation';
+import { canonicalJson, redactPdu, roomEventFromJson, stateKeyOf, wirePdu, type RoomEvent, type StateReader } from '#federation';
 import type { MembershipChange } from '../../bus/bus.js';
 import type { Room } from '../room.js';
 import { membershipOf, serversOfMember, type StateChange, type StateEntry } from '../state/room-state.js';
@@ -207,7 +207,7 @@ export class RoomDraft implements StateReader {
 
   /** Applies a redaction to an event that is stored or in this draft. */
   redact(target: RoomEvent, redaction: RoomEvent): void {
-    const redactedJson = canonicalJson(redactPdu(target.pdu, this.room.rules));
+    const redactedJson = canonicalJson(redactPdu(wirePdu(target, this.room.rules), this.room.rules));
     this.redactions.push({ targetId: target.eventId, redactedJson, redactionId: redaction.eventId });
     const { type, state_key: stateKey } = target.pdu;
     const current = stateKey === undefined ? undefined : this.entry(type, stateKey);

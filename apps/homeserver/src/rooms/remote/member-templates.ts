@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { authStateKeys, isUserId, serverNameOf, type JsonObject } from '#federation';
+import { authStateKeys, isUserId, pairedReferences, serverNameOf, type JsonObject } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { RestrictedJoins } from '../membership/restricted-joins.js';
@@ -67,7 +67,12 @@ export class MemberTemplates {
       origin_server_ts: this.clock.now(), ...graphPosition(draft),
     };
     const authEvents = authStateKeys(event, room.rules).map(([type, stateKey]) => draft.get(type, stateKey)?.eventId);
-    return { room_version: room.rules.id, event: { ...event, auth_events: authEvents.filter((id) => id !== undefined) } };
+    const references = { prev_events: event.prev_events, auth_events: authEvents.filter((id) => id !== undefined) };
+    if (room.rules.eventId === 'chosen') {
+      references.prev_events = pairedReferences(references.prev_events);
+      references.auth_events = pairedReferences(references.auth_events);
+    }
+    return { room_version: room.rules.id, event: { ...event, ...references } };
   }
 }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { recordOf, serverNameOf, signatureInput, verifySignatureAsync, type RoomEvent, type RoomVersionRules } from '#federation';
+import { recordOf, serverNameOf, signatureInput, verifySignatureAsync, wirePdu, type RoomEvent, type RoomVersionRules } from '#federation';
 import { KeyRing } from '../../federation/keys/key-ring.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { membershipOf } from '../state/room-state.js';
@@ -8,6 +8,8 @@ import { membershipOf } from '../state/room-state.js';
 const SLICE = 32;
 /** Signatures of one server that are tried; it signs with one or two keys. */
 const MAX_SIGNATURES = 10;
+/** A time at which every key was valid. */
+const ANY_TIME = 0;
 
 /** Checks the signatures of received events (Server-Server, "Validating hashes and signatures on received events"). */
 @Injectable()
@@ -26,16 +28,16 @@ export class PduVerifier {
       await this.#warm(event, rules, senderMember);
       return true;
     }
-    for (const server of requiredServers(event)) if (!(await this.isSignedBy(event, rules, server))) return false;
+    for (const server of requiredServers(event, rules)) if (!(await this.isSignedBy(event, rules, server))) return false;
     return true;
   }
 
   /** Whether one of the server's keys of that time has signed the event. */
   async isSignedBy(event: RoomEvent, rules: RoomVersionRules, server: string): Promise<boolean> {
     const signatures = event.pdu.signatures[server] ?? {};
-    const text = signatureInput(event.pdu, rules);
+    const text = signatureInput(wirePdu(event, rules), rules);
     for (const [keyId, signature] of Object.entries(signatures).slice(0, MAX_SIGNATURES)) {
-      const key = await this.keyRing.publicKey(server, keyId, event.pdu.origin_server_ts);
+      const key = await this.keyRing.publicKey(server, keyId, rules.keyValidity ? event.pdu.origin_server_ts : ANY_TIME);
       if (key && (await verifySignatureAsync(key, text, signature))) return true;
     }
     return false;
@@ -64,12 +66,16 @@ export class PduVerifier {
   }
 }
 
-/** Servers that must have signed: the sender's (not for third-party invites), and the authoriser's of a restricted join. */
-function requiredServers(event: RoomEvent): string[] {
+/**
+ * Servers that must have signed: the sender's (not for third-party invites), the authoriser's of a restricted join, and the
+ * one in an event id that a server chose.
+ */
+function requiredServers(event: RoomEvent, rules: RoomVersionRules): string[] {
   const { content, type, sender } = event.pdu;
   const isThirdPartyInvite = type === 'm.room.member' && membershipOf(event) === 'invite' && content['third_party_invite'] !== undefined;
   const servers = isThirdPartyInvite ? [] : [serverNameOf(sender)];
-  const authoriser = content['join_authorised_via_users_server'];
+  if (rules.eventId === 'chosen') servers.push(serverNameOf(event.eventId));
+  const authoriser = rules.restrictedJoins ? content['join_authorised_via_users_server'] : undefined;
   if (type === 'm.room.member' && membershipOf(event) === 'join' && typeof authoriser === 'string') servers.push(serverNameOf(authoriser));
   return [...new Set(servers)];
 }
