@@ -31,7 +31,7 @@ export class AccountDataReplication implements OnModuleInit {
         const [roomId, type] = twoTexts(change.key);
         if (roomId !== undefined && type !== undefined) await this.#applyEntry(change, roomId, type);
       },
-      snapshot: (userId) => this.#entries(userId, (entry) => entry.roomId !== ''),
+      snapshot: (userId) => this.#entries(userId, (entry) => entry.roomId !== '' && !isReadMarker(entry.roomId, entry.type)),
     });
     this.ops.register('push_rules', {
       merge: 'last-writer',
@@ -42,7 +42,7 @@ export class AccountDataReplication implements OnModuleInit {
   }
 
   async #applyEntry({ userId, value }: RemoteChange, roomId: string, type: string): Promise<void> {
-    if (type === PUSH_RULES_TYPE && roomId === '') return;
+    if ((type === PUSH_RULES_TYPE && roomId === '') || isReadMarker(roomId, type)) return;
     const json = objectText(value) ?? '{}';
     await this.writer.submit({ userId, roomId, type, change: () => json, ops: () => [] });
   }
@@ -77,6 +77,11 @@ export class AccountDataReplication implements OnModuleInit {
       return ids.map((ruleId) => pushRuleOp(userId, stored, kind, ruleId));
     });
   }
+}
+
+/** It goes forward only, and travels as a read marker. */
+function isReadMarker(roomId: string, type: string): boolean {
+  return roomId !== '' && type === 'm.fully_read';
 }
 
 function applied(

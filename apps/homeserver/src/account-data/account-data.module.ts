@@ -11,6 +11,6 @@ import { Tags } from './tags.js';
 @Module({
   imports: [AccountsModule],
   providers: [AccountDataStore, AccountDataWriter, AccountData, Tags, PushRules, AccountDataReplication],
-  exports: [AccountDataWriter, AccountData, Tags, PushRules],
+  exports: [AccountDataStore, AccountDataWriter, AccountData, Tags, PushRules],
 })
 export class AccountDataModule {}

@@ -52,6 +52,19 @@ const allOfUser = statement(
   `SELECT r.room_id, c.type, c.thread_id, c.event_id, c.ts FROM receipts c JOIN rooms r USING (room_nid) WHERE c.user_id = $1`,
 );
 const roomNid = statement('receipts.room_nid', 'SELECT room_nid FROM rooms WHERE room_id = $1 AND state_nid IS NOT NULL');
+const putWaiting = statement(
+  'receipts.put_waiting',
+  `INSERT INTO waiting_read_markers AS w (user_id, room_id, type, thread_id, event_id, ts)
+   SELECT $1, $2, $3, $4, $5, $6 WHERE (SELECT count(*) FROM waiting_read_markers WHERE user_id = $1) < $7
+   ON CONFLICT (user_id, room_id, type, thread_id) DO UPDATE SET event_id = excluded.event_id, ts = excluded.ts WHERE w.ts < excluded.ts`,
+);
+const waiting = statement(
+  'receipts.waiting',
+  'SELECT type, thread_id, event_id, ts FROM waiting_read_markers WHERE user_id = $1 AND room_id = $2',
+);
+const deleteWaiting = statement('receipts.delete_waiting', 'DELETE FROM waiting_read_markers WHERE user_id = $1 AND room_id = $2');
+/** Of one account, over all rooms. */
+const MAX_WAITING = 20_000;
 
 /** Where an event is in its room. */
 export interface EventPlace {
@@ -94,6 +107,19 @@ export class ReceiptsStore {
 
   allOfUser(userId: string): Promise<(ReceiptRow & { room_id: string })[]> {
     return this.db.query(allOfUser, [userId]);
+  }
+
+  /** Keeps a receipt for a room that is not here yet. */
+  async putWaiting({ userId, roomId, type, threadId, eventId, ts }: Omit<Receipt, 'roomNid'>): Promise<void> {
+    await this.db.query(putWaiting, [userId, roomId, type, threadId, eventId, ts, MAX_WAITING]);
+  }
+
+  async waiting(userId: string, roomId: string): Promise<Pick<ReceiptRow, 'type' | 'thread_id' | 'event_id' | 'ts'>[]> {
+    return this.db.query(waiting, [userId, roomId]);
+  }
+
+  async deleteWaiting(userId: string, roomId: string): Promise<void> {
+    await this.db.query(deleteWaiting, [userId, roomId]);
   }
 
   /** The room's numeric id, if this server holds the room. */

@@ -10,6 +10,8 @@ import { Clock } from '../observability/clock.js';
 import { Database, type Transaction } from '../storage/database.js';
 import { StreamPositions } from '../storage/stream-positions.js';
 import { type Positioned, StreamWriter } from '../storage/stream-writer.js';
+import { isBehind } from './is-behind.js';
+import { FULLY_READ_TYPE, ReadMarkers } from './read-markers.js';
 import { readReceiptEdu, receiptEdu } from './receipt-edu.js';
 import { type EventPlace, type Receipt, ReceiptsStore } from './receipts.store.js';
 import { RoomAudience } from './room-audience.js';
@@ -39,6 +41,7 @@ export class Receipts implements OnModuleInit {
     bus: Bus,
     private readonly store: ReceiptsStore,
     private readonly audience: RoomAudience,
+    private readonly markers: ReadMarkers,
     private readonly accounts: AccountDirectory,
     private readonly ops: AccountOps,
     private readonly outbox: EduOutbox,
@@ -55,12 +58,14 @@ export class Receipts implements OnModuleInit {
     this.ops.register('read_marker', {
       merge: 'own',
       apply: (change) => this.#applyRemote(change),
-      snapshot: async (userId) =>
-        (await this.store.allOfUser(userId)).map((row) => ({
-          kind: 'read_marker',
+      snapshot: async (userId) => [
+        ...(await this.store.allOfUser(userId)).map((row) => ({
+          kind: 'read_marker' as const,
           key: JSON.stringify([row.room_id, row.type, row.thread_id]),
           value: { event_id: row.event_id, ts: row.ts },
         })),
+        ...(await this.markers.all(userId)),
+      ],
     });
   }
 
@@ -116,12 +121,32 @@ export class Receipts implements OnModuleInit {
   async #applyRemote({ userId, key, value }: RemoteChange): Promise<void> {
     const { roomId, type, threadId, eventId, ts } = readMarker(key, value) ?? {};
     if (!roomId || !type || threadId === undefined || !eventId || ts === undefined) return;
+    if (type === FULLY_READ_TYPE) return this.markers.applyRemote(roomId, userId, eventId);
+    await this.#applyReceipt({ userId, roomId, type, threadId, eventId, ts });
+  }
+
+  /** A room of an account has come here: what was read in it at other homes counts from now on. */
+  async roomArrived(userId: string, roomId: string): Promise<void> {
+    const waiting = await this.store.waiting(userId, roomId);
+    for (const row of waiting) {
+      await this.#applyReceipt({ userId, roomId, type: row.type, threadId: row.thread_id, eventId: row.event_id, ts: row.ts });
+    }
+    if (waiting.length > 0) await this.store.deleteWaiting(userId, roomId);
+  }
+
+  async #applyReceipt(receipt: Omit<Receipt, 'roomNid'>): Promise<void> {
+    const { userId, roomId, type, threadId, eventId } = receipt;
     const roomNid = await this.store.roomNid(roomId);
-    if (roomNid === undefined) return;
+    if (roomNid === undefined) {
+      await this.store.putWaiting(receipt);
+      // The room may have come meanwhile, too late for the question and too early for its answer.
+      if ((await this.store.roomNid(roomId)) !== undefined) await this.roomArrived(userId, roomId);
+      return;
+    }
     const { present, next } = await this.#places(roomNid, roomId, userId, type, threadId, eventId);
     if (isBehind(next, present)) return;
     const audience = type === 'm.read' ? await this.audience.local(roomId) : [userId];
-    await this.#submit({ roomNid, roomId, userId, type, threadId, eventId, ts, audience, isOwn: false });
+    await this.#submit({ ...receipt, roomNid, audience, isOwn: false });
   }
 
   /** Where the present receipt and the new one point; undefined for events that are not here. */
@@ -147,16 +172,9 @@ export class Receipts implements OnModuleInit {
   }
 }
 
-/** Whether a receipt would go back. Events that are not here cannot be compared, so they are taken. */
-function isBehind(next: EventPlace | undefined, present: EventPlace | undefined): boolean {
-  if (!next || !present) return false;
-  if (next.pos !== null && present.pos !== null) return next.pos <= present.pos;
-  return next.depth <= present.depth;
-}
-
 function readMarker(
   key: string, value: unknown,
-): { roomId: string; type: ReceiptType; threadId: string; eventId: string; ts: number } | undefined {
+): { roomId: string; type: ReceiptType | typeof FULLY_READ_TYPE; threadId: string; eventId: string; ts: number } | undefined {
   let parts: unknown;
   try {
     parts = JSON.parse(key);
@@ -166,7 +184,7 @@ function readMarker(
   if (!Array.isArray(parts) || typeof value !== 'object' || value === null) return undefined;
   const [roomId, type, threadId] = parts as unknown[];
   const { event_id: eventId, ts } = value as Record<string, unknown>;
-  const isRead = isRoomId(roomId) && (type === 'm.read' || type === 'm.read.private') && typeof threadId === 'string'
+  const isRead = isRoomId(roomId) && (type === 'm.read' || type === 'm.read.private' || type === FULLY_READ_TYPE) && typeof threadId === 'string'
     && isEventId(eventId) && typeof ts === 'number' && Number.isSafeInteger(ts);
   return isRead ? { roomId, type, threadId, eventId, ts } : undefined;
 }

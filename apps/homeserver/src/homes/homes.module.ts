@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
+import { EphemeralModule } from '../ephemeral/ephemeral.module.js';
 import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
 import { AccountVector } from '../sync/account-vector.js';
 import { ResumePoints } from '../sync/resume-points.js';
@@ -35,7 +36,7 @@ import { SyncResume } from './resume/sync-resume.js';
 /** Accounts with several homes: moving in, replication, login by account key, exact resume. Global, because the sync asks. */
 @Global()
 @Module({
-  imports: [AuthModule, RecordsModule, DeviceKeysModule],
+  imports: [AuthModule, RecordsModule, DeviceKeysModule, EphemeralModule],
   providers: [
     LoginNonces, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordSpread, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,

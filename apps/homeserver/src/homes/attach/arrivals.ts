@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { AccountDirectory } from '../../accounts/account-directory.js';
+import { Receipts } from '../../ephemeral/receipts.js';
 import { Destinations } from '../../federation/outgoing/destinations.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
@@ -33,6 +34,7 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly store: ArrivalsStore,
     private readonly attacher: RoomAttacher,
     private readonly copies: AccountCopies,
+    private readonly receipts: Receipts,
     private readonly directory: AccountDirectory,
     private readonly clock: Clock,
     private readonly log: Log,
@@ -150,6 +152,7 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
     if (!this.directory.has(userId)) return this.store.forget(userId);
     try {
       await this.attacher.attach(userId, roomId, via);
+      await this.receipts.roomArrived(userId, roomId);
       await this.store.ready(userId, roomId);
     } catch (error) {
       if (this.#stopped) return;
