@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { AccountRouter, Phonebook, type Clock, type RoutingStorage } from '#routing';
+import type { Person } from '../network/person.js';
+import type { TestServer } from '../network/test-server.js';
+import type { Json } from '../network/test-client.js';
+
+const BASE_URL = 'https://partyline.invalid';
+
+/** The wall clock, which a test can put forward. */
+export class ShiftedClock implements Clock {
+  #aheadMs = 0;
+
+  now(): number {
+    return Date.now() + this.#aheadMs;
+  }
+
+  timer(ms: number, run: () => void): () => void {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  }
+
+  skip(ms: number): void {
+    this.#aheadMs += ms;
+  }
+}
+
+/** One device of a person that reaches its homes through libs/routing, as our clients do. */
+export class RoutedPerson {
+  private constructor(
+    readonly router: AccountRouter,
+    readonly clock: ShiftedClock,
+  ) {}
+
+  /** @param homes in the order of preference */
+  static async enter(person: Person, homes: readonly TestServer[], deviceId: string): Promise<RoutedPerson> {
+    const clock = new ShiftedClock();
+    const storage = memoryStorage();
+    const phonebook = await Phonebook.open(storage, clock);
+    const { userId } = person;
+    await phonebook.addAccount({
+      userId, deviceId, deviceSecret: randomBytes(32),
+      homes: homes.map((home, i) => ({ serverName: home.name, priority: i * 10, baseUrl: home.url })),
+    });
+    const router = new AccountRouter({
+      fetch: globalThis.fetch, clock, storage, phonebook, userId, random: (bytes) => randomBytes(bytes), sign: (text) => person.key.sign(text), baseUrl: BASE_URL,
+    });
+    return new RoutedPerson(router, clock);
+  }
+
+  async request(method: string, endpoint: string, body?: Json): Promise<Json> {
+    const response = await this.router.fetch(`${BASE_URL}/_matrix/client/${endpoint}`, {
+      method, headers: { authorization: 'Bearer of the app' }, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!response.ok) throw new Error(`${method} ${endpoint}: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  sync(since?: string, timeout = 0): Promise<Json> {
+    const query = new URLSearchParams({ timeout: String(timeout), ...(since === undefined ? {} : { since }) });
+    return this.request('GET', `v3/sync?${query.toString()}`);
+  }
+
+  leave(): void {
+    this.router.close();
+  }
+}
+
+function memoryStorage(): RoutingStorage {
+  const values = new Map<string, string>();
+  return {
+    get: (key) => Promise.resolve(values.get(key) ?? null),
+    set: (key, value) => {
+      if (value === null) values.delete(key);
+      else values.set(key, value);
+      return Promise.resolve();
+    },
+  };
+}
