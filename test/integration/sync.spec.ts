@@ -127,6 +127,19 @@ describe('an incremental sync', () => {
     expect(await count(bob, tokens[1])).toBe(0);
   });
 
+  it('reads a change once for all who wait for it', async () => {
+    const users = await Promise.all(Array.from({ length: 12 }, user));
+    const roomId = await createRoom(users[0]!, { preset: 'public_chat' });
+    for (const client of users.slice(1)) await join(client, roomId);
+    const tokens = await Promise.all(users.map(async (client) => (await sync(client, { since: (await sync(client)).next_batch })).next_batch));
+    const database = net.server('a').get(Database);
+    await say(users[0]!, roomId, 'x');
+    const before = database.counters.statements;
+    const answers = await Promise.all(users.map((client, i) => sync(client, { since: tokens[i]! })));
+    for (const answer of answers) expect(bodies(answer.rooms.join[roomId])).toEqual(['x']);
+    expect(database.counters.statements - before).toBeLessThanOrEqual(8);
+  });
+
   it('sends the state that changed in a gap, in its last version', async () => {
     const alice = await user();
     const roomId = await createRoom(alice);

@@ -18,6 +18,8 @@ export class SyncEvents implements OnModuleDestroy {
   /** Event id → nid of cached events, to drop what is redacted. */
   readonly #nids = new Map<string, number>();
   readonly #unsubscribe: () => void;
+  /** Reads under way, by the ids that they are for. */
+  readonly #loading = new Map<number, Promise<readonly SyncEvent[]>>();
   /** Redactions seen: what was read before one must not be cached after it. */
   #redactions = 0;
 
@@ -47,23 +49,41 @@ export class SyncEvents implements OnModuleDestroy {
       if (event) events.set(nid, event);
       else missing.push(nid);
     }
-    if (missing.length === 0) return events;
+    // A message wakes all its readers at once: the first one reads it for all.
+    const shared = new Set(missing.flatMap((nid) => this.#loading.get(nid) ?? []));
+    const unread = missing.filter((nid) => !this.#loading.has(nid));
+    if (unread.length > 0) shared.add(this.#readShared(unread));
+    const wanted = new Set(missing);
+    for (const batch of await Promise.all(shared)) for (const event of batch) if (wanted.has(event.nid)) events.set(event.nid, event);
+    return events;
+  }
+
+  #readShared(nids: readonly number[]): Promise<readonly SyncEvent[]> {
+    const batch = this.#read(nids).finally(() => {
+      for (const nid of nids) if (this.#loading.get(nid) === batch) this.#loading.delete(nid);
+    });
+    for (const nid of nids) this.#loading.set(nid, batch);
+    return batch;
+  }
+
+  async #read(nids: readonly number[]): Promise<readonly SyncEvent[]> {
     const redactions = this.#redactions;
-    const fresh = (await this.store.byNids(missing)).map((row) => new SyncEvent(row));
+    const fresh = (await this.store.byNids(nids)).map((row) => new SyncEvent(row));
     await this.#addRedactions(fresh);
+    if (redactions !== this.#redactions) return fresh;
     for (const event of fresh) {
-      events.set(event.nid, event);
-      if (redactions !== this.#redactions) continue;
       this.#cache.set(event.nid, event);
       this.#nids.set(event.eventId, event.nid);
     }
-    return events;
+    return fresh;
   }
 
   /** Drops events that were redacted. */
   forget(eventIds: readonly string[]): void {
     if (eventIds.length === 0) return;
     this.#redactions++;
+    // Whoever asks from now on must not get what was read before.
+    this.#loading.clear();
     for (const eventId of eventIds) {
       const nid = this.#nids.get(eventId);
       if (nid !== undefined) this.#cache.delete(nid);
