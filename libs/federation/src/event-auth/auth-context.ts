@@ -3,6 +3,8 @@ import type { RoomEvent } from '../events/index.js';
 /** A room state to authorise against. It holds the create event in every room version. */
 export interface StateReader {
   get(type: string, stateKey: string): RoomEvent | undefined;
+  /** Portable rooms: the sender's member event whose record names the acting home, where that is not the state's. */
+  readonly actingMember?: RoomEvent | undefined;
 }
 
 /** What the rules need and cannot compute from events alone. */

@@ -16,7 +16,7 @@ export function checkPortableCreate(event: RoomEvent, ctx: AuthContext): void {
 export function checkHome({ event, state, ctx }: RuleInput): void {
   if (isOwnMemberEvent(event.pdu)) return checkActingHome(event, ownRecord(event), ctx);
   if (isVouchedByThirdParty(event, state)) return;
-  checkActingHome(event, recordOf(state.get('m.room.member', event.pdu.sender)), ctx);
+  checkActingHome(event, recordOf(state.actingMember ?? state.get('m.room.member', event.pdu.sender)), ctx);
 }
 
 function checkActingHome(event: RoomEvent, record: HomeRecord | undefined, ctx: AuthContext): void {

@@ -11,6 +11,8 @@ export interface AuthChecksInput {
   readonly ctx: AuthContext;
   /** Where events do not cite the create event: it is in every state. */
   readonly create: RoomEvent | undefined;
+  /** Portable rooms: whether the event is from before its home was dropped. */
+  readonly outlivesHome?: (event: RoomEvent) => boolean;
 }
 
 /**
@@ -38,7 +40,7 @@ function isAllowed(event: RoomEvent, state: StateReader, { rules, ctx }: AuthChe
 }
 
 function readerFor(
-  event: RoomEvent, state: ReadonlyMap<string, string>, { lookup, isRejected, create }: AuthChecksInput,
+  event: RoomEvent, state: ReadonlyMap<string, string>, { lookup, isRejected, create, outlivesHome }: AuthChecksInput,
 ): StateReader {
   const cited = new Map<string, RoomEvent>();
   for (const id of event.pdu.auth_events) {
@@ -47,6 +49,7 @@ function readerFor(
     if (found && key !== undefined) cited.set(key, found);
   }
   return {
+    actingMember: outlivesHome?.(event) ? cited.get(stateKeyOf('m.room.member', event.pdu.sender)) : undefined,
     get(type, stateKey) {
       const key = stateKeyOf(type, stateKey);
       const id = state.get(key);

@@ -8,6 +8,7 @@ import { applyIterativeAuthChecks, type AuthChecksInput } from './iterative-auth
 import { mainlineOrdering } from './mainline-ordering.js';
 import { isPowerEvent } from './power-events.js';
 import { resolveStateV1 } from './resolve-state-v1.js';
+import { outlivesHome } from './outlived-homes.js';
 import { powerOrdering } from './power-ordering.js';
 import { splitStates, type StateMap } from './split-states.js';
 
@@ -42,6 +43,7 @@ export function resolveState(input: StateResolutionInput): Map<string, string> {
   const create = rules.roomIdIsCreateHash ? lookup('$' + roomId.slice(1)) : undefined;
   const checks: AuthChecksInput = {
     rules, lookup, isRejected: (id) => input.isRejected(id), ctx: input.ctx, create,
+    ...(rules.portable && { outlivesHome: (event: RoomEvent) => outlivesHome(event, stateSets, lookup) }),
   };
 
   // 1, 2: what takes power away, with what it rests on. Version 2.1 starts from nothing, so that a state which merely

@@ -70,6 +70,27 @@ describe.each(hostile)('%s by the dropped home', (_what, sent) => {
   });
 });
 
+it('does not erase what the home had set before, by setting it again', () => {
+  const here = room();
+  here.records.set(bob, both);
+  here.join(bob, { home: 'b1.example' });
+  const before = here.send(byB1('m.room.topic', { topic: 'before' }));
+  const there = here.fork();
+  here.send(revocation);
+  const evil = there.send({ ...byB1('m.room.topic', { topic: 'evil' }), ts: 1 });
+  for (const order of [[here, there], [there, here]]) {
+    expect(resolveRooms(order).get(stateKeyOf('m.room.topic', ''))).toBe(before.eventId);
+    // Neither where a third line knows nothing of either.
+    const merged = mergeRooms(order);
+    expect(resolveRooms([merged, there]).get(stateKeyOf('m.room.topic', ''))).toBe(before.eventId);
+    expect(merged.try(byB1('m.room.topic', { topic: 'again' }))).toBe('p1');
+  }
+  // What nobody had set stays unset.
+  const name = there.send(byB1('m.room.name', { name: 'evil' }));
+  expect([...resolveRooms([here, there]).values()]).not.toContain(name.eventId);
+  expect([...resolveRooms([here, there]).values()]).not.toContain(evil.eventId);
+});
+
 it('keeps power levels that the revocation builds on, against a line that knows neither', () => {
   const here = room();
   here.records.set(bob, both);
