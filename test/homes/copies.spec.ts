@@ -83,7 +83,7 @@ describe('a room whose rules deny one of the homes', () => {
     const asB = b.get(FederationClient);
     const { pdus } = await asB.request<{ pdus: Json[] }>({ destination: a.name, method: 'GET', path: federationPath`/_matrix/federation/v1/event/${denied}` });
     const results: Json = await asB.request({
-      destination: c.name, method: 'PUT', path: federationPath`/_matrix/federation/v1/send/denied${count}`,
+      destination: c.name, method: 'PUT', path: federationPath`/_matrix/federation/v1/send/${`denied${count}`}`,
       body: { origin: b.name, origin_server_ts: Date.now(), pdus, edus: [] },
     });
     expect(results.pdus[denied].error).toEqual(expect.any(String));
