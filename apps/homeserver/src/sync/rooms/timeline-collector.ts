@@ -99,7 +99,8 @@ function take(
       return;
     }
     if (isShown) found.push({ event, pos: row.pos });
-    if (event.followsGap) {
+    // A reader who has seen the event has seen what came before it.
+    if (event.followsGap && !wish.exclude?.has(event.eventId)) {
       // Events before it are not what happened right before it: the client has to ask for the gap.
       search.limited = true;
       search.isDone = true;
