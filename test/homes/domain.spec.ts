@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { accountKey, firstHomeRecord, genesis } from '#e2e';
 import { HomeRecords } from '../../apps/homeserver/src/homes/records/home-records.js';
-import { FederationClient } from '../../apps/homeserver/src/federation/federation-client.js';
+import { FederationClient, federationPath } from '../../apps/homeserver/src/federation/federation-client.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
 import type { Json, TestClient } from '../network/test-client.js';
@@ -86,5 +86,9 @@ describe('a domain that has got another owner', () => {
     await reads(alice.at(b), roomId, 'among us');
     const reach = await bob.request('GET', `${homesPath}/rooms/${encodeURIComponent(roomId)}/reach`);
     expect(Object.keys(reach.replicas)).toEqual([b.name]);
+    const ask = (method: 'GET' | 'POST', path: string, body?: object) => taken.get(FederationClient).request({ destination: b.name, method, path, body });
+    await expect(ask('GET', federationPath`/_matrix/federation/unstable/io.partyline/account/${alice.userId}/snapshot`)).rejects.toMatchObject({ remoteStatus: 403 });
+    const copy = ask('POST', federationPath`/_matrix/federation/unstable/io.partyline/attach/${roomId}`, { user_id: alice.userId });
+    await expect(copy).rejects.toMatchObject({ remoteStatus: 403 });
   });
 });
