@@ -6,6 +6,7 @@ import { LoginTypes } from './login-types.js';
 import { PasswordChange } from './password-change.js';
 import { PasswordLogin } from './password-login.js';
 import { Passwords } from './passwords.js';
+import { RegistrationAttempts } from './registration-attempts.js';
 import { Registration } from './registration.js';
 import { RegistrationTokens } from './registration-tokens.js';
 import { RegistrationTokenStore } from './registration-token.store.js';
@@ -24,6 +25,7 @@ import { UserNames } from './user-names.js';
     PasswordLogin,
     Passwords,
     Registration,
+    RegistrationAttempts,
     RegistrationTokens,
     RegistrationTokenStore,
     Sessions,

@@ -5,6 +5,8 @@ import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import type { Transaction } from '../storage/database.js';
 import { FirstRunAdmin } from './first-run-admin.js';
+import { RegistrationAttempts } from './registration-attempts.js';
+import { UiaChallenge } from './uia-challenge.js';
 import { Passwords } from './passwords.js';
 import { RegistrationTokens } from './registration-tokens.js';
 import { type AuthData, UserInteractiveAuth } from './user-interactive-auth.js';
@@ -28,6 +30,7 @@ export class Registration implements OnModuleInit {
     private readonly uia: UserInteractiveAuth,
     private readonly tokens: RegistrationTokens,
     private readonly firstRun: FirstRunAdmin,
+    private readonly attempts: RegistrationAttempts,
     private readonly config: Config,
   ) {}
 
@@ -55,12 +58,35 @@ export class Registration implements OnModuleInit {
   }
 
   /**
-   * @returns the user id
+   * @param given the request; what was said in its session before counts where it says nothing
+   * @returns the user id, and the request with what was said before
    * @throws UiaChallenge, or MatrixError 400 M_USER_IN_USE, M_INVALID_USERNAME, M_EXCLUSIVE, M_MISSING_PARAM;
    *   403 M_FORBIDDEN where registration is closed
    */
-  async register(request: RegistrationRequest): Promise<string> {
+  async register<T extends RegistrationRequest>(given: T): Promise<{ readonly userId: string; readonly request: T }> {
     if (this.isClosed) throw MatrixError.forbidden('Registration is closed on this server');
+    const session = given.auth?.session;
+    const before = this.attempts.get(session);
+    const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    const request = { ...before?.parameters, ...said } as T;
+    if (before?.userId !== undefined && (await this.#isOwner(before.userId, request.password))) return { userId: before.userId, request };
+    try {
+      const userId = await this.#register(request);
+      if (session !== undefined) this.attempts.remember(session, {}, userId);
+      return { userId, request };
+    } catch (error) {
+      const { auth: _, ...parameters } = request;
+      if (error instanceof UiaChallenge) this.attempts.remember(error.session, parameters);
+      throw error;
+    }
+  }
+
+  async #isOwner(userId: string, password: string | undefined): Promise<boolean> {
+    const account = await this.directory.get(userId);
+    return account !== undefined && password !== undefined && this.passwords.verify(account.passwordHash, password);
+  }
+
+  async #register(request: RegistrationRequest): Promise<string> {
     // Checked before and, by the database, after: somebody may take the name meanwhile.
     const userId = request.username === undefined ? this.names.generate('u') : this.names.choose(request.username);
     const results = await this.uia.complete({ operation: 'register', userId: null, auth: request.auth, flows: this.#flows() });

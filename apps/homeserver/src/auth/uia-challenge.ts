@@ -17,6 +17,11 @@ export class UiaChallenge extends MatrixError {
     super(401, failure?.errcode ?? '', failure?.message ?? 'Further authentication is needed');
   }
 
+  /** Id of the session that the client is to go on with. */
+  get session(): string {
+    return this.state.session;
+  }
+
   override toBody(): Record<string, unknown> {
     return { ...(this.failure ? this.failure.toBody() : {}), ...this.state };
   }

@@ -1,5 +1,14 @@
+/**
+ * What became of one event. An event that the auth rules reject was handled, which is what a missing `error` means to other
+ * servers; that it does not count as taken is for servers like this one.
+ */
+export interface PduResult {
+  readonly error?: string;
+  readonly 'io.partyline.rejected'?: string;
+}
+
 /** Outcome per event id, as `PUT /send` answers it. */
-export type PduResults = Record<string, { error?: string }>;
+export type PduResults = Record<string, PduResult>;
 
 /** Takes the events of other servers' transactions; implemented by the rooms, which lie above this folder. */
 export abstract class PduReceiver {

@@ -12,6 +12,8 @@ import { HistoryWriter } from './history/history-writer.js';
 import { HistoryStore } from './history/history.store.js';
 import { ServerHistory } from './history/server-history.js';
 import { ServerVisibility } from './history/server-visibility.js';
+import { CanonicalAliases } from './directory/canonical-aliases.js';
+import { GuestAccess } from './membership/guest-access.js';
 import { Inviter } from './membership/inviter.js';
 import { AccountFollowUps } from './membership/account-follow-ups.js';
 import { InvitePolicy } from './membership/invite-policy.js';
@@ -53,8 +55,8 @@ import { RoomAccess } from './timeline/room-access.js';
 const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, CommitService, HomeSignatures, StateResolver, RoomRegistry,
   EventSigners, EventSender, AcceptEvent, RoomSender, Replication,
-  AliasesStore, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
-  OutsideMemberships, MemberChanges, InvitePolicy, AccountFollowUps, RoomCreator, RoomVersionChoice,
+  AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
+  OutsideMemberships, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomImporter, InviteRetractions, AbsentRooms, RoomReceiver, RoomAccess,
   StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver,

@@ -36,6 +36,8 @@ export class ProfileController {
   async field(@Param('userId') userId: string, @Param('keyName') key: string): Promise<object> {
     const profile = await this.#read(userId, key);
     if (Object.hasOwn(profile, key)) return { [key]: profile[key] };
+    // COMPAT(clients that take a missing name for an unknown user, as other servers give every user one)
+    if (key === 'displayname' || key === 'avatar_url') return {};
     throw MatrixError.notFound('The profile has no such field');
   }
 

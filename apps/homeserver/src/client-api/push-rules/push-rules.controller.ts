@@ -59,6 +59,13 @@ export class PushRulesController {
     throw MatrixError.invalidParam('Push rules have no such attribute');
   }
 
+  /** Names that are too short for a rule, which are wrong requests and not unknown ones. */
+  @Put(['/', ':scope', ':scope/:kind', ':scope/:kind/:ruleId/:attribute'])
+  @Auth('user')
+  refusePut(): never {
+    throw MatrixError.invalidParam('This names no push rule, and nothing of one that can be set');
+  }
+
   @Put(':scope/:kind/:ruleId')
   @Auth('user')
   async put(

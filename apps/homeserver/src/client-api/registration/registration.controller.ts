@@ -28,11 +28,13 @@ export class RegistrationController {
   @RateLimit('registration')
   async register(
     @QueryParams(registrationQuery) query: RegistrationQuery,
-    @JsonBody(registrationSchema) body: RegistrationBody,
+    @JsonBody(registrationSchema) given: RegistrationBody,
   ): Promise<object> {
+    if (query.kind === 'guest') {
+      return this.sessions.open({ userId: await this.registration.registerGuest(), displayName: given.initial_device_display_name });
+    }
+    const { userId, request: body } = await this.registration.register(given);
     const displayName = body.initial_device_display_name;
-    if (query.kind === 'guest') return this.sessions.open({ userId: await this.registration.registerGuest(), displayName });
-    const userId = await this.registration.register(body);
     if (body.inhibit_login) return { user_id: userId, home_server: userId.slice(userId.indexOf(':') + 1) };
     return this.sessions.open({ userId, deviceId: body.device_id, displayName, refreshable: body.refresh_token ?? false });
   }

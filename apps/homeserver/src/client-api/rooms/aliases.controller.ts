@@ -6,6 +6,7 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
 import { AliasesStore } from '../../rooms/directory/aliases.store.js';
+import { CanonicalAliases } from '../../rooms/directory/canonical-aliases.js';
 import { RoomAddresses } from '../../rooms/membership/room-address.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import { RoomAccess } from '../../rooms/timeline/room-access.js';
@@ -20,6 +21,7 @@ export class AliasesController {
     private readonly addresses: RoomAddresses,
     private readonly registry: RoomRegistry,
     private readonly access: RoomAccess,
+    private readonly canonical: CanonicalAliases,
   ) {}
 
   @Get('directory/room/:roomAlias')
@@ -52,6 +54,7 @@ export class AliasesController {
       (levels !== undefined && levels.user(requester.userId) >= levels.event('m.room.canonical_alias', true));
     if (!mayRemove) throw MatrixError.forbidden('You may remove only aliases that you made');
     await this.aliases.remove(alias);
+    await this.canonical.forget(row.roomId, alias, requester.userId);
     return {};
   }
 

@@ -10,7 +10,7 @@ import { Joiner } from '../../rooms/membership/joiner.js';
 import { MemberChanges } from '../../rooms/membership/member-changes.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomAddresses } from '../../rooms/membership/room-address.js';
-import { inviteSchema, memberChangeSchema, reasonSchema, viaSchema, type MemberChangeBody, type ReasonBody, type ViaQuery } from './room.schemas.js';
+import { inviteSchema, joinSchema, memberChangeSchema, reasonSchema, viaSchema, type JoinBody, type MemberChangeBody, type ReasonBody, type ViaQuery } from './room.schemas.js';
 
 /** client-server/{joining,leaving,kicking,banning,inviting,list_joined_rooms}.yaml */
 @Controller('/_matrix/client/v3')
@@ -30,24 +30,25 @@ export class MembershipController {
     return { joined_rooms: rooms.filter((room) => room.membership === 'join').map((room) => room.roomId) };
   }
 
+  /** Guests may join where the room takes them. Members of the body that nobody defined become part of the event's content. */
   @Post('join/:roomIdOrAlias')
-  @Auth('user', { suspended: 'refuse' })
+  @Auth('user-or-guest', { suspended: 'refuse' })
   @RateLimit('join')
   async joinByAddress(
     @CurrentUser() requester: Requester, @Param('roomIdOrAlias') address: string, @QueryParams(viaSchema) query: ViaQuery,
-    @JsonBody(reasonSchema) body: ReasonBody,
+    @JsonBody(joinSchema) body: JoinBody,
   ): Promise<object> {
     const { roomId, servers } = await this.addresses.resolve(address, [...(query.via ?? []), ...(query.server_name ?? [])]);
-    await this.joiner.join({ roomId, userId: requester.userId, via: servers, content: reasonOf(body) });
+    await this.joiner.join({ roomId, userId: requester.userId, via: servers, content: joinContent(body) });
     return { room_id: roomId };
   }
 
   @Post('rooms/:roomId/join')
-  @Auth('user', { suspended: 'refuse' })
+  @Auth('user-or-guest', { suspended: 'refuse' })
   @RateLimit('join')
   joinById(
     @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @QueryParams(viaSchema) query: ViaQuery,
-    @JsonBody(reasonSchema) body: ReasonBody,
+    @JsonBody(joinSchema) body: JoinBody,
   ): Promise<object> {
     return this.joinByAddress(requester, roomId, query, body);
   }
@@ -98,4 +99,8 @@ export class MembershipController {
 
 function reasonOf(body: { reason?: string | undefined }): { reason?: string } & JsonObject {
   return body.reason === undefined ? {} : { reason: body.reason };
+}
+
+function joinContent({ third_party_signed: _, reason, ...more }: JoinBody): JsonObject {
+  return { ...(more as JsonObject), ...reasonOf({ reason }) };
 }

@@ -2,7 +2,8 @@ import { isJsonObject, isRoomId, isServerName, isUserId, type JsonObject } from 
 import { z } from 'zod';
 import { optionalText, queryList, queryNumber, text } from '../../http/query-schemas.js';
 
-const userId = text(255).refine((value) => isUserId(value), 'must be a user id');
+// Who is meant may be on a server that lets people have the names of old.
+const userId = text(255).refine((value) => isUserId(value, { historical: true }), 'must be a user id');
 // JSON.parse has made it, so what is inside is JSON. Looking at it by recursion would overflow the stack, which canonical JSON does not.
 const object = z.custom<JsonObject>(isJsonObject, 'must be an object');
 
@@ -36,6 +37,8 @@ export const inviteSchema = z.object({ user_id: userId, reason: optionalText(4_0
 /** client-server/{joining,leaving}.yaml */
 export const reasonSchema = z.object({ reason: optionalText(4_096), third_party_signed: z.unknown().optional() });
 export type ReasonBody = z.output<typeof reasonSchema>;
+export const joinSchema = reasonSchema.loose();
+export type JoinBody = z.output<typeof joinSchema>;
 
 // Links that people paste hold all sorts of things: what cannot be a server is not asked.
 const servers = queryList(50).transform((names) => names.filter(isServerName)).optional();

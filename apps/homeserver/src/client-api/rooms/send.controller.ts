@@ -1,4 +1,4 @@
-import { Controller, Param, Put } from '@nestjs/common';
+import { Controller, Param, Post, Put } from '@nestjs/common';
 import type { JsonObject } from '#federation';
 import type { Requester } from '../../accounts/requester.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -27,6 +27,29 @@ export class SendController {
     if (type === 'm.room.redaction' && typeof content['redacts'] !== 'string') throw MatrixError.badJson('redacts must name an event');
     const sent = await this.sender.send(requester, { roomId, type, content, txnId, ...options(query) });
     return this.replication.answer(sent, query['io.partyline.replicas']);
+  }
+
+  /** COMPAT(clients of the API's first release, until nobody sends without a transaction id any more) */
+  @Post('send/:eventType')
+  @Auth('user-or-guest', { suspended: 'refuse' })
+  @RateLimit('message')
+  async sendOnce(
+    @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @Param('eventType') type: string, @JsonBody(contentSchema) content: JsonObject,
+  ): Promise<object> {
+    if (type === 'm.room.redaction' && typeof content['redacts'] !== 'string') throw MatrixError.badJson('redacts must name an event');
+    return { event_id: (await this.sender.send(requester, { roomId, type, content })).eventId };
+  }
+
+  /** COMPAT(as `sendOnce`) */
+  @Post('redact/:eventId')
+  @Auth('user-or-guest')
+  @RateLimit('message')
+  async redactOnce(
+    @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @Param('eventId') redacts: string,
+    @JsonBody(redactSchema) body: { reason?: string | undefined },
+  ): Promise<object> {
+    const content: JsonObject = body.reason === undefined ? {} : { reason: body.reason };
+    return { event_id: (await this.sender.send(requester, { roomId, type: 'm.room.redaction', redacts, content })).eventId };
   }
 
   @Put('redact/:eventId/:txnId')

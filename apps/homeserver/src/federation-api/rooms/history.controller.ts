@@ -15,8 +15,8 @@ const eventId = text(255);
 const stateQuery = z.object({ event_id: eventId });
 const backfillQuery = z.object({ v: queryList(50), limit: queryNumber(MAX_BACKFILL) });
 const missingBody = z.object({
-  latest_events: z.array(eventId).max(50),
-  earliest_events: z.array(eventId).max(500),
+  latest_events: z.array(eventId).max(50).default([]),
+  earliest_events: z.array(eventId).max(500).default([]),
   limit: z.number().int().min(0).nullish(),
   min_depth: z.number().int().nullish(),
 });

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { canonicalJson, isServerName, verifySignatureAsync } from '#federation';
+import { canonicalJson, CanonicalJsonError, isServerName, verifySignatureAsync } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ServerKeys } from '../keys/server-keys.js';
@@ -46,6 +46,8 @@ export class RequestVerifier {
         return origin;
       }
     }
+    // Its signature cannot be told from a wrong one, and nothing has been done for it.
+    if (hasNoCanonicalForm(request.body)) throw MatrixError.badJson('The body has no canonical form');
     throw unauthorized(`The signature of ${origin} is wrong`);
   }
 
@@ -70,6 +72,16 @@ export class RequestVerifier {
     if (canonical !== body) yield signedRequestText({ ...parts, content: canonical });
     // Some send `{}` with requests that have no content to sign.
     if (canonical === '{}') yield signedRequestText(parts);
+  }
+}
+
+function hasNoCanonicalForm(body: string | undefined): boolean {
+  if (body === undefined || body === '') return false;
+  try {
+    canonicalJson(JSON.parse(body));
+    return false;
+  } catch (error) {
+    return error instanceof CanonicalJsonError;
   }
 }
 

@@ -224,9 +224,9 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       acknowledged: (destination, pdus, results) => {
         for (const { eventId } of pdus) {
           if (!Object.hasOwn(results, eventId)) continue;
-          const { error } = results[eventId] ?? {};
-          if (error === undefined) this.acknowledgements.acknowledge(eventId, destination);
-          else log.debug('event was not taken', { destination, eventId, error });
+          const { error, 'io.partyline.rejected': rejected } = results[eventId] ?? {};
+          if (error === undefined && rejected === undefined) this.acknowledgements.acknowledge(eventId, destination);
+          else log.debug('event was not taken', { destination, eventId, error: error ?? rejected });
         }
       },
       failed: (destination, error) => log.debug('transaction failed', { destination, error: String(error) }),

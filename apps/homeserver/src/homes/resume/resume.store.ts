@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { referencedIds, type JsonValue } from '#federation';
 import { Database, statement } from '../../storage/database.js';
 
 const ends = statement(
@@ -97,11 +98,11 @@ export class ResumeStore {
 }
 
 function graphRow(row: Row): GraphRow {
-  const { prev_events: prev, txn } = JSON.parse(row.json) as { prev_events?: unknown; txn?: unknown };
+  const { prev_events: prev, txn } = JSON.parse(row.json) as { prev_events?: JsonValue; txn?: unknown };
   return {
     eventId: row.event_id, pos: row.pos, status: row.status, sender: row.sender,
     // Of soft-failed twins the column is empty, because the first event with the transaction has it.
     txn: row.txn ?? (typeof txn === 'string' ? txn : null),
-    prev: Array.isArray(prev) ? prev.filter((id) => typeof id === 'string') : [],
+    prev: referencedIds(prev).filter((id) => typeof id === 'string'),
   };
 }

@@ -9,6 +9,7 @@ import { EventSigners } from '../pipeline/event-signers.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
 import { EventsStore } from '../timeline/events.store.js';
+import { GuestAccess } from './guest-access.js';
 import { LocalMembershipsStore } from './local-memberships.store.js';
 import { memberContent } from './member-content.js';
 import { RemoteJoiner } from './remote-joiner.js';
@@ -37,6 +38,7 @@ export class Joiner {
     private readonly memberships: LocalMembershipsStore,
     private readonly events: EventsStore,
     private readonly profiles: Profiles,
+    private readonly guests: GuestAccess,
     private readonly clock: Clock,
   ) {}
 
@@ -46,6 +48,7 @@ export class Joiner {
     const profile = shownProfile((await this.profiles.get(request.userId)) as JsonObject);
     const content = { ...profile, ...request.content };
     if (room?.state.isResident) {
+      await this.guests.assertMayJoin(room, request.userId);
       try {
         return await this.#joinHere(room, request.userId, content);
       } catch (error) {

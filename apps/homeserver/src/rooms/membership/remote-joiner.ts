@@ -23,6 +23,12 @@ export interface RemoteMembership {
   readonly via: readonly string[];
 }
 
+interface SentJoin {
+  readonly state?: unknown;
+  readonly auth_chain?: unknown;
+  readonly event?: unknown;
+}
+
 interface Template {
   readonly rules: RoomVersionRules;
   readonly draft: JsonObject;
@@ -62,16 +68,7 @@ export class RemoteJoiner {
     const { roomId, userId } = request;
     const template = await this.template(server, 'make_join', roomId, userId);
     const event = await this.sign(template, { ...request, membership: 'join' });
-    const answer = await this.federation.request<{ state?: unknown; auth_chain?: unknown; event?: unknown }>({
-      destination: server,
-      method: 'PUT',
-      path: federationPath`/_matrix/federation/v2/send_join/${roomId}/${event.eventId}`,
-      query: { omit_members: false },
-      body: event.json,
-      timeoutMs: 120_000,
-      maxBytes: MAX_JOIN_BYTES,
-      ignoreBackoff: true,
-    });
+    const answer = await this.#sendJoin(server, roomId, event);
     if (!Array.isArray(answer.state) || !Array.isArray(answer.auth_chain)) {
       throw MatrixError.unknown(502, `${server} answered the join without a state`);
     }
@@ -79,6 +76,21 @@ export class RemoteJoiner {
     await this.importer.import({
       roomId, rules: template.rules, state: answer.state, authChain: answer.auth_chain, event: joined, destinations: [],
     });
+  }
+
+  async #sendJoin(server: string, roomId: string, event: RoomEvent): Promise<SentJoin> {
+    const request = {
+      destination: server, method: 'PUT', body: event.json, timeoutMs: 120_000, maxBytes: MAX_JOIN_BYTES, ignoreBackoff: true,
+    } as const;
+    try {
+      const path = federationPath`/_matrix/federation/v2/send_join/${roomId}/${event.eventId}`;
+      return await this.federation.request<SentJoin>({ ...request, path, query: { omit_members: false } });
+    } catch (error) {
+      if (!isUnknownPath(error)) throw error;
+    }
+    // COMPAT(servers that know only version 1 of the request, which answers with a pair)
+    const answer = await this.federation.request<unknown>({ ...request, path: federationPath`/_matrix/federation/v1/send_join/${roomId}/${event.eventId}` });
+    return Array.isArray(answer) ? ((answer[1] ?? {}) as SentJoin) : {};
   }
 
   /** Asks for the template of a membership event; `path` is `make_join`, `make_leave` or `make_knock`. */
@@ -90,8 +102,10 @@ export class RemoteJoiner {
       ...(path === 'make_join' ? { query: { ver: roomVersions.map((rules) => rules.id) } } : {}),
       ignoreBackoff: true,
     });
-    const rules = typeof answer.room_version === 'string' ? roomVersion(answer.room_version) : undefined;
-    if (!rules) throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', 'This server does not know the version of the room', { room_version: String(answer.room_version ?? '1') });
+    // Servers that know no other versions do not say it.
+    const version = answer.room_version ?? '1';
+    const rules = typeof version === 'string' ? roomVersion(version) : undefined;
+    if (!rules) throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', 'This server does not know the version of the room', { room_version: String(version) });
     if (typeof answer.event !== 'object' || answer.event === null) throw MatrixError.unknown(502, `${server} gave no template`);
     return { rules, draft: answer.event };
   }
@@ -139,6 +153,11 @@ function built(draft: EventDraft, rules: RoomVersionRules, signer: EventSigner):
   } catch (error) {
     throw clientError(error);
   }
+}
+
+/** A server that does not have the endpoint; one that does not have the room says `M_NOT_FOUND`. */
+function isUnknownPath(error: unknown): boolean {
+  return error instanceof RemoteError && [400, 404, 405].includes(error.remoteStatus) && ['M_UNRECOGNIZED', 'M_UNKNOWN'].includes(error.remoteErrcode);
 }
 
 function isIds(value: readonly unknown[]): value is string[] {

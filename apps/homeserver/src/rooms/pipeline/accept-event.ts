@@ -9,7 +9,7 @@ import { StateResolver } from '../state/state-resolver.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
 import { RoomRegistry } from '../room-registry.js';
-import { applyRedactions } from './apply-redactions.js';
+import { applyRedactions, isVoidRedaction } from './apply-redactions.js';
 import type { NewEvent } from './room-commit.js';
 import type { RoomDraft } from './room-draft.js';
 
@@ -70,6 +70,10 @@ export class AcceptEvent {
 
     let status: EventStatus = verdict ? verdict.status : EventStatus.accepted;
     let reason = verdict?.reason ?? null;
+    if (status === EventStatus.accepted && (await isVoidRedaction(draft, event, this.events))) {
+      status = EventStatus.softFailed;
+      reason = 'the redaction is not allowed';
+    }
     let txn = item.txn ?? null;
     if (room.rules.portable && typeof event.pdu.txn === 'string') {
       // Protocol §3 rule 6: of two events with one (sender, txn) the second to arrive is soft-failed.

@@ -26,6 +26,17 @@ export async function applyRedactions(draft: RoomDraft, added: NewEvent, events:
   }
 }
 
+/**
+ * Whether a redaction is of no effect because of what it names: then clients are not to see it either (Client-Server,
+ * "Redactions"). One whose target is not here yet is not.
+ */
+export async function isVoidRedaction(draft: RoomDraft, event: RoomEvent, events: EventsStore): Promise<boolean> {
+  const target = redactsOf(event);
+  if (target === undefined) return false;
+  const redacted = draft.find(target)?.event ?? (await events.byId(target))?.event;
+  return redacted !== undefined && !isAllowed(draft, event, redacted);
+}
+
 function isAllowed(draft: RoomDraft, redaction: RoomEvent, target: RoomEvent): boolean {
   return target.roomId === draft.room.id && mayRedact(redaction, target, draft, draft.room.rules);
 }

@@ -4,6 +4,7 @@ import { isUserId, type JsonObject } from '#federation';
 import type { Requester } from '../../accounts/requester.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { ServerKeys } from '../../federation/keys/server-keys.js';
+import { CanonicalAliases } from '../directory/canonical-aliases.js';
 import { Inviter } from '../membership/inviter.js';
 import { Joiner } from '../membership/joiner.js';
 import { MemberChanges } from '../membership/member-changes.js';
@@ -15,7 +16,8 @@ export interface ClientSend {
   readonly roomId: string;
   readonly type: string;
   readonly content: JsonObject;
-  readonly txnId: string;
+  /** Absent: the request is not to be recognised when it is repeated. */
+  readonly txnId?: string;
   readonly redacts?: string;
   /** The client's own once-only key (protocol §6). */
   readonly onceOnlyKey?: string;
@@ -40,6 +42,7 @@ export class RoomSender {
     private readonly changes: MemberChanges,
     private readonly inviter: Inviter,
     private readonly joiner: Joiner,
+    private readonly canonicalAliases: CanonicalAliases,
     keys: ServerKeys,
   ) {
     // Known to nobody else, and the same after every restart.
@@ -53,9 +56,9 @@ export class RoomSender {
     return this.sender.send({
       roomId, sender: requester.userId, type, content,
       ...(typeof inContent === 'string' ? { redacts: inContent } : {}),
-      txn: request.onceOnlyKey ?? this.#onceOnlyKey(requester, [roomId, redacts ? `redact ${redacts}` : type, txnId]),
+      txn: request.onceOnlyKey ?? (txnId === undefined ? null : this.#onceOnlyKey(requester, [roomId, redacts ? `redact ${redacts}` : type, txnId])),
       deviceId: requester.deviceId,
-      clientTxn: txnId,
+      clientTxn: txnId ?? null,
     });
   }
 
@@ -63,6 +66,7 @@ export class RoomSender {
   async setState(requester: Requester, request: ClientState): Promise<SentEvent> {
     const { roomId, type, stateKey, content } = request;
     if (type === 'm.room.member') return this.#setMember(requester.userId, request);
+    if (type === 'm.room.canonical_alias' && stateKey === '') await this.canonicalAliases.check(roomId, content);
     if (type === 'm.room.create') throw MatrixError.forbidden('A room is created once');
     return this.sender.send({ roomId, sender: requester.userId, type, stateKey, content, deviceId: requester.deviceId, txn: request.onceOnlyKey ?? null });
   }

@@ -15,6 +15,7 @@ import { RoomRegistry } from '../room-registry.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { membershipOf } from '../state/room-state.js';
 import { PduVerifier } from './pdu-verifier.js';
+import { isAllowedByAcl } from './server-acl.js';
 
 /** Most state events of an invitation that are kept. */
 const MAX_STATE = 50;
@@ -52,6 +53,8 @@ export class InviteReceiver {
     if (!rules) {
       throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', 'This server does not know the version of the room', { room_version: invitation.roomVersion });
     }
+    const known = await this.registry.find(invitation.roomId);
+    if (known && !isAllowedByAcl(known.state, origin)) throw MatrixError.forbidden(`${origin} is not allowed in this room`);
     const event = this.#read(invitation, rules);
     const invitee = event.pdu.state_key!;
     if (!this.accounts.has(invitee)) throw MatrixError.notFound('There is no such account on this server');

@@ -52,7 +52,9 @@ export class RoomImporter {
 
     const known = new Map((await this.events.byIds([...chain.keys(), event.eventId])).map((stored) => [stored.event.eventId, stored]));
     const nids = new Map<string, number>();
-    for (const id of [...chain.keys(), event.eventId]) nids.set(id, known.get(id)?.nid ?? this.positions.nextId('event_nid'));
+    // Older ones get lower numbers: should their place in the timeline be told later, a sync takes a descent for a gap.
+    const oldestFirst = [...chain.values()].sort((a, b) => a.pdu.depth - b.pdu.depth);
+    for (const { eventId } of [...oldestFirst, event]) nids.set(eventId, known.get(eventId)?.nid ?? this.positions.nextId('event_nid'));
     const entries = new Map<string, StateEntry>();
     for (const item of stateEvents) entries.set(stateKeyOf(item.pdu.type, item.pdu.state_key!), { nid: nids.get(item.eventId)!, event: item });
     this.#judge(event, entries, rules);

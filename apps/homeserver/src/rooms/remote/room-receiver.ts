@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { PduFormatError, readPdu, type RoomEvent } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
-import { PduReceiver, type PduResults } from '../../federation/pdu-receiver.js';
+import { PduReceiver, type PduResult, type PduResults } from '../../federation/pdu-receiver.js';
 import { Log } from '../../observability/log.js';
 import { AcceptEvent, type Acceptance } from '../pipeline/accept-event.js';
 import { serversByAge } from '../history/servers-by-age.js';
@@ -87,7 +87,7 @@ export class RoomReceiver extends PduReceiver {
   }
 
   /** Stores an event that this server fetched or was handed outside of a transaction, with what it refers to. */
-  async receiveEvent(origin: string, room: Room, event: RoomEvent): Promise<{ error?: string }> {
+  async receiveEvent(origin: string, room: Room, event: RoomEvent): Promise<PduResult> {
     return this.#inOriginsLane(origin, room, async () => (await this.#receiveInOrder(origin, room, [event]))[event.eventId] ?? {});
   }
 
@@ -130,7 +130,7 @@ export class RoomReceiver extends PduReceiver {
       taken.add(eventId);
       waiting.push(
         room.run((draft) => this.acceptEvent.accept(draft, { event, isOwn: false, related }))
-          .then((outcome) => (results[eventId] = resultOf(outcome)), (error) => (results[eventId] = this.#failure(room, event, error))),
+          .then((outcome) => (results[eventId] = resultOf(room, outcome)), (error) => (results[eventId] = this.#failure(room, event, error))),
       );
     }
     await Promise.all(waiting);
@@ -138,13 +138,13 @@ export class RoomReceiver extends PduReceiver {
   }
 
   /** @param asksOthers whether other servers than the origin are asked for what is missing */
-  async #receiveIncomplete(origin: string, room: Room, event: RoomEvent, asksOthers = room.rules.portable): Promise<{ error?: string }> {
+  async #receiveIncomplete(origin: string, room: Room, event: RoomEvent, asksOthers = room.rules.portable): Promise<PduResult> {
     try {
       const unknown = await this.missing.unknown(event.pdu.prev_events);
       let stillMissing = unknown.length > 0 ? await this.#fetchBefore(origin, room, event) : [];
       if (stillMissing.length > 0 && asksOthers) stillMissing = await this.#fetchElsewhere(origin, room, stillMissing);
       const told = stillMissing.length > 0 ? await this.missing.stateBefore(room, event.eventId, origin) : undefined;
-      return resultOf(await this.#accept(origin, room, event, told));
+      return resultOf(room, await this.#accept(origin, room, event, told));
     } catch (error) {
       return this.#failure(room, event, error);
     }
@@ -210,8 +210,9 @@ export class RoomReceiver extends PduReceiver {
   }
 }
 
-function resultOf(outcome: Acceptance): { error?: string } {
-  return outcome.status === EventStatus.rejected && outcome.reason ? { error: outcome.reason } : {};
+function resultOf(room: Room, { status, reason }: Acceptance): PduResult {
+  if (status !== EventStatus.rejected || !reason) return {};
+  return room.rules.portable ? { error: reason } : { 'io.partyline.rejected': reason };
 }
 
 /** Who the room's list of denied servers has to allow: in portable rooms the home that acts, else who sends. */

@@ -33,6 +33,8 @@ export function writeEvent(
     unsigned += `,"replaces_state":${JSON.stringify(replaced.eventId)},"prev_content":${replaced.contentText}`;
     unsigned += `,"prev_sender":${JSON.stringify(replaced.sender)}`;
   }
+  // COMPAT(clients of Synapse, which names the redaction here too)
+  if (event.redactedBy !== null) unsigned += `,"redacted_by":${JSON.stringify(event.redactedBy)}`;
   if (event.redactedBecause !== null) unsigned += `,"redacted_because":${event.redactedBecause}`;
   unsigned += '}';
   if (context.isFederationFormat) return federationFormat(event, roomId, unsigned, context.fields);

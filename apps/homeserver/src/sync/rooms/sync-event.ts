@@ -1,4 +1,4 @@
-import { clientEventJson, type JsonObject } from '#federation';
+import { clientEventJson, referencedIds, type JsonObject, type JsonValue } from '#federation';
 
 /** A row of `events` as the cache of sync reads it. */
 export interface SyncEventRow {
@@ -73,7 +73,7 @@ export class SyncEvent {
   }
 
   get prevEvents(): readonly string[] {
-    return (JSON.parse(this.json) as { prev_events?: string[] }).prev_events ?? [];
+    return referencedIds((JSON.parse(this.json) as { prev_events?: JsonValue }).prev_events) as string[];
   }
 
   /** Approximate bytes in memory. */
