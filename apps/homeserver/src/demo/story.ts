@@ -120,6 +120,7 @@ export class Story {
     this.#roomId = await this.#alice.openRoom('Boathouse', this.#bob.userId);
     await this.#bob.join(this.#roomId);
     await Promise.all([this.#alice, this.#bob].map((person) => person.seesRoom(this.#roomId, 2)));
+    await until(ATTACH_TIMEOUT_MS, 'B to have the room', async () => this.#holdsRoom(this.#b));
     narrator.say('Alice opens an encrypted room, and Bob joins. All three servers hold a copy of it; none of them can read it.');
     this.#talk = new Talk({ roomId: this.#roomId, people: [this.#alice, this.#bob], ledger: this.#ledger, periodMs: PERIOD_MS, draw, now });
     this.#talk.begin();
@@ -203,6 +204,12 @@ export class Story {
 
   async #homeIsReady(home: ServerProcess): Promise<void> {
     await until(ATTACH_TIMEOUT_MS, `server ${home.label} to become a home`, () => this.#routed.router.warmUp().then(() => this.#tokenAt(home)));
+  }
+
+  async #holdsRoom(home: ServerProcess): Promise<boolean> {
+    const accessToken = await this.#tokenAt(home);
+    const { joined } = await ask(home.url, { method: 'GET', path: `/_matrix/client/v3/rooms/${encodeURIComponent(this.#roomId)}/joined_members`, accessToken });
+    return Object.keys(joined as object).length === 2;
   }
 
   async #tokenAt(home: ServerProcess): Promise<string> {
