@@ -41,7 +41,7 @@ export class HomeConsents {
     const since = known?.consent === 'unknown' ? known.since : this.clock.now();
     const found = await this.#verify(acceptedInput(record.user_id, entry.key, server), server, entry.accepted, record.genesis.created_ts);
     // A key that the server itself does not know is made up. Else it would hold up everything that is meant for the server.
-    const consent = found === 'unknown' && false ? 'refused' : found;
+    const consent = found === 'unknown' && (await this.keyRing.toldAt(server)) >= since ? 'refused' : found;
     const lifetime = { given: Number.POSITIVE_INFINITY, refused: REFUSED_MS, unknown: RETRY_MS }[consent];
     this.#known.set(cacheKey, { consent, until: this.clock.now() + lifetime, since });
     return consent;

@@ -42,7 +42,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     if (passing.length > 0) this.#suspects.delete(destination);
     else if (pdus.length > 0) this.#suspects.set(destination, true);
     if (this.#suspects.has(destination)) return { pdus: passing, edus: [] };
-    return { pdus: passing, edus: await passed(destination, edus, () => Promise.resolve('given' as Consent)) };
+    return { pdus: passing, edus: await passed(destination, edus, (json) => this.#ofEdu(destination, json)) };
   }
 
   /** Messages to devices go to the homes of their recipients, whether they share a room or not. */
