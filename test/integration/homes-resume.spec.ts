@@ -1,3 +1,6 @@
+import { ResumeStore } from '../../apps/homeserver/src/homes/resume/resume.store.js';
+import { RoomResumes } from '../../apps/homeserver/src/homes/resume/room-resumes.js';
+import { StreamPositions } from '../../apps/homeserver/src/storage/stream-positions.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
@@ -67,6 +70,21 @@ describe('a client that moves to another home', () => {
     const since = await resume(alice.at(b), { [roomId]: [...before, seen] });
     // Whether the second was made on top of the first or beside it.
     expect(textsIn(await sync(alice.at(b), since), roomId)).toEqual(['other arm']);
+  });
+
+  it('loses nothing that is committed while its place is looked up', async () => {
+    const frontier: string[] = (await sync(alice.at(b)))['io.partyline.frontier'][roomId];
+    const wanted = await say(bob, roomId, 'in time');
+    await reads(alice.at(b), roomId, 'in time');
+    const to = b.get(StreamPositions).current('events');
+    for (const text of ['later', 'later still']) {
+      await say(bob, roomId, text);
+      await reads(alice.at(b), roomId, text);
+    }
+    const [ends] = await b.get(ResumeStore).ends([roomId]);
+    const { fromPos, exclude } = (await b.get(RoomResumes).find(ends!, frontier, to))!;
+    expect(exclude.has(wanted)).toBe(false);
+    expect(fromPos).toBeLessThan(to);
   });
 
   it('gets a room anew of which nothing that it knows is here', async () => {

@@ -32,7 +32,7 @@ export class RoomResumes {
       for (const row of rows) nodes.set(row.eventId, row);
       isBottom = rows.length < size;
       below = rows.at(-1)?.pos ?? below;
-      const unseen = await this.#unseen(room, nodes, frontier, below);
+      const unseen = await this.#unseen(room, nodes, frontier, { below, to });
       if (unseen === 'history') return undefined;
       if (unseen !== 'below') return this.#resume(room, nodes, unseen, exclude, to);
       if (isBottom || nodes.size >= MAX_WINDOW) return undefined;
@@ -41,7 +41,7 @@ export class RoomResumes {
 
   /** The unseen events, unless some may lie `below` the window, or in `history` that this server fetched and did not see happen. */
   async #unseen(
-    room: RoomEnds, nodes: Map<string, GraphRow>, frontier: readonly string[], below: number,
+    room: RoomEnds, nodes: Map<string, GraphRow>, frontier: readonly string[], { below, to }: { below: number; to: number },
   ): Promise<ReadonlySet<string> | 'below' | 'history'> {
     const asked = new Set<string>();
     for (let round = 0; round < MAX_DETOURS; round++) {
@@ -52,7 +52,8 @@ export class RoomResumes {
       for (const id of detours) asked.add(id);
       let isWider = false;
       for (const row of rows) {
-        if (row.pos !== null) continue;
+        // The ends are read after the position: what was committed in between is passed through as well.
+        if (row.pos !== null && row.pos <= to) continue;
         nodes.set(row.eventId, row);
         isWider = true;
       }
