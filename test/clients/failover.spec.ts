@@ -66,7 +66,7 @@ describe('matrix-js-sdk on an account with two homes', () => {
     await Promise.all([alice, bob].map(setUpCrossSigning));
     roomId = await alice.openRoom('Boathouse', bob.userId);
     await bob.join(roomId);
-    await Promise.all([alice, bob].map((person) => person.seesRoom(roomId, 2)));
+    await Promise.all([alice.seesRoom(roomId, [bob]), bob.seesRoom(roomId, [alice])]);
     await talk(6);
     const emoji = await verifyEachOther(alice, bob, roomId);
     expect(emoji.one).toHaveLength(7);

@@ -98,11 +98,13 @@ export class Person {
     await this.client.joinRoom(roomId);
   }
 
-  /** Waits until this person's client sees so many people in an encrypted room. */
-  async seesRoom(roomId: string, members: number): Promise<void> {
-    await until(15_000, `${this.name} to see ${members} people in the room`, () => {
+  /** Waits until this person's client sees the others in an encrypted room, and the devices that it is to encrypt for. */
+  async seesRoom(roomId: string, others: readonly Person[]): Promise<void> {
+    await until(15_000, `${this.name} to see everybody in the room`, async () => {
       const room = this.client.getRoom(roomId);
-      return room?.hasEncryptionStateEvent() === true && room.getJoinedMemberCount() === members;
+      if (!room?.hasEncryptionStateEvent() || room.getJoinedMemberCount() !== others.length + 1) return false;
+      const devices = await this.client.getCrypto()!.getUserDeviceInfo(others.map((other) => other.userId), true);
+      return others.every((other) => devices.get(other.userId)?.has(other.client.getDeviceId()!) === true);
     });
   }
 

@@ -119,8 +119,8 @@ export class Story {
     const { narrator, draw, now } = this.parts;
     this.#roomId = await this.#alice.openRoom('Boathouse', this.#bob.userId);
     await this.#bob.join(this.#roomId);
-    await Promise.all([this.#alice, this.#bob].map((person) => person.seesRoom(this.#roomId, 2)));
-    await until(ATTACH_TIMEOUT_MS, 'B to have the room', async () => this.#holdsRoom(this.#b));
+    await Promise.all([this.#alice.seesRoom(this.#roomId, [this.#bob]), this.#bob.seesRoom(this.#roomId, [this.#alice])]);
+    await until(ATTACH_TIMEOUT_MS, 'B to have the room', () => this.#holdsRoom(this.#b));
     narrator.say('Alice opens an encrypted room, and Bob joins. All three servers hold a copy of it; none of them can read it.');
     this.#talk = new Talk({ roomId: this.#roomId, people: [this.#alice, this.#bob], ledger: this.#ledger, periodMs: PERIOD_MS, draw, now });
     this.#talk.begin();
