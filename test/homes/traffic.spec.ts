@@ -1,3 +1,4 @@
+import { OutboxStore } from '../../apps/homeserver/src/federation/outbox/outbox.store.js';
 import { HostileRoom } from '../hostile/hostile-room.js';
 import { HostileServer } from '../hostile/hostile-server.js';
 import { Network } from '../network/network.js';
@@ -57,6 +58,12 @@ describe.each<[string, (real: Json) => Json]>([
     }
     await reads(alice.at(a), roomId, 'from b 2');
     await settles(async () => expect((await alice.at(a).request('GET', '/v3/sync')).to_device?.events).toHaveLength(3));
+    // B forgets what it knew of the victim; what comes first now is no event.
+    await b.restart();
+    await bob.request('PUT', `${roomPath(roomId)}/typing/${encodeURIComponent(bob.userId)}`, { typing: true, timeout: 5_000 });
+    await bob.request('PUT', `/v3/sendToDevice/org.example.test/${bob.nextTxn()}`, { messages: { [alice.userId]: { '*': { i: 3 } } } });
+    await settles(async () => expect((await alice.at(a).request('GET', '/v3/sync')).to_device?.events).toHaveLength(4));
+    await settles(() => expect(b.get(OutboxStore).eduDestinations()).resolves.toEqual([]));
     expect(got()).toEqual([]);
   });
 

@@ -8,6 +8,7 @@ import type { Room } from '../../rooms/room.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeConsents, type Consent } from '../records/home-consents.js';
 import { HomeRecords } from '../records/home-records.js';
+import { RoomRecords } from '../records/room-records.js';
 import { roomIdOf } from './room-id-of.js';
 
 /** Members whose records are looked at for one that the server has agreed to serve; more name it in vain than that in no honest room. */
@@ -29,6 +30,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     private readonly outbox: PduOutbox,
     private readonly registry: RoomRegistry,
     private readonly records: HomeRecords,
+    private readonly roomRecords: RoomRecords,
     private readonly consents: HomeConsents,
     private readonly clock: Clock,
   ) {}
@@ -45,14 +47,27 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     return { pdus: passing, edus: await passed(destination, edus, (json) => this.#ofEdu(destination, json)) };
   }
 
-  /** Messages to devices go to the homes of their recipients, whether they share a room or not. */
   async #ofEdu(destination: string, json: string): Promise<Consent> {
-    if (!json.includes('"m.direct_to_device"')) return 'given';
     const { edu_type: type, content } = JSON.parse(json) as { edu_type: string; content: JsonObject };
-    if (type !== 'm.direct_to_device' || !isJsonObject(content['messages'])) return 'given';
+    if (type === 'm.typing') return this.#ofRooms(destination, [String(content['room_id'])]);
+    if (type === 'm.receipt') return this.#ofRooms(destination, Object.keys(content));
+    return type === 'm.direct_to_device' && isJsonObject(content['messages']) ? this.#ofMessages(destination, content['messages']) : 'given';
+  }
+
+  async #ofRooms(destination: string, roomIds: readonly string[]): Promise<Consent> {
+    for (const roomId of roomIds) {
+      const room = await this.registry.find(roomId);
+      const consent = room?.rules.portable ? await this.#ofRoom(destination, room) : 'given';
+      if (consent !== 'given') return consent;
+    }
+    return 'given';
+  }
+
+  /** Messages to devices go to the homes of their recipients, whether they share a room or not. */
+  async #ofMessages(destination: string, messages: JsonObject): Promise<Consent> {
     const records: HomeRecord[] = [];
-    for (const userId of Object.keys(content['messages'])) {
-      const record = await this.records.get(userId);
+    for (const userId of Object.keys(messages)) {
+      const record = (await this.records.get(userId)) ?? (await this.roomRecords.of(userId));
       if (!record) return 'given';
       records.push(record);
     }
@@ -63,16 +78,19 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     const roomId = roomIdOf(json);
     const room = roomId === undefined ? undefined : await this.registry.find(roomId);
     if (!room?.rules.portable) return 'given';
-    const cacheKey = `${room.id} ${destination}`;
-    const known = this.#rooms.get(cacheKey);
-    let consent = known && known.until > this.clock.now() ? known.consent : undefined;
-    if (!consent) {
-      consent = await this.#ofRecords(destination, membersAt(room, destination));
-      if (consent !== 'unknown') this.#rooms.set(cacheKey, { consent, until: this.clock.now() + REMEMBERED_MS });
-    }
+    const consent = await this.#ofRoom(destination, room);
     if (consent !== 'given' && isAboutUserOf(json, destination)) return 'given';
     // Who is thrown out or brought in is told by the event itself, which carries the record.
     return consent === 'given' ? consent : this.#ofRecords(destination, [...membersAt(room, destination), ...carried(json, destination)]);
+  }
+
+  async #ofRoom(destination: string, room: Room): Promise<Consent> {
+    const cacheKey = `${room.id} ${destination}`;
+    const known = this.#rooms.get(cacheKey);
+    if (known && known.until > this.clock.now()) return known.consent;
+    const consent = await this.#ofRecords(destination, membersAt(room, destination));
+    if (consent !== 'unknown') this.#rooms.set(cacheKey, { consent, until: this.clock.now() + REMEMBERED_MS });
+    return consent;
   }
 
   async #ofRecords(destination: string, records: readonly HomeRecord[]): Promise<Consent> {
