@@ -87,11 +87,9 @@ export class HostileServer {
   /** Sends a transaction; resolves with the result of each event by its id. What was rejected in a standard room counts as an error too. */
   async send(target: TestServer, pdus: readonly unknown[], edus: readonly unknown[] = []): Promise<Record<string, { error?: string }>> {
     const path = `/_matrix/federation/v1/send/${this.key.publicKey.slice(0, 6).replace(/\W/g, '_')}${++this.#txn}`;
-    const results: Record<string, { error?: string; 'io.partyline.rejected'?: string }> = (await this.request(target, 'PUT', path, { pdus, edus })).pdus;
-    return Object.fromEntries(Object.entries(results).map(([id, result]) => {
-      const error = result.error ?? result['io.partyline.rejected'];
-      return [id, error === undefined ? {} : { error }];
-    }));
+    const answer = await this.request(target, 'PUT', path, { pdus, edus });
+    const rejected = Object.entries<string>(answer['io.partyline.rejected'] ?? {});
+    return { ...answer.pdus, ...Object.fromEntries(rejected.map(([id, error]) => [id, { error }])) };
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

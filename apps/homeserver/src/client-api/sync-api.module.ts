@@ -3,6 +3,7 @@ import { AuthModule } from '../auth/auth.module.js';
 import { EphemeralModule } from '../ephemeral/ephemeral.module.js';
 import { SyncModule } from '../sync/sync.module.js';
 import { FilterController } from './filter/filter.controller.js';
+import { OldSyncController } from './old-sync/old-sync.controller.js';
 import { ReadMarkersController } from './read-markers/read-markers.controller.js';
 import { ReceiptsController } from './receipts/receipts.controller.js';
 import { SyncController } from './sync/sync.controller.js';
@@ -12,7 +13,7 @@ import { TypingController } from './typing/typing.controller.js';
 /** Synchronisation and what is sent beside events, for clients. */
 @Module({
   imports: [AuthModule, SyncModule, EphemeralModule],
-  controllers: [FilterController, ReadMarkersController, ReceiptsController, SyncController, TypingController],
+  controllers: [FilterController, OldSyncController, ReadMarkersController, ReceiptsController, SyncController, TypingController],
   providers: [SyncGateway],
 })
 export class SyncApiModule {}

@@ -4,7 +4,8 @@
  */
 export interface PduResult {
   readonly error?: string;
-  readonly 'io.partyline.rejected'?: string;
+  /** Told beside the results: these hold nothing that others do not expect. */
+  readonly rejected?: string;
 }
 
 /** Outcome per event id, as `PUT /send` answers it. */

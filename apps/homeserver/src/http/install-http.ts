@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { MatrixError } from '../errors/matrix-error.js';
@@ -95,7 +96,12 @@ function readText(
     if (size > limit) finish(tooLarge());
     else chunks.push(chunk);
   };
-  const onEnd = () => finish(null, (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8'));
+  const onEnd = () => {
+    const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+    // Decoding would put replacement characters where nobody wrote any.
+    if (isUtf8(bytes)) finish(null, bytes.toString('utf8'));
+    else finish(new MatrixError(400, 'M_NOT_JSON', 'The body is not UTF-8'));
+  };
   const onError = () => finish(MatrixError.unknown(400, 'The body could not be read'));
   const onClose = () => finish(MatrixError.unknown(400, 'The connection closed early'));
   payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);

@@ -18,6 +18,8 @@ import { HistoryRowsStore } from './history/history-rows.store.js';
 import { RoomHistoryReader } from './history/room-history.js';
 import { RoomReaders } from './history/room-readers.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
+import { EventStream } from './old-sync/event-stream.js';
+import { InitialSync } from './old-sync/initial-sync.js';
 import { LazyMembers } from './rooms/lazy-members.js';
 import { ReaderHistories } from './rooms/reader-histories.js';
 import { RoomLogStore } from './rooms/room-log.store.js';
@@ -42,9 +44,9 @@ import { UnreadStore } from './unread/unread.store.js';
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
     HistoryRowsStore, RoomReaders, EventViews, HistoryCollector, RoomHistoryReader,
-    RoomPlanner, RoomStates, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService,
+    RoomPlanner, RoomStates, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService, EventStream, InitialSync,
     UnreadStore, NotificationContexts, UnreadCounter,
   ],
-  exports: [RoomHistoryReader, SyncNotifier, Filters, SyncService, SyncEvents, RoomWindows],
+  exports: [RoomHistoryReader, SyncNotifier, Filters, SyncService, EventStream, InitialSync, SyncEvents, RoomWindows],
 })
 export class SyncModule {}

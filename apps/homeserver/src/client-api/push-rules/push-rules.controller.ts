@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, Param, Put } from '@nestjs/common';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { ruleNotFound } from '../../account-data/push-rules/change-push-rules.js';
 import type { PushRule } from '../../account-data/push-rules/push-rule.js';
 import { PushRules } from '../../account-data/push-rules/push-rules.js';
@@ -10,6 +10,8 @@ import { CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.
 import {
   actionsSchema, checkScope, enabledSchema, placeSchema, type RuleBody, ruleSchema, validKind, validNewRuleId,
 } from './push-rules.schema.js';
+
+const anyBody = z.unknown();
 
 /** Client-api "push rules: API". */
 @Controller('/_matrix/client/v3/pushrules')
@@ -62,7 +64,7 @@ export class PushRulesController {
   /** Names that are too short for a rule, which are wrong requests and not unknown ones. */
   @Put(['/', ':scope', ':scope/:kind', ':scope/:kind/:ruleId/:attribute'])
   @Auth('user')
-  refusePut(): never {
+  refusePut(@JsonBody(anyBody) _body: unknown): never {
     throw MatrixError.invalidParam('This names no push rule, and nothing of one that can be set');
   }
 

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, jsonMember, type JsonValue } from '#federation';
-import { isDeviceKeysOf, MAX_KEY_OBJECT_BYTES, publicKeyOf, withoutUnsigned } from '../keys/key-object.js';
+import { MAX_KEY_OBJECT_BYTES, publicKeyOf, withoutUnsigned } from '../keys/key-object.js';
 import type { RemoteDevice } from './remote-device-list.store.js';
 
 /** Devices of one user that are taken from another server. */
@@ -48,14 +48,19 @@ export function readDeviceList(body: unknown, userId: string): RemoteKeys {
   };
 }
 
-/** One device; undefined when its key object is missing, not the device's, or too large. */
+/** One device; undefined when its key object is missing, another device's, or too large. */
 export function readRemoteDevice(
   userId: string, deviceId: string, keys: JsonValue | undefined, displayName: JsonValue | undefined,
 ): RemoteDevice | undefined {
   if (deviceId === '' || deviceId.length > 255 || deviceId.includes('\0')) return undefined;
-  if (!isDeviceKeysOf(keys, userId, deviceId) || isTooLarge(keys)) return undefined;
+  if (!isJsonObject(keys) || isTooLarge(keys) || !isSaidOf(keys, userId, deviceId)) return undefined;
   const name = typeof displayName === 'string' ? displayName.slice(0, MAX_NAME_LENGTH).replaceAll('\0', '').toWellFormed() : null;
   return { deviceId, keys: withoutUnsigned(keys), displayName: name };
+}
+
+/** Whether nothing in the key object says that it is of another device. What is missing is for clients to mind, who check it all. */
+function isSaidOf({ user_id: user, device_id: device }: JsonObject, userId: string, deviceId: string): boolean {
+  return (user === undefined || user === userId) && (device === undefined || device === deviceId);
 }
 
 /** The cross-signing keys that are well-formed. */

@@ -12,6 +12,8 @@ import { type RemoteList, RemoteDeviceListStore } from './remote-device-list.sto
 
 /** Lists that are fetched one by one at the same time. */
 const PARALLEL = 8;
+/** Users whose lists are new here and are fetched one by one. */
+const MAX_SINGLE = 8;
 
 export interface RemoteAnswer {
   /** Users that are missing are unknown to their server, or it did not answer. */
@@ -88,10 +90,13 @@ export class RemoteDeviceLists {
     const servers = new Map(await Promise.all(userIds.map(async (userId) => [userId, await this.#servers(userId)] as const)));
     const pending = userIds.map((userId) => [userId, this.#fetching.get(userId)?.promise] as const);
     const fresh = pending.filter(([, promise]) => !promise).map(([userId]) => userId);
-    // A list that updates have been missed of is asked for with its number, so that the next update fits.
+    // A list that is kept is asked for with its number, so that the next update fits. Of a room full of people this would be
+    // too many requests: then the first update of each has the list asked for once more.
+    const kept = fresh.filter((userId) => shared.has(userId));
+    const single = new Set(kept.length <= MAX_SINGLE ? kept : kept.filter((userId) => lists.has(userId)));
     const requests = [
-      ...this.#fetchOneByOne(fresh.filter((userId) => lists.has(userId)), servers, timeoutMs),
-      ...this.#fetchInBulk(fresh.filter((userId) => !lists.has(userId)), servers, timeoutMs),
+      ...this.#fetchOneByOne([...single], servers, timeoutMs),
+      ...this.#fetchInBulk(fresh.filter((userId) => !single.has(userId)), servers, timeoutMs),
     ];
     const started = requests.flatMap(([users, request]) => this.#track(users, request, shared));
 

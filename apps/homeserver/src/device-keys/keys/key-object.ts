@@ -59,5 +59,5 @@ export function withoutUnsigned({ unsigned: _unsigned, ...key }: JsonObject): Js
 
 /** A device's key object with the name that others see. */
 export function withDisplayName(device: JsonObject, displayName: string | null): JsonObject {
-  return displayName === null ? device : { ...device, unsigned: { device_display_name: displayName } };
+  return { ...device, unsigned: displayName === null ? {} : { device_display_name: displayName } };
 }

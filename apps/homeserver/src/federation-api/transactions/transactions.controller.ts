@@ -19,7 +19,15 @@ export class TransactionsController {
   @Auth('server')
   async send(
     @OriginServer() origin: string, @Param('txnId') txnId: string, @JsonBody(Body) body: z.output<typeof Body>,
-  ): Promise<{ pdus: PduResults }> {
-    return { pdus: await this.transactions.receive(origin, txnId, body) };
+  ): Promise<object> {
+    return answerOf(await this.transactions.receive(origin, txnId, body));
   }
+}
+
+/** Rejected events stand beside the results, which for other servers hold errors only. */
+function answerOf(results: PduResults): object {
+  const rejected = Object.entries(results).flatMap(([eventId, result]) => (result.rejected === undefined ? [] : [[eventId, result.rejected] as const]));
+  if (rejected.length === 0) return { pdus: results };
+  const pdus = { ...results, ...Object.fromEntries(rejected.map(([eventId]) => [eventId, {}])) };
+  return { pdus, 'io.partyline.rejected': Object.fromEntries(rejected) };
 }

@@ -224,7 +224,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       acknowledged: (destination, pdus, results) => {
         for (const { eventId } of pdus) {
           if (!Object.hasOwn(results, eventId)) continue;
-          const { error, 'io.partyline.rejected': rejected } = results[eventId] ?? {};
+          const { error, rejected } = results[eventId] ?? {};
           if (error === undefined && rejected === undefined) this.acknowledgements.acknowledge(eventId, destination);
           else log.debug('event was not taken', { destination, eventId, error: error ?? rejected });
         }
@@ -242,7 +242,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   async #send(destination: string, all: readonly string[], allEdus: readonly string[], txnId: string): Promise<PduResults> {
     const { pdus, edus } = this.gate ? await this.gate.pass(destination, all, allEdus) : { pdus: all, edus: allEdus };
     if (pdus.length + edus.length === 0) return {};
-    const answer = await this.client.request<{ pdus?: unknown }>({
+    const answer = await this.client.request<{ pdus?: unknown; 'io.partyline.rejected'?: unknown }>({
       destination,
       method: 'PUT',
       path: federationPath`/_matrix/federation/v1/send/${txnId}`,
@@ -250,8 +250,16 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       timeoutMs: SEND_TIMEOUT_MS,
       signal: this.#stop.signal,
     });
-    return typeof answer.pdus === 'object' && answer.pdus !== null ? (answer.pdus as PduResults) : {};
+    const results = typeof answer.pdus === 'object' && answer.pdus !== null ? (answer.pdus as PduResults) : {};
+    const rejected = answer['io.partyline.rejected'];
+    return typeof rejected === 'object' && rejected !== null ? withRejected(results, rejected as Record<string, unknown>) : results;
   }
+}
+
+/** The results, with what the answer says beside them. */
+function withRejected(results: PduResults, rejected: Readonly<Record<string, unknown>>): PduResults {
+  const reasons = Object.entries(rejected).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return { ...results, ...Object.fromEntries(reasons.map(([eventId, reason]) => [eventId, { rejected: reason }])) };
 }
 
 /** Which refusals are about the body rather than about the two servers. */

@@ -1,4 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { StateReader } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Bus, type RoomCommitted } from '../../bus/bus.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -26,7 +27,7 @@ export class GuestAccess implements OnModuleInit {
 
   /** @throws MatrixError 403 `M_GUEST_ACCESS_FORBIDDEN` for a guest where the room has none. Others are not looked at. */
   async assertMayJoin(room: Room, userId: string): Promise<void> {
-    if (takesGuests(room) || !(await this.accounts.get(userId))?.isGuest) return;
+    if (takesGuests(room.state) || !(await this.accounts.get(userId))?.isGuest) return;
     throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'Guests cannot join this room');
   }
 
@@ -34,7 +35,8 @@ export class GuestAccess implements OnModuleInit {
   async #removeGuests(roomId: string): Promise<void> {
     try {
       const room = await this.registry.find(roomId);
-      if (!room || takesGuests(room)) return;
+      // In the queue: what the bus tells of is not in the room's state yet.
+      if (!room || (await room.run((draft) => takesGuests(draft)))) return;
       for (const userId of [...room.state.localJoined]) {
         if ((await this.accounts.get(userId))?.isGuest) await this.changes.leave({ roomId, sender: userId });
       }
@@ -48,6 +50,6 @@ function closesRoom({ events }: RoomCommitted): boolean {
   return events.some(({ event: { pdu } }) => pdu.type === 'm.room.guest_access' && pdu.state_key === '');
 }
 
-function takesGuests(room: Room): boolean {
-  return room.state.get('m.room.guest_access', '')?.pdu.content['guest_access'] === 'can_join';
+function takesGuests(state: StateReader): boolean {
+  return state.get('m.room.guest_access', '')?.pdu.content['guest_access'] === 'can_join';
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { stateKeyOf, type RoomEvent } from '#federation';
 import { FederationClient, federationPath } from '../../federation/federation-client.js';
+import { RemoteError } from '../../federation/outgoing/remote-error.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import type { Room } from '../room.js';
 import { EventsStore } from '../timeline/events.store.js';
@@ -91,6 +92,27 @@ export class MissingEvents {
       if (item && stateKey !== undefined) state.set(stateKeyOf(item.event.pdu.type, stateKey), item.nid);
     }
     return { state, outliers };
+  }
+
+  /**
+   * The state before an event that follows one which is missing: as told of the event itself or, by servers that do not tell
+   * that, of the missing one and what it adds.
+   */
+  async stateBeforeOrAfterMissing(room: Room, event: RoomEvent, from: string): Promise<ToldState> {
+    try {
+      return await this.stateBefore(room, event.eventId, from);
+    } catch (error) {
+      const [previous, ...others] = event.pdu.prev_events;
+      if (previous === undefined || others.length > 0 || !(error instanceof RemoteError) || error.remoteStatus !== 404) throw error;
+      const told = await this.stateBefore(room, previous, from);
+      const [missing] = await this.single(room, [previous], from);
+      if (missing?.pdu.state_key === undefined) return told;
+      const nid = this.positions.nextId('event_nid');
+      return {
+        state: new Map([...told.state, [stateKeyOf(missing.pdu.type, missing.pdu.state_key), nid]]),
+        outliers: new Map([...told.outliers, [nid, missing]]),
+      };
+    }
   }
 
   /** The auth chain of an event, verified: for auth events that are unknown. */

@@ -143,7 +143,7 @@ export class RoomReceiver extends PduReceiver {
       const unknown = await this.missing.unknown(event.pdu.prev_events);
       let stillMissing = unknown.length > 0 ? await this.#fetchBefore(origin, room, event) : [];
       if (stillMissing.length > 0 && asksOthers) stillMissing = await this.#fetchElsewhere(origin, room, stillMissing);
-      const told = stillMissing.length > 0 ? await this.missing.stateBefore(room, event.eventId, origin) : undefined;
+      const told = stillMissing.length > 0 ? await this.missing.stateBeforeOrAfterMissing(room, event, origin) : undefined;
       return resultOf(room, await this.#accept(origin, room, event, told));
     } catch (error) {
       return this.#failure(room, event, error);
@@ -168,7 +168,7 @@ export class RoomReceiver extends PduReceiver {
       const gap = await this.missing.unknown(item.pdu.prev_events);
       // Each is a question, and whoever gives many loose ends makes many.
       if (gap.length > 0 && ++states > MAX_STATES) continue;
-      const told = gap.length > 0 ? await this.missing.stateBefore(room, item.eventId, origin) : undefined;
+      const told = gap.length > 0 ? await this.missing.stateBeforeOrAfterMissing(room, item, origin) : undefined;
       await this.#accept(origin, room, item, told);
     }
     return this.missing.unknown(event.pdu.prev_events);
@@ -212,7 +212,7 @@ export class RoomReceiver extends PduReceiver {
 
 function resultOf(room: Room, { status, reason }: Acceptance): PduResult {
   if (status !== EventStatus.rejected || !reason) return {};
-  return room.rules.portable ? { error: reason } : { 'io.partyline.rejected': reason };
+  return room.rules.portable ? { error: reason } : { rejected: reason };
 }
 
 /** Who the room's list of denied servers has to allow: in portable rooms the home that acts, else who sends. */

@@ -33,7 +33,7 @@ export class RoomAccess {
     if (!room) throw MatrixError.forbidden('You are not in this room');
     if (room.state.joined.has(userId) || isWorldReadable(room)) return currentState(room);
     const held = await this.memberships.ofUserInRoom(userId, roomId);
-    if ((held?.membership === 'leave' || held?.membership === 'ban') && !held.forgotten) {
+    if (held?.membership === 'leave' && !held.forgotten) {
       const state = await this.#stateAt(room, held.eventNid);
       if (state) return state;
     }

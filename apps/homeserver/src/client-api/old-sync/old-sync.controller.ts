@@ -1,0 +1,51 @@
+import { Controller, Get, Param } from '@nestjs/common';
+import { z } from 'zod';
+import type { Requester } from '../../accounts/requester.js';
+import { Auth } from '../../http/auth.decorator.js';
+import { Closed, CurrentUser, QueryParams } from '../../http/param.decorators.js';
+import { queryBoolean, queryNumber } from '../../http/query-schemas.js';
+import { EventStream, type EventStreamAnswer } from '../../sync/old-sync/event-stream.js';
+import { InitialSync } from '../../sync/old-sync/initial-sync.js';
+import { MAX_TIMEOUT_MS } from '../../sync/sync.service.js';
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+const eventsQuery = z.object({
+  from: z.string().max(512).optional(),
+  timeout: queryNumber(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS),
+  room_id: z.string().max(255).optional(),
+});
+const initialQuery = z.object({ limit: queryNumber(1_000).optional(), archived: queryBoolean.default(false) });
+
+/** client-server/{old_sync,peeking_events,room_initial_sync}.yaml: what came before `/sync`, and looking into rooms from outside. */
+@Controller('/_matrix/client')
+export class OldSyncController {
+  constructor(
+    private readonly stream: EventStream,
+    private readonly initial: InitialSync,
+  ) {}
+
+  @Get(['v3/events', 'r0/events'])
+  @Auth('user-or-guest')
+  events(
+    @CurrentUser() requester: Requester, @QueryParams(eventsQuery) query: z.output<typeof eventsQuery>, @Closed() signal: AbortSignal,
+  ): Promise<EventStreamAnswer> {
+    return this.stream.next(requester, { from: query.from, timeoutMs: query.timeout, roomId: query.room_id }, signal);
+  }
+
+  @Get('v3/initialSync')
+  @Auth('user')
+  initialSync(
+    @CurrentUser() requester: Requester, @QueryParams(initialQuery) query: z.output<typeof initialQuery>, @Closed() signal: AbortSignal,
+  ): Promise<object> {
+    return this.initial.account(requester, query.limit, query.archived, signal);
+  }
+
+  @Get('v3/rooms/:roomId/initialSync')
+  @Auth('user-or-guest')
+  roomInitialSync(
+    @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @QueryParams(initialQuery) query: z.output<typeof initialQuery>,
+  ): Promise<object> {
+    return this.initial.room(requester, roomId, query.limit);
+  }
+}

@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import { clientEventJson, type JsonObject } from '#federation';
+import { AccountData } from '../../account-data/account-data.js';
+import type { Requester } from '../../accounts/requester.js';
+import { Memberships } from '../../rooms/membership/memberships.js';
+import { RoomAccess } from '../../rooms/timeline/room-access.js';
+import { formatHistoryToken } from '../history/history-token.js';
+import { RoomHistoryReader } from '../history/room-history.js';
+import { RoomReaders } from '../history/room-readers.js';
+import { SyncService } from '../sync.service.js';
+import type { JoinedRoom, SyncBody } from './events-of-sync.js';
+
+const DEFAULT_LIMIT = 10;
+const MAX_LIMIT = 100;
+
+/** `GET /initialSync` and `GET /rooms/{roomId}/initialSync` (old_sync.yaml, room_initial_sync.yaml): all at once. */
+@Injectable()
+export class InitialSync {
+  constructor(
+    private readonly sync: SyncService,
+    private readonly access: RoomAccess,
+    private readonly readers: RoomReaders,
+    private readonly history: RoomHistoryReader,
+    private readonly memberships: Memberships,
+    private readonly accountData: AccountData,
+  ) {}
+
+  /** @param limit newest events of each room */
+  async account(requester: Requester, limit: number | undefined, archived: boolean, signal: AbortSignal): Promise<object> {
+    const filter = { room: { timeline: { limit: bounded(limit) }, include_leave: archived } };
+    const { text } = await this.sync.sync({ ...requester, deviceId: null }, {
+      filter: JSON.stringify(filter), fullState: false, useStateAfter: true, timeoutMs: 0, frontier: false,
+    }, signal);
+    const body = JSON.parse(text) as SyncBody;
+    const { join = {}, invite = {}, leave = {} } = body.rooms ?? {};
+    const rooms = [
+      ...Object.entries(join).map(([roomId, room]) => roomOf(roomId, 'join', room, body.next_batch)),
+      ...Object.entries(leave).map(([roomId, room]) => roomOf(roomId, 'leave', room, body.next_batch)),
+      ...Object.entries(invite).map(([roomId, room]) => inviteOf(roomId, room.invite_state.events ?? [], requester.userId)),
+    ];
+    const receipts = Object.entries(join).flatMap(([roomId, room]) =>
+      (room.ephemeral?.events ?? []).filter((event) => event['type'] === 'm.receipt').map((event) => ({ ...event, room_id: roomId })));
+    return {
+      end: body.next_batch, rooms, receipts, presence: body.presence?.events ?? [], account_data: body.account_data?.events ?? [],
+    };
+  }
+
+  /** @throws MatrixError 403 `M_FORBIDDEN` for those who may not look into the room */
+  async room(requester: Requester, roomId: string, limit: number | undefined): Promise<object> {
+    const { userId } = requester;
+    const { upTo } = await this.readers.of(userId, roomId);
+    const state = await this.access.visibleState(userId, roomId);
+    const wanted = bounded(limit);
+    const page = wanted === 0
+      ? { chunk: [], end: formatHistoryToken(upTo) }
+      : JSON.parse(await this.history.messages(requester, roomId, { dir: 'b', limit: wanted })) as { chunk: JsonObject[]; end?: string };
+    const membership = (await this.memberships.roomsOf(userId)).get(roomId)?.membership;
+    const accountData = (await this.accountData.rooms(userId, null, 0, [roomId])).get(roomId) ?? [];
+    return {
+      room_id: roomId,
+      ...(membership === undefined ? {} : { membership }),
+      visibility: 'private',
+      messages: { start: page.end ?? formatHistoryToken(0), end: formatHistoryToken(upTo), chunk: page.chunk.toReversed() },
+      state: (await state.all()).map((event) => JSON.parse(clientEventJson(event)) as JsonObject),
+      account_data: accountData.map(({ type, content }) => ({ type, content: JSON.parse(content) as JsonObject })),
+      presence: [],
+      receipts: [],
+    };
+  }
+}
+
+function bounded(limit: number | undefined): number {
+  return Math.min(limit ?? DEFAULT_LIMIT, MAX_LIMIT);
+}
+
+function roomOf(roomId: string, membership: 'join' | 'leave', room: JoinedRoom, end: string): object {
+  const inRoom = (events: readonly JsonObject[] = []) => events.map((event) => ({ ...event, room_id: roomId }));
+  return {
+    room_id: roomId,
+    membership,
+    visibility: 'private',
+    messages: { start: room.timeline.prev_batch ?? end, end, chunk: inRoom(room.timeline.events) },
+    state: inRoom(room.state_after?.events ?? room.state?.events),
+    account_data: room.account_data?.events ?? [],
+  };
+}
+
+function inviteOf(roomId: string, state: readonly JsonObject[], userId: string): object {
+  const invitation = state.find((event) => event['type'] === 'm.room.member' && event['state_key'] === userId);
+  return {
+    room_id: roomId,
+    membership: 'invite',
+    visibility: 'private',
+    ...(invitation ? { inviter: invitation['sender'], invite: { ...invitation, room_id: roomId } } : {}),
+  };
+}
