@@ -94,6 +94,12 @@ export class Ledger {
     return this.#missing(reader).map((name) => ({ name, eventId: this.#eventIds.get(name)! }));
   }
 
+  /** What came up more than once at a reader: names such as `alice 12`, each with the event ids under which it did. */
+  repeated(reader: string): { name: string; eventIds: string[] }[] {
+    const byName = Map.groupBy(this.#sightings.get(reader)!, ({ author, count }) => `${author} ${count}`);
+    return [...byName].flatMap(([name, all]) => (all.length > 1 ? [{ name, eventIds: all.map(({ eventId }) => eventId) }] : []));
+  }
+
   figures(): LedgerFigures {
     const readers = Object.fromEntries(this.people.map((reader) => [reader, this.#readerFigures(reader)]));
     const all = Object.values(readers);

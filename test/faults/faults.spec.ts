@@ -1,0 +1,146 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Ledger } from '../../apps/homeserver/src/demo/ledger.js';
+import { seededRandom } from '../../apps/homeserver/src/demo/seeded-random.js';
+import { until } from '../../apps/homeserver/src/demo/within.js';
+import type { Json } from '../network/test-client.js';
+import { describeFault, faultPlan, type Fault } from './fault-plan.js';
+import { FaultWorld } from './fault-world.js';
+import { Talker } from './talker.js';
+
+const RUNS = Number(process.env['FAULTS_RUNS'] ?? 50);
+/** FAULTS_SEED=n repeats the run whose title says so. */
+const FIRST_SEED = Number(process.env['FAULTS_SEED'] ?? randomInt(1, 1_000_000));
+const LABELS = ['a', 'b', 'c'];
+const NAMES = ['alice', 'bob', 'carol'];
+const LOAD_MS = 1_800;
+const PERIOD_MS = 80;
+const SETTLE_MS = 40_000;
+const RUN_TIMEOUT_MS = 120_000;
+
+let world: FaultWorld;
+let talkers: Talker[];
+
+beforeAll(async () => {
+  world = await FaultWorld.start(LABELS);
+  const [a, b, c] = world.servers as [never, never, never];
+  // Each server is the first home of one and the second of another, so that every fault hits somebody and cuts nobody off.
+  talkers = await Promise.all([Talker.enter('alice', [a, b]), Talker.enter('bob', [b, c]), Talker.enter('carol', [c, a])]);
+}, 60_000);
+afterAll(async () => {
+  await Promise.all((talkers ?? []).map((talker) => talker.leave()));
+  await world?.stop();
+});
+
+async function openRoom(): Promise<string> {
+  const [host, ...guests] = talkers as [Talker, ...Talker[]];
+  const roomId = await host.createRoom({ room_version: 'io.partyline.1', preset: 'public_chat', power_level_content_override: { users_default: 50 } });
+  for (const guest of guests) await guest.join(roomId, host.homes);
+  await until(SETTLE_MS, 'everybody to be in the room', () => {
+    for (const talker of talkers) if (!talker.isIn(roomId)) throw new Error(`${talker.name} is not: ${talker.trouble}`);
+    return true;
+  });
+  await until(SETTLE_MS, 'all servers to hold the room', async () => {
+    const states = await statesOf(roomId);
+    return states.every((state) => state.size === states[0]!.size && NAMES.every((_, i) => state.has(`m.room.member ${talkers[i]!.userId}`)));
+  });
+  return roomId;
+}
+
+/** Everybody writes, and sets the topic now and then, until the time is over; resolves when all is acknowledged. */
+async function talk(roomId: string, draw: () => number, ledger: Ledger, durable: Set<string>): Promise<void> {
+  const end = performance.now() + LOAD_MS;
+  await Promise.all(talkers.map(async (talker) => {
+    for (let count = 1; count === 1 || performance.now() < end; count++) {
+      const { eventId, replicas } = await talker.say(roomId, `${talker.name} ${count}`);
+      ledger.acknowledged(talker.name, count, eventId, performance.now());
+      if (replicas.length >= 2) durable.add(`${talker.name} ${count}`);
+      if (draw() < 0.1) await talker.setState(roomId, 'm.room.topic', { topic: `after ${talker.name} ${count}` });
+      await sleep(PERIOD_MS * draw());
+    }
+  }));
+}
+
+async function strike(fault: Fault): Promise<void> {
+  await sleep(fault.at);
+  if ('server' in fault) {
+    const server = world.server(fault.server);
+    if (fault.kind === 'kill') await server.kill();
+    else server.freeze();
+    await sleep(fault.for);
+    if (fault.kind === 'kill') await server.start();
+    else server.thaw();
+    return;
+  }
+  const links = [world.link(fault.from, fault.to), ...(fault.bothWays ? [world.link(fault.to, fault.from)] : [])];
+  for (const link of links) link.set(fault.kind === 'refuse' ? 'refused' : 'stalled');
+  await sleep(fault.for);
+  for (const link of links) link.set('open');
+}
+
+/** Per server the room's state: event ids by type and state key. */
+async function statesOf(roomId: string): Promise<Map<string, string>[]> {
+  return Promise.all(world.servers.map(async (server) => {
+    const talker = talkers.find((one) => one.homes[0] === server)!;
+    const events: Json[] = await talker.at(server, `v3/rooms/${encodeURIComponent(roomId)}/state`);
+    return new Map(events.map((event) => [`${event.type} ${event.state_key}`, event.event_id] as [string, string]).sort());
+  }));
+}
+
+/** Per server the texts of the room, with repeats. */
+async function textsOf(roomId: string): Promise<string[][]> {
+  return Promise.all(world.servers.map(async (server) => {
+    const talker = talkers.find((one) => one.homes[0] === server)!;
+    const { chunk } = await talker.at(server, `v3/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=1000`);
+    return chunk.filter((event: Json) => event.type === 'm.room.message').map((event: Json) => event.content.body);
+  }));
+}
+
+describe('three servers under faults', () => {
+  const runs = Array.from({ length: RUNS }, (_, i) => {
+    const seed = FIRST_SEED + i;
+    const draw = seededRandom(seed);
+    const plan = faultPlan(draw, LABELS);
+    return { seed, draw, plan, title: plan.map(describeFault).join(', ') };
+  });
+
+  it.each(runs)('lose nothing, repeat nothing and agree in the end: seed $seed, $title', async ({ draw, plan }) => {
+    const roomId = await openRoom();
+    const ledger = new Ledger(NAMES);
+    const durable = new Set<string>();
+    let place = 0;
+    const unsubscribe = talkers.map((reader) => reader.onMessage((message) => {
+      if (message.roomId !== roomId) return;
+      const [author = '', count = ''] = message.text.split(' ');
+      ledger.shown(reader.name, { author, count: Number(count), eventId: message.eventId, place: ++place, at: performance.now() });
+    }));
+    try {
+      await Promise.all([talk(roomId, draw, ledger, durable), ...plan.map(strike)]);
+      await world.heal();
+      // One more from everybody, as it would be in life; it also tells the servers that the others are back.
+      await Promise.all(talkers.map(async (talker) => {
+        const { eventId } = await talker.say(roomId, `${talker.name} 1000`);
+        ledger.acknowledged(talker.name, 1_000, eventId, performance.now());
+      }));
+      await until(SETTLE_MS, 'everybody to see everything', () => {
+        const missing = NAMES.flatMap((reader) => ledger.missing(reader).map(({ name }) => `${reader} has not seen ${name}`));
+        if (missing.length > 0) throw new Error(missing.slice(0, 5).join(', '));
+        return true;
+      });
+      await until(SETTLE_MS, 'the servers to agree', async () => {
+        const [states, texts] = await Promise.all([statesOf(roomId), textsOf(roomId)]);
+        expect(states[1]).toEqual(states[0]);
+        expect(states[2]).toEqual(states[0]);
+        for (const read of texts) expect(read.toSorted()).toEqual(texts[0]!.toSorted());
+        for (const read of texts) expect(new Set(read).size).toBe(read.length);
+        return true;
+      });
+      expect(durable.size).toBeGreaterThan(0);
+      expect(NAMES.flatMap((reader) => ledger.repeated(reader).map((message) => ({ reader, ...message })))).toEqual([]);
+      expect(ledger.figures()).toMatchObject({ lost: 0, duplicated: 0 });
+    } finally {
+      for (const end of unsubscribe) end();
+      await world.heal();
+    }
+  }, RUN_TIMEOUT_MS);
+});
