@@ -61,6 +61,11 @@ export class Database implements Queryable {
     this.counters.transactions++;
     const client = await this.pool.connect();
     let broken: Error | undefined;
+    // The pool listens on idle connections only. One that is lost between two statements would end the process.
+    const onError = (error: Error): void => {
+      broken = error;
+    };
+    client.on('error', onError);
     try {
       await client.query('BEGIN');
       const transaction = new Transaction(client);
@@ -74,6 +79,7 @@ export class Database implements Queryable {
       });
       throw error;
     } finally {
+      client.off('error', onError);
       client.release(broken);
     }
   }
