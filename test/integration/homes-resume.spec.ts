@@ -101,6 +101,15 @@ describe('a client that moves to another home', () => {
     expect(await say(alice.at(b), roomId, 'once only', query)).toBe(atA);
   });
 
+  it('is told the once-only key of a message, by which it knows a twin of another home', async () => {
+    const key = 'B4CAfck2qcYPjrKymi13uQ';
+    const eventId = await say(alice.at(a), roomId, 'keyed', { 'io.partyline.txn': key });
+    const told = (answer: Json): Json => answer.rooms.join[roomId].timeline.events.find((event: Json) => event.event_id === eventId).unsigned;
+    expect(told(await sync(alice.at(a)))['io.partyline.txn']).toBe(key);
+    const plain = await alice.at(a).request('GET', '/v3/sync');
+    expect(told(plain)).not.toHaveProperty('io.partyline.txn');
+  });
+
   it('is told which replicas its home reaches', async () => {
     const reach = await alice.at(b).request('GET', `${homesPath}/rooms/${encodeURIComponent(roomId)}/reach`);
     expect(Object.keys(reach.replicas).sort()).toEqual([a.name, c.name].sort());

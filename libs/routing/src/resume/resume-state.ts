@@ -13,8 +13,8 @@ export interface Delivery {
   initial: boolean;
   /** Count of the answer that the app had before it. */
   after: number;
-  /** Per room: its frontier, or null once the user has left; and the ids of timeline events. */
-  rooms: Map<string, { frontier?: string[] | null; events: string[] }>;
+  /** Per room: its frontier, or null once the user has left; the ids of timeline events, and what they say (see `saidAt`). */
+  rooms: Map<string, { frontier?: string[] | null; events: string[]; said?: ReadonlyMap<string, string> }>;
   /** The account's version vector. */
   account?: Record<string, number>;
   /** Digests of to-device messages. */
@@ -28,7 +28,7 @@ export interface Place {
 }
 
 type Step = number;
-interface RoomHistory { frontiers: Array<[Step, string[] | null]>; events: Array<[Step, string]> }
+interface RoomHistory { frontiers: Array<[Step, string[] | null]>; events: Array<[Step, string, string?]> }
 interface AccountHistory { step: Step; vectors: Array<[Step, Record<string, number>]>; toDevice: Array<[Step, string, string]> }
 
 /**
@@ -69,6 +69,15 @@ export class ResumeState {
     return new Set(this.rooms.get(roomId)?.events.filter(([at]) => at <= step).map(([, id]) => id));
   }
 
+  /**
+   * Which of those events said what: event ids by sender and once-only key. A message that was sent at two homes is two events,
+   * and a home may know the other one only (protocol §3 rule 6).
+   */
+  saidAt(roomId: string, step: Step): Map<string, string> {
+    const events = this.rooms.get(roomId)?.events ?? [];
+    return new Map(events.flatMap(([at, id, said]) => (at <= step && said !== undefined ? [[said, id]] : [])));
+  }
+
   /** Whether another home has already delivered this to-device message. */
   hasToDevice(digest: string, step: Step, serverName: string): boolean {
     return this.account.toDevice.some(([at, id, from]) => at <= step && id === digest && from !== serverName);
@@ -93,12 +102,12 @@ export class ResumeState {
         maxToDevice,
       ),
     };
-    for (const [roomId, { frontier, events }] of delivery.rooms) {
+    for (const [roomId, { frontier, events, said }] of delivery.rooms) {
       const before = this.rooms.get(roomId) ?? { frontiers: [], events: [] };
       this.rooms.delete(roomId);
       this.rooms.set(roomId, {
         frontiers: noted(before.frontiers, step, frontier?.slice(0, maxHistory) ?? frontier),
-        events: grown(before.events, events.map((id): [Step, string] => [step, id]), maxHistory),
+        events: grown(before.events, events.map((id): [Step, string, string?] => [step, id, said?.get(id)]), maxHistory),
       });
       changed.add(roomId);
     }

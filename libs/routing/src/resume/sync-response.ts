@@ -46,12 +46,18 @@ function readRoom(roomId: string, room: Json, context: SyncContext, state: Resum
   const events = list(timeline['events']);
   const known = context.initial ? new Set<string>() : state.eventsAt(roomId, context.after);
   // A limited timeline replaces what the app shows, so that it must be whole.
-  const fresh = timeline['limited'] === true ? events : events.filter((event) => !known.has(idOf(event)));
+  const said = context.initial ? new Map<string, string>() : state.saidAt(roomId, context.after);
+  const isTwin = (event: Json): boolean => (said.get(saidOf(event) ?? '') ?? idOf(event)) !== idOf(event);
+  const fresh = timeline['limited'] === true ? events : events.filter((event) => !known.has(idOf(event)) && !isTwin(event));
   const first = events.map(idOf)[0] ?? '';
   if (typeof timeline['prev_batch'] === 'string') {
     timeline['prev_batch'] = writeAppToken({ serverName: context.serverName, anchor: first, token: timeline['prev_batch'] });
   }
-  delivery.rooms.set(roomId, { events: fresh.map(idOf).filter((id) => !known.has(id)) });
+  const delivered = fresh.filter((event) => !known.has(idOf(event)));
+  delivery.rooms.set(roomId, {
+    events: delivered.map(idOf),
+    said: new Map(delivered.flatMap((event) => saidOf(event) === undefined ? [] : [[idOf(event), saidOf(event)!]])),
+  });
   return { ...room, timeline: { ...timeline, events: fresh } };
 }
 
@@ -95,6 +101,12 @@ function digestOf({ sender, type, content }: Json): string {
 
 function idOf(event: Json): string {
   return typeof event['event_id'] === 'string' ? event['event_id'] : '';
+}
+
+/** By what an event and its twin of another home are known as one message. */
+function saidOf(event: Json): string | undefined {
+  const txn = isObject(event['unsigned']) ? event['unsigned']['io.partyline.txn'] : undefined;
+  return typeof txn === 'string' ? `${String(event['sender'])} ${txn}` : undefined;
 }
 
 function list(value: unknown): Json[] {

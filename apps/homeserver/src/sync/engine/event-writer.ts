@@ -10,6 +10,8 @@ export interface EventContext {
   readonly isFederationFormat: boolean;
   /** For answers that do not name the room elsewhere. */
   readonly withRoomId?: boolean;
+  /** For clients that move between homes: what tells them that two events are one message (protocol §3 rule 6). */
+  readonly withTxn?: boolean;
 }
 
 /** What is known of an event's surroundings. */
@@ -28,6 +30,7 @@ export function writeEvent(
   if (event.clientTxn !== null && event.deviceId === context.deviceId && event.sender === context.userId) {
     unsigned += `,"transaction_id":${JSON.stringify(event.clientTxn)}`;
   }
+  if (context.withTxn && event.txn !== null) unsigned += `,"io.partyline.txn":${JSON.stringify(event.txn)}`;
   if (membership !== undefined) unsigned += `,"membership":${JSON.stringify(membership)}`;
   if (replaced) {
     unsigned += `,"replaces_state":${JSON.stringify(replaced.eventId)},"prev_content":${replaced.contentText}`;

@@ -57,6 +57,7 @@ export class RoomSectionsWriter {
       deviceId: request.deviceId,
       fields: request.filter.fields,
       isFederationFormat: request.filter.isFederationFormat,
+      withTxn: request.frontier,
     };
     const join = new Map<string, string>();
     const leave = new Map<string, string>();

@@ -36,6 +36,7 @@ export class SyncEvent {
   /** True when an event before this one is missing here, so that a timeline cannot reach over it. Undefined until it was looked up. */
   followsGap: boolean | undefined;
   #content: JsonObject | undefined;
+  #txn: string | null | undefined;
 
   constructor(row: SyncEventRow) {
     this.nid = row.event_nid;
@@ -52,6 +53,15 @@ export class SyncEvent {
     this.open = clientEventJson({ json: row.json, eventId: row.event_id, roomId: '' }, { omitRoomId: true }).slice(0, -1);
     // Own events follow what was here, except those by which somebody came into a room of another server.
     if (row.is_own && row.type !== 'm.room.member') this.followsGap = false;
+  }
+
+  /** The once-only key of an event of a portable room (protocol §6); null without one. */
+  get txn(): string | null {
+    if (this.#txn === undefined) {
+      const txn = this.json.includes('"txn":"') ? (JSON.parse(this.json) as { txn?: unknown }).txn : null;
+      this.#txn = typeof txn === 'string' ? txn : null;
+    }
+    return this.#txn;
   }
 
   get content(): JsonObject {
