@@ -1,6 +1,7 @@
 import { Controller, Get, Param } from '@nestjs/common';
 import { z } from 'zod';
 import type { Requester } from '../../accounts/requester.js';
+import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { Closed, CurrentUser, QueryParams } from '../../http/param.decorators.js';
 import { queryBoolean, queryNumber } from '../../http/query-schemas.js';
@@ -14,6 +15,8 @@ const eventsQuery = z.object({
   from: z.string().max(512).optional(),
   timeout: queryNumber(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS),
   room_id: z.string().max(255).optional(),
+  // Of no effect: an answer holds what is new. Clients send it all the same.
+  limit: queryNumber(1_000).optional(),
 });
 const initialQuery = z.object({ limit: queryNumber(1_000).optional(), archived: queryBoolean.default(false) });
 
@@ -30,6 +33,9 @@ export class OldSyncController {
   events(
     @CurrentUser() requester: Requester, @QueryParams(eventsQuery) query: z.output<typeof eventsQuery>, @Closed() signal: AbortSignal,
   ): Promise<EventStreamAnswer> {
+    if (requester.isGuest && query.room_id === undefined) {
+      throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'Guests have to name a room');
+    }
     return this.stream.next(requester, { from: query.from, timeoutMs: query.timeout, roomId: query.room_id }, signal);
   }
 

@@ -11,7 +11,7 @@ import {
   actionsSchema, checkScope, enabledSchema, placeSchema, type RuleBody, ruleSchema, validKind, validNewRuleId,
 } from './push-rules.schema.js';
 
-const anyBody = z.unknown();
+const anyBody = z.looseObject({});
 
 /** Client-api "push rules: API". */
 @Controller('/_matrix/client/v3/pushrules')
