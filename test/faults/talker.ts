@@ -60,6 +60,12 @@ export class Talker {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Label of the server that the client uses. */
+  get homeInUse(): string {
+    const current = this.routed.router.homes().find((home) => home.current)?.serverName;
+    return this.homes.find((home) => home.serverName === current)!.label;
+  }
+
   /** What is known of this client's syncing, for explaining a failure. */
   get trouble(): string {
     const homes = this.routed.router.homes().map(({ serverName, view, current }) => `${serverName} ${view.state}${current ? ' in use' : ''}`);
