@@ -5,7 +5,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: ['<rootDir>/{libs,apps,test}/**/*.spec.ts'],
   // Random faults are a run of their own, `npm run faults`: docs/decisions/0013.
-  testPathIgnorePatterns: ['/node_modules/', ...(process.env.FAULTS_RUNS ? [] : ['<rootDir>/test/faults/faults\\.spec\\.ts$'])],
+  testPathIgnorePatterns: ['/node_modules/', ...(process.env.FAULTS_RUNS ? [] : ['<rootDir>/test/faults/(faults|failover)\\.spec\\.ts$'])],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/', '<rootDir>/data/'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {
