@@ -11,7 +11,7 @@ import { TestClient, type Json, type RawResponse } from '../network/test-client.
 import type { TestServer } from '../network/test-server.js';
 
 /** Answers a request of a good server: a JSON body, or a Buffer or a string as they are; undefined never answers. */
-export type HostileAnswer = (path: string, body: Json) => Json | Buffer | string | undefined;
+export type HostileAnswer = (path: string, body: Json) => Json | Buffer | string | undefined | Promise<Json>;
 
 /**
  * A server with a name and keys of its own that good servers believe, and that says whatever the test wants. Without a handler
@@ -102,7 +102,7 @@ export class HostileServer {
     if (path.startsWith('/_matrix/key/v2/server')) return reply(response, 200, this.#keys());
     const handler = this.#handlers.find(({ pattern }) => pattern.test(path));
     if (!handler) return reply(response, 404, { errcode: 'M_NOT_FOUND', error: 'not here' });
-    const answer = handler.answer(path, body);
+    const answer = await handler.answer(path, body);
     if (answer !== undefined) reply(response, 200, answer);
   }
 

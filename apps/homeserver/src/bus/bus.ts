@@ -28,6 +28,8 @@ export interface RoomCommitted {
   readonly roomId: string;
   readonly roomNid: number;
   readonly events: readonly TimelineEvent[];
+  /** Own events of earlier that servers which have just come into the room get, too. */
+  readonly resent: readonly TimelineEvent[];
   /** Highest position of this commit. All lower positions of the stream are committed too. */
   readonly pos: number;
   /** Accounts on this server that have something new: joined members and subjects of membership changes. */

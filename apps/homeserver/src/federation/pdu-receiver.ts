@@ -18,6 +18,7 @@ export abstract class PduReceiver {
    *
    * @param origin the server that sent the transaction
    * @param pdus at most 50 parsed JSON values, unchecked
+   * @throws MatrixError 429 `M_LIMIT_EXCEEDED` when a room is too long on its way here; the same is to be sent again
    */
   abstract receive(origin: string, pdus: readonly unknown[]): Promise<PduResults>;
 }

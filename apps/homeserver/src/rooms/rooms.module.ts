@@ -41,6 +41,7 @@ import { MemberTemplates } from './remote/member-templates.js';
 import { MissingEvents } from './remote/missing-events.js';
 import { Outliers } from './remote/outliers.js';
 import { PduVerifier } from './remote/pdu-verifier.js';
+import { RoomArrivals } from './remote/room-arrivals.js';
 import { RoomImporter } from './remote/room-importer.js';
 import { RoomReceiver } from './remote/room-receiver.js';
 import { RoomRegistry } from './room-registry.js';
@@ -57,7 +58,7 @@ const providers = [
   EventSigners, EventSender, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
-  PduVerifier, Outliers, MissingEvents, RoomImporter, InviteRetractions, AbsentRooms, RoomReceiver, RoomAccess,
+  PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, RoomReceiver, RoomAccess,
   StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver,
 ];

@@ -20,7 +20,7 @@ export class PduOutbox implements OnModuleInit {
     this.bus.subscribe((message) => {
       if (message.kind !== 'room') return;
       this.outbox.committed(message.pos);
-      for (const { event, pos, isOwn, destinations } of message.events) {
+      for (const { event, pos, isOwn, destinations } of [...message.resent, ...message.events]) {
         if (!isOwn || destinations.length === 0) continue;
         const pdu = { pos, eventId: event.eventId, json: event.json };
         for (const destination of destinations) this.outbox.addPdu(destination, pdu);

@@ -14,6 +14,7 @@ import { HistoryStore } from '../../rooms/history/history.store.js';
 import { LocalMembershipsStore } from '../../rooms/membership/local-memberships.store.js';
 import { buildLocalEvent } from '../../rooms/pipeline/build-event.js';
 import type { EventSigner } from '../../rooms/pipeline/event-signers.js';
+import { RoomArrivals } from '../../rooms/remote/room-arrivals.js';
 import { RoomImporter, readAll } from '../../rooms/remote/room-importer.js';
 import { RoomReceiver } from '../../rooms/remote/room-receiver.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
@@ -48,6 +49,7 @@ export class RoomAttacher {
     private readonly config: Config,
     private readonly identities: HomeIdentities,
     private readonly registry: RoomRegistry,
+    private readonly arrivals: RoomArrivals,
     private readonly importer: RoomImporter,
     private readonly receiver: RoomReceiver,
     private readonly backfiller: Backfiller,
@@ -67,16 +69,23 @@ export class RoomAttacher {
    * @throws MatrixError 404 `M_NOT_FOUND` when no server is known; else the last one's refusal or silence
    */
   async attach(userId: string, roomId: string, via: readonly string[]): Promise<void> {
-    const held = await this.registry.find(roomId);
-    if (held?.state.isResident) {
+    const { servers, isNew } = await this.arrivals.run(roomId, async () => {
+      const held = await this.registry.find(roomId);
+      if (!held?.state.isResident) return { servers: await this.#bring(userId, roomId, via), isNew: true };
       await this.#announce(held, userId);
-      return this.#catchUp(userId, roomId, [...via, ...held.state.otherServers]);
-    }
+      return { servers: [...via, ...held.state.otherServers], isNew: false };
+    });
+    // Not in the turn, for whose end all that comes for the room waits.
+    if (isNew) await this.#fetchHistory(roomId);
+    await this.#catchUp(userId, roomId, servers);
+  }
+
+  /** @returns the other servers in the room */
+  async #bring(userId: string, roomId: string, via: readonly string[]): Promise<string[]> {
     let failure: unknown = MatrixError.notFound('No server is known that holds the room');
     for (const server of via.filter((name) => name !== this.config.serverName).slice(0, MAX_VIA)) {
       try {
-        const servers = await this.#attachThrough(server, userId, roomId);
-        return await this.#catchUp(userId, roomId, servers);
+        return await this.#attachThrough(server, userId, roomId);
       } catch (error) {
         if (!(error instanceof MatrixError)) throw error;
         failure = error;
@@ -85,7 +94,6 @@ export class RoomAttacher {
     throw failure;
   }
 
-  /** @returns the other servers in the room */
   async #attachThrough(server: string, userId: string, roomId: string): Promise<string[]> {
     const { record, key } = await this.identities.signer(userId);
     const answer = await this.#ask(server, roomId, { user_id: userId, record }, COPY_TIMEOUT_MS);
@@ -98,7 +106,6 @@ export class RoomAttacher {
     const event = this.#memberEvent({ userId, roomId, rules, state, ends: readEnds(answer.ends), signer });
     const servers = serversIn(state, rules, this.config.serverName);
     await this.importer.import({ roomId, rules, state: answer.state, authChain: answer.auth_chain, event, destinations: servers });
-    await this.#fetchHistory(roomId);
     return servers;
   }
 

@@ -6,6 +6,7 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { EventSender } from '../pipeline/event-sender.js';
 import { EventSigners } from '../pipeline/event-signers.js';
+import { RoomArrivals } from '../remote/room-arrivals.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
 import { EventsStore } from '../timeline/events.store.js';
@@ -34,6 +35,7 @@ export class Joiner {
     private readonly signers: EventSigners,
     private readonly sender: EventSender,
     private readonly restricted: RestrictedJoins,
+    private readonly arrivals: RoomArrivals,
     private readonly remote: RemoteJoiner,
     private readonly memberships: LocalMembershipsStore,
     private readonly events: EventsStore,
@@ -44,20 +46,30 @@ export class Joiner {
 
   /** Resolves when the join is stored here; nothing happens when the user is in the room already. */
   async join(request: JoinRequest): Promise<void> {
-    const room = await this.registry.find(request.roomId);
     const profile = shownProfile((await this.profiles.get(request.userId)) as JsonObject);
-    const content = { ...profile, ...request.content };
-    if (room?.state.isResident) {
-      await this.guests.assertMayJoin(room, request.userId);
-      try {
-        return await this.#joinHere(room, request.userId, content);
-      } catch (error) {
-        // Another server in the room may know more, or have users who may invite.
-        const isElsewhere = error instanceof MatrixError && ['M_UNABLE_TO_AUTHORISE_JOIN', 'M_UNABLE_TO_GRANT_JOIN'].includes(error.errcode);
-        if (!isElsewhere || room.state.otherServers.length === 0) throw isElsewhere ? MatrixError.forbidden((error as Error).message) : error;
-      }
+    const complete = { ...request, content: { ...profile, ...request.content } };
+    if (await this.#joinIfHere(complete)) return;
+    await this.arrivals.run(request.roomId, async () => {
+      // Somebody else may have brought the room here meanwhile.
+      if (await this.#joinIfHere(complete)) return;
+      await this.remote.join({ ...complete, via: await this.#servers(request) });
+    });
+  }
+
+  /** @returns false when another server is needed: to get the room from, or to let the user in */
+  async #joinIfHere({ roomId, userId, content }: JoinRequest): Promise<boolean> {
+    const room = await this.registry.find(roomId);
+    if (!room?.state.isResident) return false;
+    await this.guests.assertMayJoin(room, userId);
+    try {
+      await this.#joinHere(room, userId, content);
+      return true;
+    } catch (error) {
+      // Another server in the room may know more, or have users who may invite.
+      const isElsewhere = error instanceof MatrixError && ['M_UNABLE_TO_AUTHORISE_JOIN', 'M_UNABLE_TO_GRANT_JOIN'].includes(error.errcode);
+      if (!isElsewhere || room.state.otherServers.length === 0) throw isElsewhere ? MatrixError.forbidden((error as Error).message) : error;
+      return false;
     }
-    await this.remote.join({ ...request, content, via: await this.#servers(request, room) });
   }
 
   async #joinHere(room: Room, userId: string, extra: JsonObject): Promise<void> {
@@ -78,7 +90,8 @@ export class Joiner {
   }
 
   /** Servers to join through: those given, the inviter's, those of the room as last known, the room id's. */
-  async #servers(request: JoinRequest, room: Room | undefined): Promise<string[]> {
+  async #servers(request: JoinRequest): Promise<string[]> {
+    const room = await this.registry.find(request.roomId);
     const servers = new Set(request.via);
     const held = await this.memberships.ofUserInRoom(request.userId, request.roomId);
     if (held?.membership === 'invite') {

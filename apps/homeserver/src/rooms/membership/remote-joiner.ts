@@ -7,6 +7,9 @@ import { Clock } from '../../observability/clock.js';
 import { clientError } from '../pipeline/build-event.js';
 import { EventSigners, type EventSigner } from '../pipeline/event-signers.js';
 import { RoomImporter } from '../remote/room-importer.js';
+import { RoomReceiver } from '../remote/room-receiver.js';
+import { RoomRegistry } from '../room-registry.js';
+import type { Room } from '../room.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 
 /** Most servers that are asked before the join fails. */
@@ -34,13 +37,15 @@ interface Template {
   readonly draft: JsonObject;
 }
 
-/** Joins rooms through other servers (Server-Server, "Joining Rooms"). */
+/** Joins rooms through other servers (Server-Server, "Joining Rooms"); in the room's turn (`RoomArrivals`). */
 @Injectable()
 export class RemoteJoiner {
   constructor(
     private readonly federation: FederationClient,
     private readonly signers: EventSigners,
     private readonly signatures: HomeSignatures,
+    private readonly registry: RoomRegistry,
+    private readonly receiver: RoomReceiver,
     private readonly importer: RoomImporter,
     private readonly clock: Clock,
   ) {}
@@ -73,9 +78,17 @@ export class RemoteJoiner {
       throw MatrixError.unknown(502, `${server} answered the join without a state`);
     }
     const joined = this.#cosigned(event, answer.event, template.rules);
+    const held = await this.registry.find(roomId);
+    if (held?.state.isResident) return this.#takePart(server, held, joined);
     await this.importer.import({
       roomId, rules: template.rules, state: answer.state, authChain: answer.auth_chain, event: joined, destinations: [],
     });
+  }
+
+  /** The join to a room that is here already comes into it like any event of the server that let the user in. */
+  async #takePart(server: string, room: Room, join: RoomEvent): Promise<void> {
+    const { error, rejected } = await this.receiver.receiveEvent(server, room, join);
+    if (error !== undefined || rejected !== undefined) throw MatrixError.forbidden(`The room's state does not allow this: ${error ?? rejected}`);
   }
 
   async #sendJoin(server: string, roomId: string, event: RoomEvent): Promise<SentJoin> {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuthError, checkAuth, checkAuthEvents, stateKeyOf, type RoomEvent, type StateReader } from '#federation';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { HomeSignatures } from '../state/home-signatures.js';
-import type { StateEntry } from '../state/room-state.js';
+import { membershipOf, serversOfMember, type StateEntry } from '../state/room-state.js';
 import type { Snapshot } from '../state/snapshot.js';
 import { splitStateKey } from '../state/state-key.js';
 import { StateResolver } from '../state/state-resolver.js';
@@ -101,8 +101,27 @@ export class AcceptEvent {
     if (status === EventStatus.accepted) {
       await this.#advance(draft, added, before, held);
       await applyRedactions(draft, added, this.events);
+      await this.#welcome(draft, added);
     }
     return { status, added, reason };
+  }
+
+  /**
+   * A server has come into the room with an event that does not follow this server's latest ones: these were sent without
+   * it, and whoever let it in may not have known them either. It would miss them until somebody's next event.
+   */
+  async #welcome(draft: RoomDraft, { event, nid }: NewEvent): Promise<void> {
+    const { room, extremities } = draft;
+    const { type, state_key: userId } = event.pdu;
+    if (extremities.length < 2 || type !== 'm.room.member' || userId === undefined) return;
+    const member = draft.entry(type, userId);
+    if (member?.nid !== nid || membershipOf(event) !== 'join') return;
+    const servers = serversOfMember(event, room.rules).filter((server) => server !== room.state.serverName && !room.state.hasServer(server));
+    if (servers.length === 0) return;
+    const others = extremities.filter((extremity) => extremity.nid !== nid);
+    const held = draft.events.filter((item) => others.some((extremity) => extremity.nid === item.nid));
+    const stored = await this.events.byNids(others.filter((extremity) => !held.some((item) => item.nid === extremity.nid)).map((extremity) => extremity.nid));
+    for (const item of [...held, ...stored]) if (item.isOwn) draft.resent.push({ item, destinations: servers });
   }
 
   async #related(draft: RoomDraft, { event, related }: GraphEvent): Promise<ReadonlyMap<string, StoredEvent>> {

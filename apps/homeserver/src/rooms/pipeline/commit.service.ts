@@ -88,6 +88,8 @@ export class CommitService {
       membershipChanges: commit.membershipChanges,
       hasHistory: commit.events.some((event) => !event.inTimeline && event.pos !== null),
       redacted: commit.redactions.map((redaction) => redaction.targetId),
+      resent: commit.resent.flatMap(({ item: { event, pos: eventPos }, destinations }) =>
+        eventPos === null ? [] : [{ event, pos: eventPos, isOwn: true, destinations }]),
       events: commit.events
         .filter((event) => event.inTimeline)
         .map(({ event, pos: eventPos, isOwn, destinations }) => ({ event, pos: eventPos!, isOwn, destinations })),

@@ -26,6 +26,12 @@ export interface NewEvent {
   pos: number | null;
 }
 
+/** An own event of earlier, or of the same commit, that goes to more servers than it did. */
+export interface ResentEvent {
+  readonly item: Pick<NewEvent, 'event' | 'pos'>;
+  readonly destinations: readonly string[];
+}
+
 /** What a local account's room list is to say. */
 export interface LocalMembership {
   readonly userId: string;
@@ -55,6 +61,7 @@ export interface RoomCommit {
   /** Set when the room is new. */
   readonly created: { readonly version: string } | null;
   readonly events: readonly NewEvent[];
+  readonly resent: readonly ResentEvent[];
   readonly snapshots: readonly NewSnapshot[];
   readonly stateNid: number | null;
   readonly stateChanges: readonly (StateChange & {

@@ -5,7 +5,7 @@ import { membershipOf, serversOfMember, type StateChange, type StateEntry } from
 import { splitStateKey } from '../state/state-key.js';
 import type { NewSnapshot, Snapshot } from '../state/snapshot.js';
 import { EventStatus } from '../timeline/stored-event.js';
-import type { AppliedRedaction, LocalMembership, MissingEvent, NewEvent, RoomCommit } from './room-commit.js';
+import type { AppliedRedaction, LocalMembership, MissingEvent, NewEvent, ResentEvent, RoomCommit } from './room-commit.js';
 
 /** A forward extremity: an event that no other known event names in its prev_events. */
 export interface Extremity {
@@ -37,6 +37,7 @@ export interface AddedEvent {
  */
 export class RoomDraft implements StateReader {
   events: NewEvent[] = [];
+  resent: ResentEvent[] = [];
   snapshots: NewSnapshot[] = [];
   changes = new Map<string, StateChange & { at: NewEvent | null }>();
   redactions: AppliedRedaction[] = [];
@@ -61,6 +62,7 @@ export class RoomDraft implements StateReader {
   clone(): RoomDraft {
     const copy = new RoomDraft(this.room, this.snapshot, this.extremities, this.nextSnapshotNid);
     copy.events = [...this.events];
+    copy.resent = [...this.resent];
     copy.snapshots = [...this.snapshots];
     copy.changes = new Map(this.changes);
     copy.redactions = [...this.redactions];
@@ -227,6 +229,7 @@ export class RoomDraft implements StateReader {
       roomId: this.room.id,
       created: this.created,
       events: this.events,
+      resent: this.resent,
       snapshots: this.snapshots,
       stateNid: this.snapshot.nid,
       stateChanges: [...this.changes.values()],

@@ -13,4 +13,9 @@ export class Lanes {
       if (this.#tails.get(key) === settled) this.#tails.delete(key);
     }
   }
+
+  /** Settles, without failing, when all work of the key that there is now is over; undefined when there is none. */
+  tail(key: string): Promise<unknown> | undefined {
+    return this.#tails.get(key);
+  }
 }

@@ -39,7 +39,12 @@ export class RoomImporter {
     private readonly positions: StreamPositions,
   ) {}
 
-  /** @throws MatrixError 502 when what the other server gave does not hold together */
+  /**
+   * To be called in the room's turn (`RoomArrivals`), and not for one in which this server takes part: the given
+   * state takes the place of the one that is here.
+   *
+   * @throws MatrixError 502 when what the other server gave does not hold together
+   */
   async import(given: RoomImport): Promise<void> {
     const { rules, roomId, event } = given;
     const state = readAll(given.state, rules, roomId);

@@ -15,10 +15,14 @@ import { Lanes } from './lanes.js';
 import { MissingEvents, type ToldState } from './missing-events.js';
 import { Outliers } from './outliers.js';
 import { PduVerifier } from './pdu-verifier.js';
+import { RoomArrivals } from './room-arrivals.js';
 import { isAllowedByAcl } from './server-acl.js';
 
 /** Other servers that are asked for events that the sender of an event lacks. */
 const MAX_OTHERS = 3;
+
+/** When events are welcome again whose room is still on its way here. */
+const RETRY_MS = 5_000;
 
 /** States that are asked for on the way to one event. */
 const MAX_STATES = 10;
@@ -41,6 +45,7 @@ export class RoomReceiver extends PduReceiver {
     private readonly events: EventsStore,
     private readonly outliers: Outliers,
     private readonly acceptEvent: AcceptEvent,
+    private readonly arrivals: RoomArrivals,
     private readonly retractions: InviteRetractions,
     private readonly absent: AbsentRooms,
     private readonly log: Log,
@@ -63,8 +68,8 @@ export class RoomReceiver extends PduReceiver {
   }
 
   async #receiveInRoom(origin: string, roomId: string, pdus: readonly unknown[]): Promise<PduResults> {
-    const room = await this.registry.find(roomId);
-    if (!room || !room.state.isResident) {
+    const room = await this.#residentRoom(roomId);
+    if (!room) {
       this.absent.tell(origin, roomId, pdus);
       return this.retractions.receive(origin, roomId, pdus);
     }
@@ -84,6 +89,16 @@ export class RoomReceiver extends PduReceiver {
     }
     await this.#inOriginsLane(origin, room, async () => Object.assign(results, await this.#receiveInOrder(origin, room, events)));
     return results;
+  }
+
+  /** The room if this server takes part in it. Events of one that is on its way here wait for it: nobody would send them again. */
+  async #residentRoom(roomId: string): Promise<Room | undefined> {
+    let room = await this.registry.find(roomId);
+    if (!room?.state.isResident) {
+      if (!(await this.arrivals.settled(roomId))) throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'A room of this transaction is still on its way here', { retry_after_ms: RETRY_MS });
+      room = await this.registry.find(roomId);
+    }
+    return room?.state.isResident ? room : undefined;
   }
 
   /** Stores an event that this server fetched or was handed outside of a transaction, with what it refers to. */

@@ -3,7 +3,7 @@ import { Backfiller } from '../../rooms/history/backfiller.js';
 import { type Gap, HistoryStore } from '../../rooms/history/history.store.js';
 import { Clock } from '../../observability/clock.js';
 import type { EventMatcher } from '../filter/event-matcher.js';
-import { atMost } from './at-most.js';
+import { atMost } from '../../observability/at-most.js';
 import { type EventView, EventViews } from './event-views.js';
 import { HistoryRowsStore } from './history-rows.store.js';
 import type { RoomReader } from './room-readers.js';
