@@ -6,6 +6,8 @@ export interface PduResult {
   readonly error?: string;
   /** Told beside the results: these hold nothing that others do not expect. */
   readonly rejected?: string;
+  /** Told beside the results: the error is of the moment, and the event welcome again. */
+  readonly later?: boolean;
 }
 
 /** Outcome per event id, as `PUT /send` answers it. */

@@ -24,10 +24,22 @@ export class TransactionsController {
   }
 }
 
-/** Rejected events stand beside the results, which for other servers hold errors only. */
+/**
+ * The results hold errors only, as all servers expect. Beside them stands for servers like this one which events the auth rules
+ * rejected, and which ones could not be judged now and are to be sent again (docs/protocol.md §8).
+ */
 function answerOf(results: PduResults): object {
-  const rejected = Object.entries(results).flatMap(([eventId, result]) => (result.rejected === undefined ? [] : [[eventId, result.rejected] as const]));
-  if (rejected.length === 0) return { pdus: results };
-  const pdus = { ...results, ...Object.fromEntries(rejected.map(([eventId]) => [eventId, {}])) };
-  return { pdus, 'io.partyline.rejected': Object.fromEntries(rejected) };
+  const pdus: Record<string, { error?: string }> = {};
+  const rejected: Record<string, string> = {};
+  const later: string[] = [];
+  for (const [eventId, result] of Object.entries(results)) {
+    pdus[eventId] = result.error === undefined ? {} : { error: result.error };
+    if (result.rejected !== undefined) rejected[eventId] = result.rejected;
+    if (result.later) later.push(eventId);
+  }
+  return {
+    pdus,
+    ...(Object.keys(rejected).length > 0 && { 'io.partyline.rejected': rejected }),
+    ...(later.length > 0 && { 'io.partyline.later': later }),
+  };
 }

@@ -24,7 +24,10 @@ class Surroundings implements QueueSurroundings {
   downFailures = 0;
   #txn = 0;
 
-  now = () => 1_000;
+  time = 1_000;
+  /** Ids of events that cannot be taken now. */
+  later = new Set<string>();
+  now = () => this.time;
   retryAt = () => (this.down ? 2_000 : 0);
   failures = () => this.downFailures;
   newTxnId = () => String(++this.#txn);
@@ -53,7 +56,8 @@ class Surroundings implements QueueSurroundings {
     const verdict = this.refuse(transaction);
     if (verdict) throw Object.assign(new Error('refused'), { verdict });
     this.sent.push(transaction);
-    return {};
+    const ids = pdus.map((text) => `$${(JSON.parse(text) as { n: number }).n}`);
+    return Object.fromEntries(ids.map((id) => [id, this.later.has(id) ? { error: 'not now', later: true } : {}]));
   };
 }
 
@@ -168,5 +172,44 @@ describe('DestinationQueue', () => {
     await drain(queue);
     expect(numbers(world.sent)).toEqual(range(1, 70).map(({ pos }) => pos).filter((pos) => pos !== 33));
     expect(queue.floor).toBeNull();
+  });
+
+  describe('asked for events later', () => {
+    const inRoom = (pos: number, room: string): QueuedPdu => ({ ...pdu(pos), json: JSON.stringify({ n: pos, room_id: room }) });
+
+    it('sends the newest of each room again, ever more rarely, and holds up nothing else', async () => {
+      world.later = new Set(['$1', '$2', '$3']);
+      for (const item of [inRoom(1, '!a'), inRoom(2, '!a'), inRoom(3, '!b'), inRoom(4, '!c')]) queue.add(item);
+      await drain(queue);
+      expect(numbers(world.sent)).toEqual([1, 2, 3, 4]);
+      expect(queue.floor).toBe(1);
+      queue.add(inRoom(5, '!c'));
+      await drain(queue);
+      expect(numbers(world.sent.splice(0))).toEqual([1, 2, 3, 4, 5]);
+      world.time += 1_000;
+      await drain(queue);
+      expect(numbers(world.sent.splice(0))).toEqual([2, 3]);
+      world.time += 1_999;
+      await drain(queue);
+      expect(numbers(world.sent)).toEqual([]);
+      world.time += 1;
+      world.later.clear();
+      await drain(queue);
+      expect(numbers(world.sent)).toEqual([2, 3]);
+      expect(queue.isIdle).toBe(true);
+      expect(queue.floor).toBeNull();
+    });
+
+    it('gives up after a day', async () => {
+      world.later = new Set(['$1']);
+      queue.add(inRoom(1, '!a'));
+      for (let i = 0; i < 1_600 && !queue.isIdle; i++) {
+        world.time += 60_000;
+        queue.wake();
+        for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+      }
+      expect(queue.isIdle).toBe(true);
+      expect(world.sent.length).toBe(1_500);
+    });
   });
 });

@@ -2,6 +2,7 @@ import type { PduResults } from '../pdu-receiver.js';
 import { MAX_EDUS, MAX_PDUS } from '../inbound/inbound-transactions.js';
 import { MAX_MISSED, type Missed, type QueuedPdu } from './missed.store.js';
 import type { StoredEdu } from './outbox.store.js';
+import { PostponedPdus } from './postponed.js';
 
 /** What a queue needs of the rest; one object for all queues. */
 export interface QueueSurroundings {
@@ -47,6 +48,7 @@ export class DestinationQueue {
   #pending: QueuedPdu[] = [];
   /** Everything after `cursor` is in the database and not in `pending`; `newest` is the highest such position known. */
   #behind: { cursor: number; newest: number } | null = null;
+  readonly #postponed = new PostponedPdus();
   #volatile: string[] = [];
   #mayHaveStored = false;
   #inFlight: InFlight | null = null;
@@ -64,7 +66,12 @@ export class DestinationQueue {
 
   /** True when there is nothing left to send. */
   get isIdle(): boolean {
-    return !this.#running && !this.#inFlight && !this.#behind && !this.#mayHaveStored && this.#pending.length + this.#volatile.length === 0;
+    return !this.#running && !this.#hasWork && this.#postponed.size === 0;
+  }
+
+  /** True when there is something that need not wait. */
+  get #hasWork(): boolean {
+    return this.#inFlight !== null || this.#behind !== null || this.#mayHaveStored || this.#pending.length + this.#volatile.length > 0;
   }
 
   /** True when it works, or will by itself when a back-off is over. */
@@ -75,6 +82,7 @@ export class DestinationQueue {
   /** Everything up to here has arrived; null when there is nothing that has not. */
   get floor(): number | null {
     const positions = [...(this.#inFlight?.pdus ?? []), ...this.#pending].map((pdu) => pdu.pos - 1);
+    for (const pos of this.#postponed.positions()) positions.push(pos - 1);
     if (this.#behind) positions.push(this.#behind.cursor);
     return positions.length === 0 ? null : positions.reduce((a, b) => Math.min(a, b));
   }
@@ -149,13 +157,15 @@ export class DestinationQueue {
   #retryLater(): void {
     if (this.#isStopped || this.isIdle) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), Math.max(1, this.#waitMs())).unref();
+    const postponedMs = this.#hasWork ? 0 : this.#postponed.at - this.surroundings.now();
+    this.#timer = setTimeout(() => this.wake(), Math.max(1, this.#waitMs(), postponedMs)).unref();
   }
 
   async #next(): Promise<InFlight | null> {
     if (this.#pending.length === 0 && this.#behind) await this.#readMissed();
     const stored = await this.#storedEdus();
-    const pdus = this.#pending.splice(0, this.#limit);
+    const again = this.#postponed.due(this.surroundings.now(), Math.ceil(this.#limit / 2));
+    const pdus = [...again, ...this.#pending.splice(0, this.#limit - again.length)];
     const volatile = this.#volatile.splice(0, Math.min(MAX_EDUS, this.#limit * 2) - stored.length);
     if (pdus.length + stored.length + volatile.length === 0) return null;
     return { txnId: this.surroundings.newTxnId(), pdus, stored, volatile };
@@ -208,6 +218,8 @@ export class DestinationQueue {
 
   async #done({ pdus, stored }: InFlight, results: PduResults): Promise<void> {
     this.surroundings.acknowledged(this.destination, pdus, results);
+    for (const pdu of pdus) if (results[pdu.eventId]?.later) this.#postponed.add(pdu, this.surroundings.now());
+    this.#postponed.settled(pdus);
     // Gone first: when the deletion fails, the EDUs are sent again, in a transaction of their own.
     this.#inFlight = null;
     if (stored.length === 0) return;

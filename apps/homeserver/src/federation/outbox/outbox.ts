@@ -242,7 +242,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   async #send(destination: string, all: readonly string[], allEdus: readonly string[], txnId: string): Promise<PduResults> {
     const { pdus, edus } = this.gate ? await this.gate.pass(destination, all, allEdus) : { pdus: all, edus: allEdus };
     if (pdus.length + edus.length === 0) return {};
-    const answer = await this.client.request<{ pdus?: unknown; 'io.partyline.rejected'?: unknown }>({
+    const answer = await this.client.request<SendAnswer>({
       destination,
       method: 'PUT',
       path: federationPath`/_matrix/federation/v1/send/${txnId}`,
@@ -250,16 +250,25 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       timeoutMs: SEND_TIMEOUT_MS,
       signal: this.#stop.signal,
     });
-    const results = typeof answer.pdus === 'object' && answer.pdus !== null ? (answer.pdus as PduResults) : {};
-    const rejected = answer['io.partyline.rejected'];
-    return typeof rejected === 'object' && rejected !== null ? withRejected(results, rejected as Record<string, unknown>) : results;
+    return resultsOf(answer);
   }
 }
 
+interface SendAnswer extends Record<string, unknown> {
+  readonly pdus?: unknown;
+  /** Reasons by event id. */
+  readonly 'io.partyline.rejected'?: unknown;
+  /** Event ids. */
+  readonly 'io.partyline.later'?: unknown;
+}
+
 /** The results, with what the answer says beside them. */
-function withRejected(results: PduResults, rejected: Readonly<Record<string, unknown>>): PduResults {
-  const reasons = Object.entries(rejected).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
-  return { ...results, ...Object.fromEntries(reasons.map(([eventId, reason]) => [eventId, { rejected: reason }])) };
+function resultsOf(answer: SendAnswer): PduResults {
+  const { pdus, 'io.partyline.rejected': rejected, 'io.partyline.later': later } = answer;
+  const results = new Map(Object.entries((pdus ?? {}) as PduResults));
+  for (const [eventId, reason] of Object.entries(rejected ?? {})) if (typeof reason === 'string') results.set(eventId, { rejected: reason });
+  for (const eventId of Array.isArray(later) ? later : []) results.set(eventId, { error: results.get(eventId)?.error ?? 'later', later: true });
+  return Object.fromEntries(results);
 }
 
 /** Which refusals are about the body rather than about the two servers. */

@@ -165,10 +165,11 @@ export class RoomReceiver extends PduReceiver {
     }
   }
 
-  #failure(room: Room, event: RoomEvent, error: unknown): { error: string } {
-    if (error instanceof MatrixError) return { error: error.message };
+  #failure(room: Room, event: RoomEvent, error: unknown): PduResult {
+    // What comes of other servers' silence, of a full queue or of the database says nothing about the event.
+    if (error instanceof MatrixError) return { error: error.message, later: error.status >= 500 || error.status === 429 };
     this.log.error('receiving an event failed', error, { roomId: room.id, eventId: event.eventId });
-    return { error: 'the event could not be processed' };
+    return { error: 'the event could not be processed', later: true };
   }
 
   /** Fetches and accepts what lies between; returns the prev_events that are missing after that. */

@@ -1,3 +1,4 @@
+import { Destinations } from '../../apps/homeserver/src/federation/outgoing/destinations.js';
 import { LinkedNetwork } from '../homes/linked-network.js';
 import { createRoom, join, reads, say, settles, texts } from '../homes/talk.js';
 import type { TestClient } from '../network/test-client.js';
@@ -36,5 +37,28 @@ describe.each(['11', 'io.partyline.1'])('a server that comes into a room of vers
     }
     await say(alice, roomId, 'three');
     await reads(bob, roomId, 'one', 'two', 'three');
+  });
+});
+
+describe('an event that follows what a server cannot ask for at the moment', () => {
+  it('is sent again until the server can', async () => {
+    const roomId = await createRoom(alice);
+    await join(bob, roomId, a);
+    await join(carol, roomId, a);
+    await say(alice, roomId, 'before');
+    for (const client of [bob, carol]) await reads(client, roomId, 'before');
+    const links = [network.link(c, b), network.link(b, c), network.link(b, a)];
+    for (const link of links) link.set('refused');
+    try {
+      await say(carol, roomId, 'one');
+      await reads(alice, roomId, 'one');
+      await say(alice, roomId, 'two');
+      await settles(() => expect(b.get(Destinations).failures(a.name)).toBeGreaterThan(0));
+      expect(await texts(bob, roomId)).toEqual(['before']);
+      network.link(b, a).set('open');
+      await reads(bob, roomId, 'one', 'two');
+    } finally {
+      for (const link of links) link.set('open');
+    }
   });
 });
