@@ -114,11 +114,14 @@ describe('three servers under faults', () => {
     const ledger = new Ledger(NAMES);
     const durable = new Set<string>();
     let place = 0;
-    const unsubscribe = talkers.map((reader) => reader.onMessage((message) => {
-      if (message.roomId !== roomId) return;
-      const [author = '', count = ''] = message.text.split(' ');
-      ledger.shown(reader.name, { author, count: Number(count), eventId: message.eventId, place: ++place, at: performance.now() });
-    }));
+    const unsubscribe = talkers.flatMap((reader) => [
+      reader.onRemoved((eventId) => ledger.removed(reader.name, eventId)),
+      reader.onMessage((message) => {
+        if (message.roomId !== roomId) return;
+        const [author = '', count = ''] = message.text.split(' ');
+        ledger.shown(reader.name, { author, count: Number(count), eventId: message.eventId, place: ++place, at: performance.now() });
+      }),
+    ]);
     try {
       await Promise.all([talk(roomId, draw, ledger, durable), ...plan.map(strike)]);
       await world.heal();

@@ -22,6 +22,7 @@ export interface Message {
 export class Talker {
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(message: Message) => void>();
+  readonly #removals = new Set<(eventId: string) => void>();
   /** By room, ids of the events that were shown. */
   readonly #shown = new Map<string, Set<string>>();
   #running: Promise<void> = Promise.resolve();
@@ -58,6 +59,12 @@ export class Talker {
   onMessage(listener: (message: Message) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Called for events that make place for a timeline which begins anew. */
+  onRemoved(listener: (eventId: string) => void): () => void {
+    this.#removals.add(listener);
+    return () => this.#removals.delete(listener);
   }
 
   /** Label of the server that the client uses. */
@@ -152,26 +159,27 @@ export class Talker {
 
   async #read(roomId: string, timeline: Json): Promise<void> {
     const shown = this.#shown.get(roomId);
-    const before = timeline.limited && shown ? await this.#gap(roomId, timeline.prev_batch, shown) : [];
-    this.#shown.set(roomId, shown ?? new Set());
-    // A timeline with a gap before it takes the place of what was there; without one, each of its events has to be new.
-    const events = timeline.limited && shown ? timeline.events.filter((event: Json) => !shown.has(event.event_id)) : timeline.events;
-    for (const event of [...before, ...events]) this.#show(roomId, event);
+    let events: Json[] = timeline.events;
+    if (timeline.limited && shown) {
+      // A timeline with a gap before it takes the place of what was there. Whoever scrolls up gets the rest of it again.
+      events = [...(await this.#history(roomId, timeline.prev_batch)), ...events];
+      for (const eventId of shown) for (const listener of this.#removals) listener(eventId);
+      shown.clear();
+    }
+    if (!shown) this.#shown.set(roomId, new Set());
+    for (const event of events) this.#show(roomId, event);
   }
 
-  /** What lies between a timeline with a gap before it and what was shown already, as a client fetches it on scrolling up. */
-  async #gap(roomId: string, prevBatch: string, shown: ReadonlySet<string>): Promise<Json[]> {
-    const missed: Json[] = [];
-    let from = prevBatch;
-    for (let page = 0; page < MAX_PAGES; page++) {
-      const query = new URLSearchParams({ dir: 'b', limit: '100', from });
-      const { chunk, end } = await this.#insist('GET', `v3/rooms/${encodeURIComponent(roomId)}/messages?${query.toString()}`);
-      const fresh = chunk.filter((event: Json) => !shown.has(event.event_id));
-      missed.push(...fresh);
-      if (fresh.length < chunk.length || end === undefined) break;
+  async #history(roomId: string, prevBatch: string): Promise<Json[]> {
+    const found: Json[] = [];
+    let from: string | undefined = prevBatch;
+    for (let page = 0; page < MAX_PAGES && from !== undefined; page++) {
+      const query = new URLSearchParams({ dir: 'b', limit: '200', from });
+      const { chunk, end }: Json = await this.#insist('GET', `v3/rooms/${encodeURIComponent(roomId)}/messages?${query.toString()}`);
+      found.push(...chunk);
       from = end;
     }
-    return missed.reverse();
+    return found.reverse();
   }
 
   #show(roomId: string, event: Json): void {

@@ -97,6 +97,27 @@ describe('a room whose rules deny one of the homes', () => {
   });
 });
 
+describe('a client that comes to a home where it has missed more than it asks for', () => {
+  it('gets a timeline that is whole, with what it has seen elsewhere in its place', async () => {
+    const { alice, bob, roomId } = await talking();
+    for (const other of [b, c]) network.cut(a, other);
+    await say(alice.at(a), roomId, 'seen');
+    const frontier = (await alice.at(a).request('GET', '/v3/sync', undefined, { query: { 'io.partyline.frontier': true } }))['io.partyline.frontier'];
+    for (const text of ['one', 'two', 'three']) await say(bob, roomId, text);
+    await reads(alice.at(b), roomId, 'three');
+    network.cut(a, b, 'open');
+    await reads(alice.at(b), roomId, 'seen');
+    const { since } = await alice.at(b).request('POST', `${homesPath}/sync/resume`, { rooms: frontier, account: {} });
+    const shown = async (limit: number): Promise<Json> => {
+      const query = { since, filter: JSON.stringify({ room: { timeline: { limit } } }), timeout: 0 };
+      const { timeline } = (await alice.at(b).request('GET', '/v3/sync', undefined, { query })).rooms.join[roomId];
+      return [timeline.limited, timeline.events.flatMap((event: Json) => event.content.body ?? [])];
+    };
+    expect(await shown(3)).toEqual([false, ['one', 'two', 'three']]);
+    expect(await shown(2)).toEqual([true, ['three', 'seen']]);
+  });
+});
+
 describe('a home that withholds events', () => {
   it('is named when the copies differ for more than a minute', async () => {
     const { alice, bob, roomId } = await talking();

@@ -34,4 +34,13 @@ describe('two events of one message, that was sent at two homes', () => {
     const anew = await syncResponse(answer([event('$1b', 'x')], true), { serverName: 'b', after: 3, initial: false }, state);
     expect(idsOf(anew)).toEqual(['$1b']);
   });
+
+  it('are shown when they come after a timeline has begun anew without them', async () => {
+    await syncResponse(answer([event('$2', 'y')], true), { serverName: 'a', after: 1, initial: false }, state);
+    const late = await syncResponse(answer([event('$1', 'x'), event('$2b', 'y')]), { serverName: 'b', after: 2, initial: false }, state);
+    expect(idsOf(late)).toEqual(['$1']);
+    // The app has gone back to the time before.
+    const fallenBack = await syncResponse(answer([event('$1b', 'x')]), { serverName: 'b', after: 1, initial: false }, state);
+    expect(idsOf(fallenBack)).toEqual([]);
+  });
 });

@@ -13,8 +13,11 @@ export interface Delivery {
   initial: boolean;
   /** Count of the answer that the app had before it. */
   after: number;
-  /** Per room: its frontier, or null once the user has left; the ids of timeline events, and what they say (see `saidAt`). */
-  rooms: Map<string, { frontier?: string[] | null; events: string[]; said?: ReadonlyMap<string, string> }>;
+  /**
+   * Per room: its frontier, or null once the user has left; the ids of timeline events, and what they say (see `saidAt`);
+   * whether the timeline takes the place of what the app had.
+   */
+  rooms: Map<string, { frontier?: string[] | null; events: string[]; said?: ReadonlyMap<string, string>; anew?: boolean }>;
   /** The account's version vector. */
   account?: Record<string, number>;
   /** Digests of to-device messages. */
@@ -28,6 +31,8 @@ export interface Place {
 }
 
 type Step = number;
+/** In a room's events: here the timeline began anew. */
+const ANEW = '';
 interface RoomHistory { frontiers: Array<[Step, string[] | null]>; events: Array<[Step, string, string?]> }
 interface AccountHistory { step: Step; vectors: Array<[Step, Record<string, number>]>; toDevice: Array<[Step, string, string]> }
 
@@ -58,7 +63,7 @@ export class ResumeState {
       if (frontier) rooms[roomId] = frontier;
       if (frontier !== undefined) continue;
       // The history has been cut: events that were delivered are as good. With none the room is left out and comes anew.
-      const known = events.filter(([at]) => at <= step).map(([, id]) => id);
+      const known = sinceAnew(events, step).map(([, id]) => id);
       if (known.length > 0) rooms[roomId] = known;
     }
     return { rooms, account: lastUntil(this.account.vectors, step)?.[1] ?? {} };
@@ -66,7 +71,7 @@ export class ResumeState {
 
   /** Ids of recent timeline events of a room that the app has at a step. */
   eventsAt(roomId: string, step: Step): Set<string> {
-    return new Set(this.rooms.get(roomId)?.events.filter(([at]) => at <= step).map(([, id]) => id));
+    return new Set(sinceAnew(this.rooms.get(roomId)?.events ?? [], step).map(([, id]) => id));
   }
 
   /**
@@ -74,8 +79,8 @@ export class ResumeState {
    * and a home may know the other one only (protocol §3 rule 6).
    */
   saidAt(roomId: string, step: Step): Map<string, string> {
-    const events = this.rooms.get(roomId)?.events ?? [];
-    return new Map(events.flatMap(([at, id, said]) => (at <= step && said !== undefined ? [[said, id]] : [])));
+    const events = sinceAnew(this.rooms.get(roomId)?.events ?? [], step);
+    return new Map(events.flatMap(([, id, said]) => (said !== undefined ? [[said, id]] : [])));
   }
 
   /** Whether another home has already delivered this to-device message. */
@@ -102,12 +107,16 @@ export class ResumeState {
         maxToDevice,
       ),
     };
-    for (const [roomId, { frontier, events, said }] of delivery.rooms) {
+    for (const [roomId, { frontier, events, said, anew }] of delivery.rooms) {
       const before = this.rooms.get(roomId) ?? { frontiers: [], events: [] };
       this.rooms.delete(roomId);
       this.rooms.set(roomId, {
         frontiers: noted(before.frontiers, step, frontier?.slice(0, maxHistory) ?? frontier),
-        events: grown(before.events, events.map((id): [Step, string, string?] => [step, id, said?.get(id)]), maxHistory),
+        events: grown(
+          before.events,
+          [...(anew ? [ANEW] : []), ...events].map((id): [Step, string, string?] => [step, id, said?.get(id)]),
+          maxHistory,
+        ),
       });
       changed.add(roomId);
     }
@@ -175,6 +184,12 @@ export class ResumeState {
 
 function until<T extends [Step, ...unknown[]]>(history: T[], step: Step): T[] {
   return history.filter(([at]) => at <= step);
+}
+
+/** What of a room's events the app has at a step. */
+function sinceAnew(events: RoomHistory['events'], step: Step): RoomHistory['events'] {
+  const had = until(events, step);
+  return had.slice(had.findLastIndex(([, id]) => id === ANEW) + 1);
 }
 
 function lastUntil<T extends [Step, ...unknown[]]>(history: T[], step: Step): T | undefined {

@@ -46,15 +46,17 @@ function readRoom(roomId: string, room: Json, context: SyncContext, state: Resum
   const events = list(timeline['events']);
   const known = context.initial ? new Set<string>() : state.eventsAt(roomId, context.after);
   // A limited timeline replaces what the app shows, so that it must be whole.
+  const anew = timeline['limited'] === true;
   const said = context.initial ? new Map<string, string>() : state.saidAt(roomId, context.after);
   const isTwin = (event: Json): boolean => (said.get(saidOf(event) ?? '') ?? idOf(event)) !== idOf(event);
-  const fresh = timeline['limited'] === true ? events : events.filter((event) => !known.has(idOf(event)) && !isTwin(event));
+  const fresh = anew ? events : events.filter((event) => !known.has(idOf(event)) && !isTwin(event));
   const first = events.map(idOf)[0] ?? '';
   if (typeof timeline['prev_batch'] === 'string') {
     timeline['prev_batch'] = writeAppToken({ serverName: context.serverName, anchor: first, token: timeline['prev_batch'] });
   }
-  const delivered = fresh.filter((event) => !known.has(idOf(event)));
+  const delivered = anew ? events : fresh.filter((event) => !known.has(idOf(event)));
   delivery.rooms.set(roomId, {
+    anew,
     events: delivered.map(idOf),
     said: new Map(delivered.flatMap((event) => saidOf(event) === undefined ? [] : [[idOf(event), saidOf(event)!]])),
   });

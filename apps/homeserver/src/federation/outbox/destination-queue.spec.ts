@@ -200,6 +200,16 @@ describe('DestinationQueue', () => {
       expect(queue.floor).toBeNull();
     });
 
+    it('sends an event of before at once, also to who is far behind', async () => {
+      queue.addMissed(10, 12);
+      world.database = [inRoom(11, '!b'), inRoom(12, '!b')];
+      queue.addEarlier(inRoom(5, '!a'));
+      expect(queue.floor).toBe(4);
+      await drain(queue);
+      expect(numbers(world.sent)).toEqual([5, 11, 12]);
+      expect(queue.isIdle).toBe(true);
+    });
+
     it('gives up after a day', async () => {
       world.later = new Set(['$1']);
       queue.add(inRoom(1, '!a'));

@@ -99,6 +99,11 @@ export class DestinationQueue {
     }
   }
 
+  /** An event of a time when the destination was not in the room, which is why no place in the stream leads to it. */
+  addEarlier(pdu: QueuedPdu): void {
+    this.#postponed.addNow(pdu, this.surroundings.now());
+  }
+
   /** Sends what the database has after `cursor`, too. */
   addMissed(cursor: number, newest: number): void {
     const floor = Math.min(cursor, this.floor ?? cursor);

@@ -101,6 +101,13 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     if (queue) this.#wake(queue);
   }
 
+  /** For a destination that was not in the room when the event was made. */
+  addEarlierPdu(destination: string, pdu: QueuedPdu): void {
+    const queue = this.#queue(destination);
+    queue?.addEarlier(pdu);
+    if (queue) this.#wake(queue);
+  }
+
   addVolatileEdu(destination: string, json: string): void {
     const queue = this.#queue(destination);
     queue?.addVolatile(json);

@@ -20,10 +20,13 @@ export class PduOutbox implements OnModuleInit {
     this.bus.subscribe((message) => {
       if (message.kind !== 'room') return;
       this.outbox.committed(message.pos);
-      for (const { event, pos, isOwn, destinations } of [...message.resent, ...message.events]) {
+      for (const { event, pos, isOwn, destinations } of message.events) {
         if (!isOwn || destinations.length === 0) continue;
         const pdu = { pos, eventId: event.eventId, json: event.json };
         for (const destination of destinations) this.outbox.addPdu(destination, pdu);
+      }
+      for (const { event, pos, destinations } of message.resent) {
+        for (const destination of destinations) this.outbox.addEarlierPdu(destination, { pos, eventId: event.eventId, json: event.json });
       }
     });
   }

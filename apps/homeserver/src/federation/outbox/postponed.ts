@@ -11,8 +11,9 @@ interface Entry {
 }
 
 /**
- * Events that a server could not take at the moment, because it could not get what they refer to. Of each room only the newest,
- * which leads to the others; so these are few, and hold up nothing else.
+ * Events that go to a server out of their turn: those that it could not take at the moment, because it could not get what they
+ * refer to, and those of a time when it was not in the room. Of each room only the newest, which leads to the others; so these
+ * are few, and hold up nothing else.
  */
 export class PostponedPdus {
   readonly #entries = new Map<string, Entry>();
@@ -32,6 +33,13 @@ export class PostponedPdus {
 
   positions(): number[] {
     return [...this.#entries.values()].map(({ pdu }) => pdu.pos);
+  }
+
+  /** One that the server is to get as soon as possible, although it lies before all that it has got. */
+  addNow(pdu: QueuedPdu, now: number): void {
+    const roomId = roomOf(pdu);
+    if ((this.#entries.get(roomId)?.pdu.pos ?? -Infinity) < pdu.pos) this.#entries.set(roomId, { pdu, attempts: 0 });
+    this.#at = now;
   }
 
   /** The server asks for this one later. */

@@ -69,15 +69,16 @@ export class RoomAttacher {
    * @throws MatrixError 404 `M_NOT_FOUND` when no server is known; else the last one's refusal or silence
    */
   async attach(userId: string, roomId: string, via: readonly string[]): Promise<void> {
-    const { servers, isNew } = await this.arrivals.run(roomId, async () => {
-      const held = await this.registry.find(roomId);
-      if (!held?.state.isResident) return { servers: await this.#bring(userId, roomId, via), isNew: true };
-      await this.#announce(held, userId);
-      return { servers: [...via, ...held.state.otherServers], isNew: false };
+    const { servers, held } = await this.arrivals.run(roomId, async () => {
+      const room = await this.registry.find(roomId);
+      if (room?.state.isResident) return { servers: [...via, ...room.state.otherServers], held: room };
+      return { servers: await this.#bring(userId, roomId, via), held: null };
     });
     // Not in the turn, for whose end all that comes for the room waits.
-    if (isNew) await this.#fetchHistory(roomId);
+    if (!held) await this.#fetchHistory(roomId);
     await this.#catchUp(userId, roomId, servers);
+    // After that: who brought the room here may have got it from a server that had not heard of this account's join.
+    if (held) await this.#announce(held, userId);
   }
 
   /** @returns the other servers in the room */

@@ -19,6 +19,8 @@ import type { AnswerMoment, SyncRequest } from './sync-request.js';
 export interface RoomSections {
   readonly join: ReadonlyMap<string, string>;
   readonly leave: ReadonlyMap<string, string>;
+  /** Whether a joined room's timeline begins anew, so that the client gives up what it had of it. */
+  readonly isAnew: boolean;
 }
 
 const NONE: SelectedState = { nids: [], deltas: [], summary: null };
@@ -76,7 +78,8 @@ export class RoomSectionsWriter {
       const core = `"timeline":{"events":[],"limited":false,"prev_batch":"${to}"},"${stateName(request)}":{"events":[]}`;
       join.set(roomId, joinedText(core, NONE, extra, unread.get(roomId)));
     }
-    return { join, leave };
+    const isAnew = shown.some(({ plan: { section }, timeline }) => section === 'join' && timeline.limited);
+    return { join, leave, isAnew };
   }
 
   async #roomsWithTimelines(

@@ -56,7 +56,9 @@ export class SyncEngine {
     const parts = roomsText === null ? other.parts : [roomsText, ...other.parts];
     if (request.frontier) parts.push(...(await this.#frontier(userId, plan, rooms)));
     const isEmpty = roomsText === null && other.isEmpty;
-    return { text: `{${[`"next_batch":"${formatSyncToken(next, since?.awaited)}"`, ...parts].join(',')}}`, next, isEmpty };
+    // The rooms of awaited events are not known. To show one again that the client still has is less than to leave out one that it gave up.
+    const awaited = rooms.isAnew ? undefined : since?.awaited;
+    return { text: `{${[`"next_batch":"${formatSyncToken(next, awaited)}"`, ...parts].join(',')}}`, next, isEmpty };
   }
 
   /** The answer of a sync that had nothing to tell. */

@@ -17,6 +17,10 @@ export interface TimelineWish {
   readonly to: number;
   /** What the reader may see; undefined means everything. */
   readonly isVisible?: (event: SyncEvent, pos: number) => boolean;
+  /**
+   * Events that the reader has seen elsewhere. They are left out where the timeline goes on from what the reader has, and are in one
+   * that begins anew, because that takes the place of what the reader has.
+   */
   readonly exclude?: ReadonlySet<string>;
 }
 
@@ -36,7 +40,10 @@ export interface CollectedTimeline {
 
 interface Search {
   readonly wish: TimelineWish;
+  /** Newest first, with those that the reader has seen. */
   readonly found: TimelineEntry[];
+  /** How many of them the reader has not seen. */
+  unseen: number;
   /** Rows up to here are still to be looked at. */
   before: number;
   isDone: boolean;
@@ -57,7 +64,7 @@ export class TimelineCollector {
   ): Promise<Map<number, CollectedTimeline>> {
     const searches = wishes.map((wish): Search => {
       const isBlocked = matcher.blocksRoom(wish.roomId);
-      return { wish, found: [], before: wish.to, isDone: isBlocked, limited: false };
+      return { wish, found: [], unseen: 0, before: wish.to, isDone: isBlocked, limited: false };
     });
     const isPlain = matcher.passesAll && ignored.size === 0;
     for (let page = 0; page < MAX_PAGES; page++) {
@@ -66,7 +73,7 @@ export class TimelineCollector {
       const size = isPlain && page === 0 ? limit + 1 : Math.max(limit + 1, PAGE);
       await this.#turnPage(open, size, limit, matcher, ignored);
     }
-    return new Map(searches.map((search) => [search.wish.roomNid, timelineOf(search)]));
+    return new Map(searches.map((search) => [search.wish.roomNid, timelineOf(search, limit)]));
   }
 
   async #turnPage(
@@ -92,15 +99,17 @@ function take(
     const event = events.get(row.nid);
     if (!event) continue;
     const isShown = matcher.passes(event) && !(event.stateKey === null && ignored.has(event.sender))
-      && !wish.exclude?.has(event.eventId) && (wish.isVisible?.(event, row.pos) ?? true);
-    if (isShown && found.length === limit) {
+      && (wish.isVisible?.(event, row.pos) ?? true);
+    const isSeen = wish.exclude?.has(event.eventId) ?? false;
+    if (isShown && !isSeen && search.unseen === limit) {
       search.limited = true;
       search.isDone = true;
       return;
     }
     if (isShown) found.push({ event, pos: row.pos });
+    if (isShown && !isSeen) search.unseen++;
     // A reader who has seen the event has seen what came before it.
-    if (event.followsGap && !wish.exclude?.has(event.eventId)) {
+    if (event.followsGap && !isSeen) {
       // Events before it are not what happened right before it: the client has to ask for the gap.
       search.limited = true;
       search.isDone = true;
@@ -116,7 +125,7 @@ function take(
   if (search.isDone) search.limited = false;
 }
 
-function timelineOf({ wish, found, limited }: Search): CollectedTimeline {
-  const entries = found.toReversed();
+function timelineOf({ wish, found, limited }: Search, limit: number): CollectedTimeline {
+  const entries = (limited ? found.slice(0, limit) : found.filter(({ event }) => !wish.exclude?.has(event.eventId))).toReversed();
   return { entries, limited, start: entries[0]?.pos ?? wish.to + 1 };
 }
