@@ -4,6 +4,7 @@ import type { TestServer } from '../network/test-server.js';
 import type { HostileRoom } from './hostile-room.js';
 import { type HostileServer, wire } from './hostile-server.js';
 import { HostileWorld, path } from './hostile-world.js';
+import { OfferedRoom } from './offered-room.js';
 import { tableCounts } from './table-counts.js';
 
 let world: HostileWorld;
@@ -103,6 +104,21 @@ async function latestOf(server: TestServer, roomId: string): Promise<string[]> {
   const template = await hostile.request(server, 'GET', `/_matrix/federation/v1/make_join/${encodeURIComponent(roomId)}/${encodeURIComponent(hostile.user('probe'))}?ver=10&ver=12`);
   return template.event.prev_events;
 }
+
+describe('a room of a hostile server', () => {
+  it('does not begin a second time', async () => {
+    const room = new OfferedRoom(hostile, 'twice');
+    await alice.request('POST', `/v3/join/${encodeURIComponent(room.roomId)}`, {}, { query: { via: hostile.name } });
+    const create = await world.state(alice, room.roomId, 'm.room.create');
+    const content = { room_version: '10', creator: room.creator, again: true };
+    const second = room.event({ type: 'm.room.create', state_key: '', content, prev_events: [], auth_events: [], depth: 1 });
+    expect(await hostile.send(a, [wire(second)])).toEqual({ [second.eventId]: { error: 'the room has a create event' } });
+    expect(await world.state(alice, room.roomId, 'm.room.create')).toEqual(create);
+    const next = room.message('after');
+    await hostile.send(a, [wire(next)]);
+    expect(await world.isShown(room.roomId, next)).toBe(true);
+  });
+});
 
 describe('a room that a hostile server offers', () => {
   const attempt = async (template: Json, answer: Json) => {

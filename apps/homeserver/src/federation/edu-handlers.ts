@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isUnavailable } from '../storage/database.js';
 import { Log } from '../observability/log.js';
 
 /** An EDU's `content`: an object, otherwise unchecked. */
@@ -16,7 +17,11 @@ export class EduHandlers {
     this.#handlers.set(eduType, handler);
   }
 
-  /** Hands over one EDU. Unknown kinds and wrong shapes are ignored; a handler that fails does not stop the next EDU. */
+  /**
+   * Hands over one EDU. Unknown kinds and wrong shapes are ignored; a handler that fails does not stop the next EDU.
+   *
+   * @throws what the handler threw when the database is away: the sender keeps the EDU then, and brings it again
+   */
   async handle(origin: string, edu: unknown): Promise<void> {
     const { edu_type: type, content } = (edu ?? {}) as Record<string, unknown>;
     if (typeof type !== 'string' || typeof content !== 'object' || content === null || Array.isArray(content)) return;
@@ -25,6 +30,7 @@ export class EduHandlers {
     try {
       await handler(origin, content as Record<string, unknown>);
     } catch (error) {
+      if (isUnavailable(error)) throw error;
       this.log.error('EDU handler failed', error, { origin, type });
     }
   }

@@ -96,3 +96,14 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   const { code, constraint: name } = (error ?? {}) as { code?: unknown; constraint?: unknown };
   return code === '23505' && (constraint === undefined || name === constraint);
 }
+
+/**
+ * True when the database could not be asked, which says nothing about what was asked: no connection (of the system, or SQLSTATE
+ * class 08), no resources (53), a database that is being stopped (57P).
+ */
+export function isUnavailable(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  if (typeof code === 'string') return /^(?:E[A-Z]{4,}|(?:08|53)[0-9A-Z]{3}|57P[0-9A-Z]{2})$/.test(code);
+  // The driver's own errors have no code.
+  return typeof message === 'string' && /^(?:Connection terminated|timeout exceeded when trying to connect|Query read timeout)/.test(message);
+}

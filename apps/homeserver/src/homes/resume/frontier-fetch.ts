@@ -38,7 +38,8 @@ export class FrontierFetch {
         });
         if (!Array.isArray(answer['pdus']) || answer['pdus'].length === 0) continue;
         const results = await this.receiver.receive(server, answer['pdus'].slice(0, 1));
-        if (results[eventId] && results[eventId].error === undefined) return;
+        const result = results[eventId];
+        if (result && result.error === undefined && result.rejected === undefined) return;
       } catch (error) {
         this.log.debug('an event of a frontier was not to be had', { server, eventId, reason: String(error) });
       }

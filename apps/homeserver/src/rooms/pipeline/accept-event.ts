@@ -158,6 +158,10 @@ export class AcceptEvent {
     const { event } = item;
     const { rules } = draft.room;
     const context = this.signatures.context(rules);
+    if (event.pdu.type === 'm.room.create' && draft.get('m.room.create', '')) {
+      // The auth rules allow the server in the room's id another one, from which a second history of the room would follow.
+      return { status: EventStatus.rejected, reason: 'the room has a create event' };
+    }
     const authEvents: RoomEvent[] = [];
     for (const id of event.pdu.auth_events) {
       const stored = related.get(id);
