@@ -8,8 +8,8 @@ import { describeFault, faultPlan, type Fault } from './fault-plan.js';
 import { FaultWorld } from './fault-world.js';
 import { Talker } from './talker.js';
 
-/** `npm run faults` sets it. */
-const RUNS = Number(process.env['FAULTS_RUNS'] ?? 50);
+/** `npm run faults` makes fifty. */
+const RUNS = Number(process.env['FAULTS_RUNS'] ?? 10);
 /** FAULTS_SEED=n repeats the run whose title says so. */
 const FIRST_SEED = Number(process.env['FAULTS_SEED'] ?? randomInt(1, 1_000_000));
 const LABELS = ['a', 'b', 'c'];

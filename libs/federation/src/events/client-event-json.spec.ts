@@ -52,14 +52,17 @@ describe('clientEventJson', () => {
   });
 
   it('equals parsing and rebuilding, for any content and any other members', () => {
-    const text = fc.string({ unit: fc.constantFrom('"', '\\', '{', '}', '[', ']', ',', ':', 'a', '\n', '\u0000', 'ü', '😀') });
+    const characters = ['"', '{', '}', '[', ']', ',', ':', 'a', '\n', '\u0000', 'ü', '😀'];
+    const text = fc.string({ unit: fc.constantFrom('\\', ...characters) });
+    // JSON.parse of V8 13.6 takes the key of {"\n":1,"\"":1} for a backslash when it has just parsed {"\n":1,"\\":1}: keys without one.
+    const name = fc.string({ unit: fc.constantFrom(...characters) });
     const json = fc.letrec<{ value: unknown }>((tie) => ({
       value: fc.oneof(
         { depthSize: 'small' }, text, fc.integer(), fc.boolean(), fc.constant(null), fc.array(tie('value'), { maxLength: 4 }),
-        fc.dictionary(text, tie('value'), { maxKeys: 4, noNullPrototype: true }),
+        fc.dictionary(name, tie('value'), { maxKeys: 4, noNullPrototype: true }),
       ),
     })).value;
-    const object = fc.dictionary(text, json, { maxKeys: 5, noNullPrototype: true });
+    const object = fc.dictionary(name, json, { maxKeys: 5, noNullPrototype: true });
     fc.assert(fc.property(object, object, text, text, fc.option(text, { nil: undefined }), (content, extra, type, sender, stateKey) => {
       const pdu = { ...extra, content, type, sender, state_key: stateKey, origin_server_ts: 1 };
       const event = { json: canonicalJson(pdu), eventId: '$"id\\', roomId: '!r' };
@@ -70,6 +73,11 @@ describe('clientEventJson', () => {
       expect(parse(strippedStateJson(event))).toEqual({ content, sender, state_key: stateKey ?? '', type });
     }), { numRuns: 500 });
   });
+});
+
+it('leaves keys with backslashes as they are', () => {
+  const json = canonicalJson({ content: { '\\': 1, '\\"': '\\' }, '\\': {}, sender: '@a:b', type: 'x.y' });
+  expect(clientEventJson({ json, eventId: '$id', roomId: '!r' })).toContain('{"content":{"\\\\":1,"\\\\\\"":"\\\\"},"event_id"');
 });
 
 it('strips state to four members', () => {

@@ -158,7 +158,8 @@ export class AcceptEvent {
     const { event } = item;
     const { rules } = draft.room;
     const context = this.signatures.context(rules);
-    if (event.pdu.type === 'm.room.create' && draft.get('m.room.create', '')) {
+    const create = draft.get('m.room.create', '');
+    if (event.pdu.type === 'm.room.create' && create && create.eventId !== event.eventId) {
       // The auth rules allow the server in the room's id another one, from which a second history of the room would follow.
       return { status: EventStatus.rejected, reason: 'the room has a create event' };
     }
@@ -173,7 +174,7 @@ export class AcceptEvent {
       authEvents.push(known);
     }
     try {
-      checkAuthEvents(event, authEvents, draft.get('m.room.create', ''), rules, context);
+      checkAuthEvents(event, authEvents, create, rules, context);
       if (before !== draft.snapshot) checkAuth(event, await this.#reader(draft, before, held), rules, context);
     } catch (error) {
       if (error instanceof AuthError) return { status: EventStatus.rejected, reason: `${error.rule}: ${error.message}` };
