@@ -60,7 +60,9 @@ async function pausesOf(fault: () => Promise<void> | void): Promise<{ writing: n
   await writing;
   await until(20_000, 'Alice to have read everything', () => wanted.size === 0);
   unsubscribe();
-  return { writing: longestPause(acknowledged), reading: longestPause(read) };
+  const pauses = { writing: longestPause(acknowledged), reading: longestPause(read) };
+  process.stdout.write(`longest pause: ${pauses.writing.toFixed()} ms in writing, ${pauses.reading.toFixed()} ms in reading\n`);
+  return pauses;
 }
 
 describe('a client that writes and reads while its home', () => {
