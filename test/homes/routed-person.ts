@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { AccountRouter, Phonebook, type Clock, type RoutingStorage } from '#routing';
+import { AccountRouter, Phonebook, type Clock } from '#routing';
+import { memoryStorage } from '../../apps/homeserver/src/demo/router.js';
 import type { Person } from '../network/person.js';
 import type { TestServer } from '../network/test-server.js';
 import type { Json } from '../network/test-client.js';
@@ -63,16 +64,4 @@ export class RoutedPerson {
   leave(): void {
     this.router.close();
   }
-}
-
-function memoryStorage(): RoutingStorage {
-  const values = new Map<string, string>();
-  return {
-    get: (key) => Promise.resolve(values.get(key) ?? null),
-    set: (key, value) => {
-      if (value === null) values.delete(key);
-      else values.set(key, value);
-      return Promise.resolve();
-    },
-  };
 }

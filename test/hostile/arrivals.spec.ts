@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RoomEvent } from '../../libs/federation/src/index.js';
 import { eventually } from '../network/eventually.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
@@ -40,18 +39,19 @@ describe('a room that is on its way here', () => {
   });
 
   it('comes once for two who join at the same time', async () => {
-    let first: RoomEvent | undefined;
-    const room: OfferedRoom = new OfferedRoom(other, 'both', async (joined) => {
-      first ??= joined;
-      await delay(100);
+    let second: Promise<Json> | undefined;
+    const room: OfferedRoom = new OfferedRoom(other, 'both', async () => {
+      // A server that does not wait for the first asks, and is answered, before it.
+      second ??= join(anna, room.roomId);
+      await Promise.race([second, delay(500)]);
     });
     const anna = await world.net.client('a').register('anna');
-    await Promise.all([join(alice, room.roomId), join(anna, room.roomId)]);
+    await join(alice, room.roomId);
+    await second;
     const { joined } = await alice.request('GET', `${path(room.roomId)}/joined_members`);
     expect(Object.keys(joined).sort()).toEqual([alice.userId, anna.userId, room.creator].sort());
     expect(joinsOf(room.roomId)).toBe(1);
-    const second = [alice.userId, anna.userId].find((userId) => userId !== first?.pdu.sender);
-    const isTold = () => other.requests.some(({ path: uri, body }) => uri.includes('/send/') && body.pdus.some((pdu: Json) => pdu.state_key === second));
+    const isTold = () => other.requests.some(({ path: uri, body }) => uri.includes('/send/') && body.pdus.some((pdu: Json) => pdu.state_key === anna.userId));
     await eventually(isTold);
   });
 

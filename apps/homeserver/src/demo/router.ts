@@ -49,7 +49,8 @@ const wallClock: Clock = {
   },
 };
 
-function memoryStorage(): RoutingStorage {
+/** Forgets everything when the process ends. */
+export function memoryStorage(): RoutingStorage {
   const values = new Map<string, string>();
   return {
     get: (key) => Promise.resolve(values.get(key) ?? null),
