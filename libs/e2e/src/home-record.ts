@@ -1,10 +1,14 @@
+import { sha256 } from '@noble/hashes/sha2.js';
 import { canonicalJson } from '#canonical-json';
-import type { HomeEntry, HomeRecord } from '#federation';
+import type { EndorsementTerms, HomeEntry, HomeRecord, LogPlace, RetiredHome } from '#federation';
 import type { AccountKey } from './account-key.js';
+import { toBase64 } from './base64.js';
 import type { Genesis } from './genesis.js';
 
 /** The most homes that a record may name (protocol §2). */
 export const maxHomes = 5;
+/** The most former homes that a record lists; the oldest one is closed when a sixth comes. */
+export const maxRetired = 5;
 
 export class HomeChangeError extends Error {}
 
@@ -19,6 +23,7 @@ export function firstHomeRecord(input: {
   homes: HomeEntry[];
   masterKey?: string | null;
   endorsement?: Record<string, string>;
+  endorsementTerms?: EndorsementTerms;
 }, accountKey: AccountKey): HomeRecord {
   return sign({
     user_id: input.userId,
@@ -29,14 +34,21 @@ export function firstHomeRecord(input: {
     master_key: input.masterKey ?? null,
     homes: checkedHomes(input.homes),
     ...(input.endorsement ? { endorsement: input.endorsement } : {}),
+    ...(input.endorsementTerms ? { endorsement_terms: input.endorsementTerms } : {}),
   }, accountKey);
 }
 
 export interface HomeChange {
   /** Entries to add; an entry of a server that is in the record already replaces that one (a new home key, say). */
   add?: HomeEntry[];
-  /** Server names to drop. */
+  /** Names of servers that leave in peace, dead or moved away: what they did stands. */
   drop?: string[];
+  /** Names of servers, homes or retired ones, that are not trusted any more: what they did and others do not hold falls. */
+  revoke?: string[];
+  /** Names of retired servers of which nothing late is to be taken any more. */
+  close?: string[];
+  /** How far the logs of former homes count, beside what the record says already. */
+  cuts?: Record<string, LogPlace[]>;
   /** New priorities by server name; lower is preferred. */
   priorities?: Record<string, number>;
   /** A new pinned cross-signing master key; null removes the pin. */
@@ -48,18 +60,34 @@ export interface HomeChange {
  * @throws HomeChangeError when no home or more than five would be left, or the key is not the record's account key
  */
 export function nextHomeRecord(current: HomeRecord, change: HomeChange, accountKey: AccountKey): HomeRecord {
+  return follow(current, { ...current, seq: current.seq + 1 }, change, accountKey);
+}
+
+function follow(previous: HomeRecord, current: HomeRecord, change: HomeChange, accountKey: AccountKey): HomeRecord {
   if (accountKey.publicKey !== currentAccountKey(current)) throw new HomeChangeError('not the account key of this record');
   const added = change.add ?? [];
-  const gone = new Set([...(change.drop ?? []), ...added.map((home) => home.server_name)]);
+  const revoked = new Set(change.revoke ?? []);
+  const gone = new Set([...(change.drop ?? []), ...revoked, ...added.map((home) => home.server_name)]);
   const homes = [...current.homes.filter((home) => !gone.has(home.server_name)), ...added]
     .map((home) => ({ ...home, priority: change.priorities?.[home.server_name] ?? home.priority }));
-  const { signature: _signature, ...unsigned } = current;
+  const retired = retiredAfter(current, homes, new Set([...revoked, ...(change.close ?? [])]));
+  const cuts = { ...current.cuts, ...change.cuts };
+  const { signature: _signature, retired: _retired, cuts: _cuts, ...unsigned } = current;
   return sign({
     ...unsigned,
-    seq: current.seq + 1,
+    prev_sha256: recordSha256(previous),
     master_key: change.masterKey === undefined ? current.master_key : change.masterKey,
     homes: checkedHomes(homes),
+    ...(retired.length > 0 && { retired }),
+    ...(Object.keys(cuts).length > 0 && { cuts }),
   }, accountKey);
+}
+
+/** Former homes by key, oldest first: a server that comes back with a new key leaves its old one behind. */
+function retiredAfter(current: HomeRecord, homes: readonly HomeEntry[], out: ReadonlySet<string>): RetiredHome[] {
+  const keys = new Set(homes.map((home) => home.key));
+  const gone = current.homes.filter((home) => !keys.has(home.key)).map(({ server_name, key_id, key }) => ({ server_name, key_id, key }));
+  return [...(current.retired ?? []), ...gone].filter((home) => !out.has(home.server_name)).slice(-maxRetired);
 }
 
 /**
@@ -77,7 +105,20 @@ export function recoveredHomeRecord(
   const epoch = current.epoch + 1;
   const certificate = { account_key: newAccountKey.publicKey, epoch };
   const signature = recoveryKey.sign(accountKeyCertText(certificate));
-  return nextHomeRecord({ ...current, epoch, account_key_cert: { ...certificate, signature } }, change, newAccountKey);
+  const { deactivated: _deactivated, erase: _erase, ...alive } = current;
+  return follow(current, { ...alive, epoch, seq: current.seq + 1, account_key_cert: { ...certificate, signature } }, change, newAccountKey);
+}
+
+/** The last record of an account: without homes (protocol §2). Nothing of the account's key follows it. */
+export function lastHomeRecord(current: HomeRecord, erase: boolean, accountKey: AccountKey): HomeRecord {
+  if (accountKey.publicKey !== currentAccountKey(current)) throw new HomeChangeError('not the account key of this record');
+  const { signature: _signature, ...unsigned } = current;
+  return sign({ ...unsigned, seq: current.seq + 1, prev_sha256: recordSha256(current), homes: [], deactivated: true, erase }, accountKey);
+}
+
+/** SHA-256 of the canonical record, unpadded Base64: what the record after it names in `prev_sha256`. */
+export function recordSha256(record: HomeRecord): string {
+  return toBase64(sha256(new TextEncoder().encode(canonicalJson(record))));
 }
 
 /** The key that signs records of this account now: that of the certificate, else that of the genesis. */

@@ -1,11 +1,16 @@
 import { canonicalJson } from '../canonical-json/index.js';
-import { sha256 } from '../signing/index.js';
+import { sha256, unpaddedBase64 } from '../signing/index.js';
 import type { HomeRecord } from './home-record.js';
 
+/** SHA-256 of the canonical record with its signature, unpadded Base64: what `prev_sha256` names. */
+export function recordHash(record: HomeRecord): string {
+  return unpaddedBase64(sha256(canonicalJson(record)));
+}
+
 /**
- * Orders two records of one account: positive when `a` is to be kept, negative when `b` is, 0 when they are identical.
- * `(epoch, seq)` decides; two different records with the same pair are equivocation, and the lower SHA-256 of the
- * canonical JSON is kept, so that all servers keep the same one (protocol §2).
+ * The total order of the records of one account: positive when `a` is the later one, negative when `b` is, 0 when they are
+ * identical. `(epoch, seq)` decides; of two different records with the same pair (two devices that signed apart, or a key in
+ * several hands) the one with the lower SHA-256 of its canonical JSON follows the other, everywhere the same (protocol §2).
  */
 export function compareRecords(a: HomeRecord, b: HomeRecord): number {
   const byVersion = compareVersions(a, b);
@@ -27,12 +32,11 @@ export function isEquivocation(a: HomeRecord, b: HomeRecord): boolean {
 
 /**
  * The monotonic rule (protocol §3, rule 3): may `next` stand where `current` stood? It must be of the same genesis and
- * not lower, and byte for byte the same if it is equal. The first record of an account may always follow.
+ * not before it in the order of `compareRecords`. The first record of an account may always follow.
  */
 export function mayFollow(current: HomeRecord | undefined, next: HomeRecord): boolean {
   if (current === undefined) return true;
   if (current.user_id !== next.user_id) return false;
   if (canonicalJson(current.genesis) !== canonicalJson(next.genesis)) return false;
-  const order = compareVersions(next, current);
-  return order > 0 || (order === 0 && canonicalJson(next) === canonicalJson(current));
+  return compareRecords(next, current) >= 0;
 }

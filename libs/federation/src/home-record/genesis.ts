@@ -1,7 +1,7 @@
 import { canonicalJson } from '../canonical-json/index.js';
 import { localpartOf } from '../identifiers/index.js';
 import { sha256, unpaddedBase64 } from '../signing/index.js';
-import type { HomeGenesis } from './home-record.js';
+import type { EndorsementTerms, HomeGenesis } from './home-record.js';
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 /** 24 characters of base32 are 120 bits, which is what a name commits to. */
@@ -13,9 +13,9 @@ export function genesisHash(genesis: HomeGenesis): string {
   return unpaddedBase64(sha256(canonicalJson(genesis)));
 }
 
-/** What the server of a named account signs to endorse it. */
-export function endorsementInput(genesis: HomeGenesis): string {
-  return canonicalJson({ genesis_sha256: genesisHash(genesis) });
+/** What the server of a named account signs to endorse it: the hash of the genesis, with the terms where there are some. */
+export function endorsementInput(genesis: HomeGenesis, terms: EndorsementTerms = {}): string {
+  return canonicalJson({ ...terms, genesis_sha256: genesisHash(genesis) });
 }
 
 /** The localpart that proves its own genesis: label, `.`, 24 characters of base32 of the genesis' SHA-256. */

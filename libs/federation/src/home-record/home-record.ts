@@ -11,6 +11,20 @@ export interface HomeEntry {
   accepted?: Record<string, string>;
 }
 
+/** A server that was a home and has gone in peace, dead or moved away: what it did stands (protocol §3). */
+export type RetiredHome = Pick<HomeEntry, 'server_name' | 'key_id' | 'key'>;
+
+/** A place in a home's operation log (protocol §4): number and hash of an operation, SHA-256 in unpadded Base64. */
+export type LogPlace = [n: number, hash: string];
+
+/** Terms of an endorsement that is not final; part of the text that the domain signs. */
+export interface EndorsementTerms {
+  /** Made on the word of a session, not yet of the person: good only while the domain is among the homes; gives way to one that supersedes it. */
+  provisional?: true;
+  /** SHA-256 of the genesis, with a provisional endorsement, in whose place this one comes. */
+  supersedes?: string;
+}
+
 /** What an account was founded with. Its hash is the account's identity; it never changes. */
 export interface HomeGenesis {
   label: string;
@@ -31,7 +45,7 @@ export interface AccountKeyCert {
 
 /**
  * The servers that may act for an account now, signed by its account key (protocol §2). Records of one account are
- * ordered by `(epoch, seq)`. Members that this version does not know stay in the object, because the signature
+ * ordered by `(epoch, seq, lower SHA-256 first)`, see `compareRecords`. Members that this version does not know stay in the object, because the signature
  * covers them.
  */
 export interface HomeRecord {
@@ -42,9 +56,21 @@ export interface HomeRecord {
   seq: number;
   /** Public cross-signing master key, unpadded Base64. */
   master_key: string | null;
+  /** `recordHash` of the record that this one was made from; absent in a first one and in those of version 1. */
+  prev_sha256?: string;
+  /** Empty only in the last record of an account that was deactivated. */
   homes: HomeEntry[];
+  /** Former homes whose doings stand. A former home that is not among them is revoked. */
+  retired?: RetiredHome[];
+  /** How far the logs of former homes count, by log; of several places of one log the union (protocol §4). */
+  cuts?: Record<string, LogPlace[]>;
   /** Named accounts: the signatures of the genesis' server over `endorsementInput`. */
   endorsement?: Record<string, string>;
+  endorsement_terms?: EndorsementTerms;
+  /** The account has ended; `homes` is empty. Only an epoch by the recovery key comes after it. */
+  deactivated?: true;
+  /** With `deactivated`: whether the person wants what they wrote to be hidden. */
+  erase?: boolean;
   /** By the account key, over `homeRecordInput`. */
   signature: string;
 }

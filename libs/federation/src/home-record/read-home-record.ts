@@ -8,10 +8,17 @@ const MAX_HOMES = 5;
 const MAX_BYTES = 8192;
 /** A server signs with its current keys; more than a few are noise. */
 const MAX_SIGNATURES = 5;
+/** Former homes that still count. */
+const MAX_RETIRED = 5;
+const MAX_CUT_LOGS = 20;
+/** A log that forked counts with its four lowest branches. */
+const MAX_PLACES = 4;
 
 // Only one spelling of the same bytes is taken: whoever re-encoded a signature (padding, spare bits) could otherwise
 // make a second record with the same (epoch, seq), and the account would look like an equivocator.
 const KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$/;
+const HASH = KEY;
+const LOG = /^[A-Za-z0-9_-]{1,64}$/;
 const SIGNATURE = /^[A-Za-z0-9+/]{85}[AQgw]$/;
 const HOME_KEY_ID = /^ed25519:[A-Za-z0-9_]{1,64}$/;
 const SERVER_KEY_ID = /^ed25519:[!-~]{1,64}$/;
@@ -30,8 +37,15 @@ export function readHomeRecord(value: unknown): HomeRecord {
   check(isCount(record['epoch']), 'epoch');
   check(isCount(record['seq']), 'seq');
   check(record['master_key'] === null || matches(KEY, record['master_key']), 'master_key');
+  check(record['prev_sha256'] === undefined || matches(HASH, record['prev_sha256']), 'prev_sha256');
   readHomes(record['homes']);
+  readRetired(record['retired']);
+  readCuts(record['cuts']);
   readSignatures(record['endorsement'], 'endorsement');
+  readTerms(record['endorsement_terms']);
+  const { deactivated, erase } = record;
+  check(deactivated === undefined || (deactivated === true && (record['homes'] as unknown[]).length === 0), 'deactivated');
+  check(erase === undefined || (typeof erase === 'boolean' && deactivated === true), 'erase');
   check(matches(SIGNATURE, record['signature']), 'signature');
   check(sizeOf(record) <= MAX_BYTES, `size: more than ${MAX_BYTES} bytes`);
   return value as HomeRecord;
@@ -68,6 +82,36 @@ function readHomes(value: unknown): void {
     check(isCount(home['priority']), 'homes[].priority');
     readSignatures(home['accepted'], 'homes[].accepted');
   }
+}
+
+function readRetired(value: unknown): void {
+  if (value === undefined) return;
+  check(Array.isArray(value) && value.length <= MAX_RETIRED, `retired: more than ${MAX_RETIRED}`);
+  for (const item of value as unknown[]) {
+    const home = objectAt(item, 'retired[]');
+    check(isText(home['server_name']) && isServerName(home['server_name']), 'retired[].server_name');
+    check(matches(HOME_KEY_ID, home['key_id']), 'retired[].key_id');
+    check(matches(KEY, home['key']), 'retired[].key');
+  }
+}
+
+function readCuts(value: unknown): void {
+  if (value === undefined) return;
+  const entries = Object.entries(objectAt(value, 'cuts'));
+  check(entries.length <= MAX_CUT_LOGS, `cuts: more than ${MAX_CUT_LOGS}`);
+  for (const [log, places] of entries) {
+    check(LOG.test(log) && Array.isArray(places) && places.length > 0 && places.length <= MAX_PLACES, 'cuts');
+    for (const place of places as unknown[]) {
+      check(Array.isArray(place) && place.length === 2 && isCount(place[0]) && matches(HASH, place[1]), 'cuts');
+    }
+  }
+}
+
+function readTerms(value: unknown): void {
+  if (value === undefined) return;
+  const terms = objectAt(value, 'endorsement_terms');
+  check(terms['provisional'] === undefined || terms['provisional'] === true, 'endorsement_terms.provisional');
+  check(terms['supersedes'] === undefined || matches(HASH, terms['supersedes']), 'endorsement_terms.supersedes');
 }
 
 /** An optional map of key id to signature. */

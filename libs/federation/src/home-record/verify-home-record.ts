@@ -14,6 +14,7 @@ import { accountKeyCertInput, homeRecordInput } from './signed-texts.js';
  */
 export function verifyHomeRecord(record: HomeRecord): void {
   checkName(record);
+  checkProvisional(record);
   const key = accountKeyOf(record);
   if (!verifySignature(key, homeRecordInput(record), record.signature)) {
     throw new HomeRecordError('home record: not signed by the account key');
@@ -32,6 +33,12 @@ function accountKeyOf({ genesis, account_key_cert: cert, epoch }: HomeRecord): s
     throw new HomeRecordError('home record: account_key_cert is not signed by the recovery key');
   }
   return cert.account_key;
+}
+
+/** Whoever had an access token for a moment must not take the account away from the domain that can still say so (protocol §2). */
+function checkProvisional({ endorsement_terms: terms, homes, genesis }: HomeRecord): void {
+  if (terms?.provisional !== true || homes.some((home) => home.server_name === genesis.server_name)) return;
+  throw new HomeRecordError('home record: with a provisional endorsement the domain of the name is a home');
 }
 
 function checkName({ user_id: userId, genesis }: HomeRecord): void {
