@@ -1,0 +1,56 @@
+import { RemoteError } from './remote-error.js';
+import { FairOrder, type Errand, type FairLimits } from './fair-order.js';
+
+/** What takes longer makes its destination a slow one. */
+const SLOW_MS = 1_000;
+
+/** Limits in proportion to the pieces that run at once to servers that answer. */
+export function fairLimits(size: number, limits: Partial<FairLimits> = {}): FairLimits {
+  const part = (divisor: number): number => Math.max(1, Math.floor(size / divisor));
+  return {
+    quick: size, fresh: part(2), slow: part(4), overdue: 4 * size, perDestination: part(4), perAccount: part(4),
+    waiting: 10_000, waitingPerAccount: 1_000, bytes: 64 * 1024 * 1024, bytesPerAccount: 16 * 1024 * 1024,
+    ...limits,
+  };
+}
+
+/**
+ * Runs work for many accounts with many servers so that none of them pays for others (docs/protocol.md, "Fairness and limits"):
+ * a few pieces at once per account and per destination, accounts in turn, and servers that are silent or slow in a share of
+ * their own. `FairOrder` decides; this adds time.
+ */
+export class FairSlots {
+  readonly #order: FairOrder;
+  readonly #slowMs: number;
+
+  constructor(limits: FairLimits, slowMs = SLOW_MS) {
+    this.#order = new FairOrder(limits);
+    this.#slowMs = slowMs;
+  }
+
+  /** Pieces that wait for their turn. */
+  get waiting(): number {
+    return this.#order.waiting;
+  }
+
+  /**
+   * @param work should end by itself: its time-out is its own
+   * @throws MatrixError 429 `M_LIMIT_EXCEEDED` when too much waits already, and what `work` throws
+   */
+  async run<T>(errand: Errand, work: () => Promise<T>): Promise<T> {
+    const ticket = await new Promise<Parameters<FairOrder['leave']>[0]>((resolve) => this.#order.enter(errand, resolve));
+    const overdue = setTimeout(() => this.#order.setOverdue(ticket), this.#slowMs);
+    overdue.unref();
+    let isAnswered = true;
+    try {
+      return await work();
+    } catch (error) {
+      // A refusal is an answer.
+      isAnswered = error instanceof RemoteError;
+      throw error;
+    } finally {
+      clearTimeout(overdue);
+      this.#order.leave(ticket, isAnswered);
+    }
+  }
+}
