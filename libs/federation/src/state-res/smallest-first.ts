@@ -7,11 +7,6 @@ export class SmallestFirst<T> {
     this.#compare = compare;
   }
 
-  /** The smallest, which stays. */
-  peek(): T | undefined {
-    return this.#items[0];
-  }
-
   push(item: T): void {
     const items = this.#items;
     let at = items.length;

@@ -1,6 +1,6 @@
-import { SmallestFirst } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
+import { Ordered } from './ordered.js';
 import { Turns } from './turns.js';
 
 /** A piece of work: for whom, and who has to answer. */
@@ -13,17 +13,22 @@ export interface Errand {
   readonly bytes?: number | undefined;
 }
 
-export interface FairLimits {
-  /** Pieces at once to servers that answer. */
+/** How many pieces run at once, by what is known of the server that has to answer. */
+export interface FairShares {
+  /** It answers. */
   readonly quick: number;
-  /** To servers of which nothing is known. */
+  /** Nothing is known of it. */
   readonly fresh: number;
-  /** To servers that did not answer in time; those that turn out to be slow while they are asked come on top. */
+  /** It did not answer in time. Those that turn out to be slow while they are asked come on top. */
   readonly slow: number;
   /** Slow ones at once beyond which no unknown server is asked. */
   readonly overdue: number;
+}
+
+export interface FairLimits {
+  readonly all: FairShares;
+  readonly account: FairShares;
   readonly perDestination: number;
-  readonly perAccount: number;
   /** Pieces that wait: in all, and of one account. */
   readonly waiting: number;
   readonly waitingPerAccount: number;
@@ -36,14 +41,27 @@ export interface FairLimits {
 interface Gate {
   readonly size: number;
   running: number;
-  readonly waiting: SmallestFirst<Ticket>;
-  /** Tickets that name it, waiting or running. */
-  users: number;
+  readonly waiting: Ordered<Ticket>;
+  /** Closed, too, while so many run there. */
+  readonly behind?: { readonly gate: Gate; readonly max: number };
 }
 
-interface Account extends Gate {
+type Pace = 'quick' | 'fresh' | 'slow';
+type Gates = Readonly<Record<Pace, Gate>>;
+
+interface Account {
+  readonly gates: Gates;
   queued: number;
+  running: number;
   bytes: number;
+}
+
+interface Destination {
+  readonly gate: Gate;
+  /** Wherever they wait. */
+  readonly waiting: Set<Ticket>;
+  /** Pieces that are overdue. */
+  overdue: number;
 }
 
 /** A place in the order. */
@@ -54,8 +72,10 @@ export interface Ticket {
   readonly destinationTurn: number;
   readonly seq: number;
   state: 'waits' | 'runs' | 'overdue' | 'over';
-  /** While it runs: the share that it is counted against. */
-  share: Gate | undefined;
+  /** While it waits: where. */
+  at: Gate | undefined;
+  /** While it runs: the gates that it has come through. */
+  held: readonly Gate[];
 }
 
 /**
@@ -63,16 +83,14 @@ export interface Ticket {
  *
  * A destination is fresh, quick once it has answered, or slow while and after it is overdue; each kind has a share of its own,
  * so that servers that are silent wait for each other and for nobody else. What becomes overdue leaves the share that it was begun
- * in. Within a share accounts take turns, and of pieces in the same round the destinations.
+ * in. The same holds within what one account may run. Accounts take turns, and of pieces in the same round the destinations.
  */
 export class FairOrder {
   readonly #accounts = new Map<string, Account>();
-  readonly #destinations = new Map<string, Gate>();
-  readonly #shares: { readonly quick: Gate; readonly fresh: Gate; readonly slow: Gate };
+  readonly #destinations = new Map<string, Destination>();
+  readonly #shares: Gates;
   /** Kept beyond the work, so that a server's silence is paid for once. */
   readonly #paces = boundedCache<string, 'quick' | 'slow'>(10_000);
-  /** Pieces of a destination that are overdue. */
-  readonly #overdue = new Map<string, number>();
   readonly #accountTurns = new Turns();
   readonly #destinationTurns = new Turns();
   #seq = 0;
@@ -80,7 +98,7 @@ export class FairOrder {
   #bytes = 0;
 
   constructor(private readonly limits: FairLimits) {
-    this.#shares = { quick: gate(limits.quick), fresh: gate(limits.fresh), slow: gate(limits.slow) };
+    this.#shares = gatesOf(limits.all);
   }
 
   /** Pieces that wait. */
@@ -94,40 +112,35 @@ export class FairOrder {
    * @throws MatrixError 429 `M_LIMIT_EXCEEDED` when too much waits, or too much for that account
    */
   enter(errand: Errand, begin: (ticket: Ticket) => void): Ticket {
-    this.#checkRoom(errand);
     const { account, destination = '', bytes = 0 } = errand;
+    this.#checkRoom(account === undefined ? undefined : this.#accounts.get(account), bytes);
     const ticket: Ticket = {
-      errand, begin, seq: ++this.#seq, state: 'waits', share: undefined,
+      errand, begin, seq: ++this.#seq, state: 'waits', at: undefined, held: [],
       // What nobody asked for takes turns by destination.
       turn: this.#accountTurns.next(account ?? ` ${destination}`),
       destinationTurn: this.#destinationTurns.next(destination),
     };
-    for (const one of this.#gatesOf(ticket)) one.users++;
-    const payer = account === undefined ? undefined : this.#account(account);
-    if (payer) {
-      payer.queued++;
-      payer.bytes += bytes;
-    }
-    this.#queued++;
+    this.#queue(ticket);
     this.#bytes += bytes;
+    if (account !== undefined) this.#account(account).bytes += bytes;
     this.#place(ticket);
     return ticket;
   }
 
   /** It takes longer than an answer should: from here on it is counted with the slow ones. */
   setOverdue(ticket: Ticket): void {
-    const { destination } = ticket.errand;
     if (ticket.state !== 'runs') return;
     ticket.state = 'overdue';
-    const before = ticket.share!;
-    before.running--;
-    this.#shares.slow.running++;
-    ticket.share = this.#shares.slow;
+    const { destination } = ticket.errand;
+    const before = ticket.held;
+    ticket.held = this.#gatesOf(ticket.errand, 'slow');
+    for (const one of before) one.running--;
+    for (const one of ticket.held) one.running++;
     if (destination !== undefined) {
-      this.#overdue.set(destination, (this.#overdue.get(destination) ?? 0) + 1);
+      this.#destination(destination).overdue++;
       this.#setPace(destination, 'slow');
     }
-    this.#admit([before]);
+    this.#admit(before);
   }
 
   /**
@@ -136,42 +149,48 @@ export class FairOrder {
    * @param isAnswered whether the destination has answered; a failure that comes at once says nothing about its pace
    */
   leave(ticket: Ticket, isAnswered: boolean): void {
-    const { state, errand: { account, destination, bytes = 0 } } = ticket;
+    const { state, held, errand: { account, destination, bytes = 0 } } = ticket;
     ticket.state = 'over';
     this.#bytes -= bytes;
-    if (account !== undefined) this.#account(account).bytes -= bytes;
-    const gates = this.#gatesOf(ticket);
-    for (const one of gates) {
-      one.users--;
-      one.running--;
+    for (const one of held) one.running--;
+    const open = [...held, this.#shares.fresh];
+    if (account !== undefined) {
+      const payer = this.#account(account);
+      payer.bytes -= bytes;
+      payer.running--;
+      open.push(payer.gates.fresh);
     }
-    ticket.share!.running--;
-    if (destination !== undefined && state === 'overdue') this.#countDown(destination);
-    if (destination !== undefined && state === 'runs' && isAnswered && !this.#overdue.has(destination)) this.#setPace(destination, 'quick');
-    this.#admit([...gates, ticket.share!, this.#shares.fresh]);
+    if (destination !== undefined) {
+      const asked = this.#destination(destination);
+      if (state === 'overdue') asked.overdue--;
+      else if (isAnswered && asked.overdue === 0) this.#setPace(destination, 'quick');
+    }
+    this.#admit(open);
     this.#tidy(ticket.errand);
   }
 
-  #checkRoom({ account, bytes = 0 }: Errand): void {
+  #checkRoom(payer: Account | undefined, bytes: number): void {
     const { limits } = this;
-    const payer = account === undefined ? undefined : this.#accounts.get(account);
-    const isFull = this.#queued >= limits.waiting || (this.#bytes > 0 && this.#bytes + bytes > limits.bytes)
-      || (payer && (payer.queued >= limits.waitingPerAccount || (payer.bytes > 0 && payer.bytes + bytes > limits.bytesPerAccount)));
+    // What is too large by itself may come alone.
+    const isOver = (held: number, max: number): boolean => held > 0 && held + bytes > max;
+    const isFull = this.#queued >= limits.waiting || isOver(this.#bytes, limits.bytes)
+      || (payer && (payer.queued >= limits.waitingPerAccount || isOver(payer.bytes, limits.bytesPerAccount)));
     if (isFull) throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too much is waiting to be done', { retry_after_ms: 5_000 });
   }
 
   #place(ticket: Ticket): void {
-    const blocked = [...this.#gatesOf(ticket), this.#shareOf(ticket)].find((one) => this.#isFull(one));
-    if (blocked) blocked.waiting.push(ticket);
-    else this.#begin(ticket);
+    const gates = this.#gatesOf(ticket.errand, this.#paceOf(ticket.errand));
+    ticket.at?.waiting.delete(ticket);
+    ticket.at = gates.find(isClosed);
+    if (ticket.at) ticket.at.waiting.add(ticket);
+    else this.#begin(ticket, gates);
   }
 
-  #begin(ticket: Ticket): void {
+  #begin(ticket: Ticket, gates: readonly Gate[]): void {
     this.#unqueue(ticket);
     ticket.state = 'runs';
-    ticket.share = this.#shareOf(ticket);
-    ticket.share.running++;
-    for (const one of this.#gatesOf(ticket)) one.running++;
+    ticket.held = gates;
+    for (const one of gates) one.running++;
     this.#accountTurns.served(ticket.turn);
     this.#destinationTurns.served(ticket.destinationTurn);
     ticket.begin(ticket);
@@ -182,79 +201,85 @@ export class FairOrder {
     for (;;) {
       let best: Gate | undefined;
       for (const one of gates) {
-        const head = this.#isFull(one) ? undefined : one.waiting.peek();
-        if (head && (!best || compare(head, best.waiting.peek()!) < 0)) best = one;
+        const head = isClosed(one) ? undefined : one.waiting.first;
+        if (head && (!best || compare(head, best.waiting.first!) < 0)) best = one;
       }
       if (!best) return;
-      this.#place(best.waiting.pop()!);
+      this.#place(best.waiting.first!);
     }
   }
 
-  #isFull(one: Gate): boolean {
-    return one.running >= one.size || (one === this.#shares.fresh && this.#shares.slow.running >= this.limits.overdue);
+  #paceOf({ destination }: Errand): Pace {
+    return destination === undefined ? 'quick' : this.#paces.get(destination) ?? 'fresh';
   }
 
-  #shareOf({ errand: { destination } }: Ticket): Gate {
-    if (destination === undefined) return this.#shares.quick;
-    return this.#shares[this.#paces.get(destination) ?? 'fresh'];
-  }
-
-  #gatesOf({ errand: { account, destination } }: Ticket): Gate[] {
+  #gatesOf({ account, destination }: Errand, pace: Pace): Gate[] {
     return [
-      ...(destination === undefined ? [] : [this.#destination(destination)]),
-      ...(account === undefined ? [] : [this.#account(account)]),
+      ...(destination === undefined ? [] : [this.#destination(destination).gate]),
+      ...(account === undefined ? [] : [this.#account(account).gates[pace]]),
+      this.#shares[pace],
     ];
   }
 
   #account(name: string): Account {
     let found = this.#accounts.get(name);
-    if (!found) this.#accounts.set(name, (found = { ...gate(this.limits.perAccount), queued: 0, bytes: 0 }));
+    if (!found) this.#accounts.set(name, (found = { gates: gatesOf(this.limits.account), queued: 0, running: 0, bytes: 0 }));
     return found;
   }
 
-  #destination(name: string): Gate {
+  #destination(name: string): Destination {
     let found = this.#destinations.get(name);
-    if (!found) this.#destinations.set(name, (found = gate(this.limits.perDestination)));
+    if (!found) this.#destinations.set(name, (found = { gate: gate(this.limits.perDestination), waiting: new Set(), overdue: 0 }));
     return found;
   }
 
-  #unqueue({ errand: { account } }: Ticket): void {
-    this.#queued--;
-    if (account !== undefined) this.#account(account).queued--;
-    if (this.#queued > 0) return;
+  #queue(ticket: Ticket): void {
+    const { account, destination } = ticket.errand;
+    this.#queued++;
+    if (account !== undefined) this.#account(account).queued++;
+    if (destination !== undefined) this.#destination(destination).waiting.add(ticket);
+  }
+
+  #unqueue(ticket: Ticket): void {
+    const { account, destination } = ticket.errand;
+    if (account !== undefined) {
+      const payer = this.#account(account);
+      payer.queued--;
+      payer.running++;
+    }
+    if (destination !== undefined) this.#destination(destination).waiting.delete(ticket);
+    if (--this.#queued > 0) return;
     this.#accountTurns.forget();
     this.#destinationTurns.forget();
   }
 
-  #countDown(destination: string): void {
-    const left = this.#overdue.get(destination)! - 1;
-    if (left > 0) this.#overdue.set(destination, left);
-    else this.#overdue.delete(destination);
-  }
-
-  /** What waits for a place in the share that the destination had waits there no more. */
+  /** What waits for the destination, at gates of its former pace, looks for its place anew. */
   #setPace(destination: string, pace: 'quick' | 'slow'): void {
-    const before = this.#paces.get(destination) ?? 'fresh';
+    if (this.#paces.get(destination) === pace) return;
     this.#paces.set(destination, pace);
-    const { users, running } = this.#destination(destination);
-    if (before === pace || users === running) return;
-    const from = this.#shares[before].waiting;
-    const all: Ticket[] = [];
-    for (let ticket = from.pop(); ticket; ticket = from.pop()) all.push(ticket);
-    for (const ticket of all) {
-      if (ticket.errand.destination === destination) this.#place(ticket);
-      else from.push(ticket);
-    }
+    const { gate: own, waiting } = this.#destination(destination);
+    for (const ticket of [...waiting].filter((one) => one.at !== own).sort(compare)) this.#place(ticket);
   }
 
   #tidy({ account, destination }: Errand): void {
-    if (account !== undefined && this.#accounts.get(account)?.users === 0) this.#accounts.delete(account);
-    if (destination !== undefined && this.#destinations.get(destination)?.users === 0) this.#destinations.delete(destination);
+    const payer = account === undefined ? undefined : this.#accounts.get(account);
+    if (payer && payer.queued + payer.running === 0) this.#accounts.delete(account!);
+    const asked = destination === undefined ? undefined : this.#destinations.get(destination);
+    if (asked && asked.waiting.size + asked.gate.running === 0) this.#destinations.delete(destination!);
   }
 }
 
+function gatesOf({ quick, fresh, slow, overdue }: FairShares): Gates {
+  const slowGate = gate(slow);
+  return { quick: gate(quick), fresh: { ...gate(fresh), behind: { gate: slowGate, max: overdue } }, slow: slowGate };
+}
+
 function gate(size: number): Gate {
-  return { size, running: 0, waiting: new SmallestFirst(compare), users: 0 };
+  return { size, running: 0, waiting: new Ordered(compare) };
+}
+
+function isClosed({ size, running, behind }: Gate): boolean {
+  return running >= size || (behind !== undefined && behind.gate.running >= behind.max);
 }
 
 function compare(one: Ticket, other: Ticket): number {

@@ -48,7 +48,7 @@ describe('FairSlots', () => {
   });
 
   it('does not take a failure for an answer, but a refusal', async () => {
-    const slots = new FairSlots(fairLimits(8, { fresh: 1 }));
+    const slots = new FairSlots(fairLimits(8, { all: { quick: 8, fresh: 1, slow: 2, overdue: 8 } }));
     const fails = (error: Error) => slots.run({ destination: 'x' }, () => Promise.reject(error)).catch(() => undefined);
     void slots.run({ destination: 'unknown' }, forMs(500));
     const begun: string[] = [];

@@ -1,17 +1,21 @@
 import { RemoteError } from './remote-error.js';
-import { FairOrder, type Errand, type FairLimits } from './fair-order.js';
+import { FairOrder, type Errand, type FairLimits, type FairShares, type Ticket } from './fair-order.js';
 
 /** What takes longer makes its destination a slow one. */
 const SLOW_MS = 1_000;
 
 /** Limits in proportion to the pieces that run at once to servers that answer. */
 export function fairLimits(size: number, limits: Partial<FairLimits> = {}): FairLimits {
-  const part = (divisor: number): number => Math.max(1, Math.floor(size / divisor));
+  const shares = (quick: number): FairShares => ({ quick, fresh: part(quick, 2), slow: part(quick, 4), overdue: 4 * quick });
   return {
-    quick: size, fresh: part(2), slow: part(4), overdue: 4 * size, perDestination: part(4), perAccount: part(4),
+    all: shares(size), account: shares(part(size, 4)), perDestination: part(size, 4),
     waiting: 10_000, waitingPerAccount: 1_000, bytes: 64 * 1024 * 1024, bytesPerAccount: 16 * 1024 * 1024,
     ...limits,
   };
+}
+
+function part(size: number, divisor: number): number {
+  return Math.max(1, Math.floor(size / divisor));
 }
 
 /**
@@ -38,7 +42,7 @@ export class FairSlots {
    * @throws MatrixError 429 `M_LIMIT_EXCEEDED` when too much waits already, and what `work` throws
    */
   async run<T>(errand: Errand, work: () => Promise<T>): Promise<T> {
-    const ticket = await new Promise<Parameters<FairOrder['leave']>[0]>((resolve) => this.#order.enter(errand, resolve));
+    const ticket = await new Promise<Ticket>((resolve) => this.#order.enter(errand, resolve));
     const overdue = setTimeout(() => this.#order.setOverdue(ticket), this.#slowMs);
     overdue.unref();
     let isAnswered = true;
