@@ -1,5 +1,5 @@
 import { seededRandom } from '../../apps/homeserver/src/demo/seeded-random.js';
-import { faultPlan } from './fault-plan.js';
+import { crashSteps, faultPlan } from './fault-plan.js';
 
 const plans = Array.from({ length: 200 }, (_, seed) => faultPlan(seededRandom(seed), ['a', 'b', 'c']));
 
@@ -10,11 +10,14 @@ describe('fault plans', () => {
   });
 
   it('hold every kind of fault, and never two for one server', () => {
-    expect(new Set(plans.flat().map((fault) => fault.kind))).toEqual(new Set(['kill', 'freeze', 'refuse', 'stall']));
+    expect(new Set(plans.flat().map((fault) => fault.kind))).toEqual(new Set(['kill', 'freeze', 'step', 'clock', 'restore', 'record', 'refuse', 'stall']));
     for (const plan of plans) {
       expect(plan.length).toBeGreaterThan(0);
       const servers = plan.flatMap((fault) => ('server' in fault ? [fault.server] : []));
       expect(new Set(servers).size).toBe(servers.length);
+      // Two restored servers could take with them what two servers have acknowledged.
+      for (const kind of ['restore', 'record']) expect(plan.filter((fault) => fault.kind === kind).length).toBeLessThan(2);
     }
+    expect(new Set(plans.flat().flatMap((fault) => (fault.kind === 'step' ? [fault.step] : [])))).toEqual(new Set(crashSteps));
   });
 });

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from '../../apps/homeserver/src/demo/free-ports.js';
 import { ServerProcess } from '../../apps/homeserver/src/demo/server-process.js';
+import { until } from '../../apps/homeserver/src/demo/within.js';
 import { createCertificateAuthority } from '../../apps/homeserver/src/tls/certificate-authority.js';
 import { createTestDatabase, dropTestDatabase, testCluster, type TestCluster } from '../network/test-cluster.js';
 import { Link } from './link.js';
@@ -12,7 +13,8 @@ const build = join(import.meta.dirname, '..', '..', 'dist', 'apps', 'homeserver'
 
 /** Three servers in processes of their own; every way from one to another can be cut. */
 export class FaultWorld {
-  readonly #databases: string[] = [];
+  /** By label. */
+  readonly #databases = new Map<string, string>();
   #folder = '';
   #servers: ServerProcess[] = [];
   /** By `from>to`, labels. */
@@ -46,18 +48,44 @@ export class FaultWorld {
     return this.#links.get(`${from}>${to}`)!;
   }
 
-  /** All servers run, all links are open. */
+  /** Stops the server for a backup: a copy of its database. */
+  async backUp(label: string): Promise<void> {
+    const server = this.server(label);
+    await server.kill();
+    await this.#copy(this.#databases.get(label)!, `${this.#databases.get(label)!}_backup`);
+    await server.start();
+  }
+
+  /** The server dies and comes back with what its last backup had. */
+  async restore(label: string): Promise<void> {
+    await this.server(label).kill();
+    await this.#copy(`${this.#databases.get(label)!}_backup`, this.#databases.get(label)!);
+    await this.server(label).start();
+  }
+
+  /** All servers run with the right time, all links are open. */
   async heal(): Promise<void> {
     for (const link of this.#links.values()) link.set('open');
-    for (const server of this.#servers) server.thaw();
+    for (const server of this.#servers) {
+      server.thaw();
+      server.tell({ clock: 0, crash: null });
+    }
     await Promise.all(this.#servers.map((server) => server.start()));
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.kill()));
     await Promise.all([...this.#links.values()].map((link) => link.close()));
-    for (const database of this.#databases) await dropTestDatabase(this.cluster, database);
+    for (const database of this.#databases.values()) {
+      for (const name of [database, `${database}_backup`]) await dropTestDatabase(this.cluster, name);
+    }
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #copy(from: string, to: string): Promise<void> {
+    await dropTestDatabase(this.cluster, to);
+    // PostgreSQL notices in a moment that the server is dead, and copies nothing that somebody is connected to.
+    await until(10_000, 'a copy of the database', () => createTestDatabase(this.cluster, to, from));
   }
 
   async #build(labels: readonly string[]): Promise<void> {
@@ -79,7 +107,7 @@ export class FaultWorld {
     const [certFile, keyFile, caFile] = [file('cert.pem', cert), file('key.pem', key), file('ca.pem', authority.cert)];
     for (const label of labels) {
       const database = `t_${randomBytes(8).toString('hex')}`;
-      this.#databases.push(database);
+      this.#databases.set(label, database);
       const dataDir = join(this.#folder, label);
       mkdirSync(dataDir);
       const links = labels.filter((other) => other !== label).map((other) => [name(other), this.link(label, other).port]);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nextHomeRecord } from '#e2e';
 import { recordWithHome, registerOwned, type OwnedAccount } from '../../apps/homeserver/src/demo/account.js';
 import { ask } from '../../apps/homeserver/src/demo/ask.js';
 import { appBaseUrl, routed, takeRecord, type Routed } from '../../apps/homeserver/src/demo/router.js';
@@ -23,6 +24,8 @@ export class Talker {
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(message: Message) => void>();
   readonly #removals = new Set<(eventId: string) => void>();
+  /** Texts of messages to this device, as they came. */
+  readonly #toDevice: string[] = [];
   /** By room, ids of the events that were shown. */
   readonly #shown = new Map<string, Set<string>>();
   #running: Promise<void> = Promise.resolve();
@@ -30,7 +33,7 @@ export class Talker {
 
   private constructor(
     readonly name: string,
-    private readonly account: OwnedAccount,
+    private account: OwnedAccount,
     private readonly routed: Routed,
     readonly homes: readonly ServerProcess[],
   ) {}
@@ -105,6 +108,42 @@ export class Talker {
     await this.#insist('PUT', `v3/rooms/${encodeURIComponent(roomId)}/state/${type}/`, content);
   }
 
+  /** Account data; resolves when it is acknowledged. */
+  async setData(type: string, content: object): Promise<void> {
+    await this.#insist('PUT', this.dataPath(type), content);
+  }
+
+  dataPath(type: string): string {
+    return `v3/user/${encodeURIComponent(this.userId)}/account_data/${type}`;
+  }
+
+  /** A message to the device of somebody; resolves when it is acknowledged. */
+  async tellDevice(other: Talker, text: string): Promise<void> {
+    const body = { messages: { [other.userId]: { [other.account.deviceId]: { text } } } };
+    await this.#insist('PUT', `v3/sendToDevice/org.example.note/${encodeURIComponent(text)}`, body);
+  }
+
+  /** Texts of messages to this device in the raw answers, repeats and all. */
+  get toDevice(): readonly string[] {
+    return this.#toDevice;
+  }
+
+  /** The version of the record that this client has last had acknowledged. */
+  get recordSeq(): number {
+    return this.account.record.seq;
+  }
+
+  /** Signs a new record, which adds a third home or drops it again, and publishes it at one server. */
+  async changeHomes(at: ServerProcess, third: ServerProcess): Promise<void> {
+    const { record, key } = this.account;
+    const isIn = record.homes.some((home) => home.server_name === third.serverName);
+    const next = isIn ? nextHomeRecord(record, { drop: [third.serverName] }, key) : await recordWithHome(this.account, third, 20);
+    const path = '/_matrix/client/unstable/io.partyline/account/record';
+    await ask(at.url, { method: 'PUT', path, accessToken: this.#tokenAt(at)!, body: { record: next } });
+    this.account = { ...this.account, record: next };
+    await takeRecord(this.routed, next, [third]);
+  }
+
   /** Asks one server, rather than the one that the client would choose. */
   at(home: ServerProcess, path: string): Promise<Json> {
     return ask(home.url, { method: 'GET', path: `/_matrix/client/${path}`, accessToken: this.#tokenAt(home) });
@@ -147,6 +186,7 @@ export class Talker {
         const query = new URLSearchParams({ filter, timeout: since === '' ? '0' : String(SYNC_MS), ...(since === '' ? {} : { since }) });
         const answer = await this.request('GET', `v3/sync?${query.toString()}`);
         since = answer.next_batch;
+        for (const event of (answer.to_device?.events ?? []) as Json[]) if (event.type === 'org.example.note') this.#toDevice.push(event.content.text);
         for (const [roomId, { timeline }] of Object.entries<Json>(answer.rooms?.join ?? {})) await this.#read(roomId, timeline);
         this.#lastError = 'no error';
       } catch (error) {

@@ -52,13 +52,16 @@ export async function testCluster(): Promise<TestCluster> {
   throw new Error('the test database did not start');
 }
 
-/** Makes a database with the current schema; resolves with its connection string. */
-export async function createTestDatabase(cluster: TestCluster, name: string): Promise<string> {
+/**
+ * Makes a database with the current schema, or as a copy of another one that nobody is connected to; resolves with its
+ * connection string.
+ */
+export async function createTestDatabase(cluster: TestCluster, name: string, template = TEMPLATE): Promise<string> {
   await administrate(cluster, async (client) => {
     const { rows } = await client.query<{ version: number }>(`SELECT current_setting('server_version_num')::int AS version`);
     // Copying files is three times faster than the default for a small template; before version 15 it is the only way.
     const strategy = rows[0]!.version >= 150_000 ? ' STRATEGY file_copy' : '';
-    await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)} TEMPLATE ${TEMPLATE}${strategy}`);
+    await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)} TEMPLATE ${pg.escapeIdentifier(template)}${strategy}`);
   });
   return cluster.adminUrl.replace(/\/postgres$/, `/${name}`);
 }

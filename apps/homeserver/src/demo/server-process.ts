@@ -78,6 +78,17 @@ export class ServerProcess {
     await this.#end('SIGTERM');
   }
 
+  /** A message over the channel, for servers that listen to one. */
+  tell(message: object): void {
+    this.#child?.send(message);
+  }
+
+  /** Resolves when the process is no more, whoever ended it. */
+  async gone(): Promise<void> {
+    const child = this.#child;
+    if (child && child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  }
+
   /** SIGSTOP: it hangs. Its sockets stay open and are accepted by the system. */
   freeze(): void {
     this.#child?.kill('SIGSTOP');

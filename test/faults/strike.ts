@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fault } from './fault-plan.js';
+import type { FaultWorld } from './fault-world.js';
+import type { Talker } from './talker.js';
+
+/** Lets a fault happen at its time, and resolves when it is over. */
+export async function strike(world: FaultWorld, talkers: readonly Talker[], fault: Fault): Promise<void> {
+  // A backup is made before anything of the run, an hour ago as it were.
+  if (fault.kind === 'restore') await world.backUp(fault.server);
+  await sleep(fault.at);
+  if (!('server' in fault)) return cut(world, fault);
+  const server = world.server(fault.server);
+  switch (fault.kind) {
+    case 'freeze':
+      server.freeze();
+      await sleep(fault.for);
+      return server.thaw();
+    case 'clock':
+      server.tell({ clock: fault.byMs });
+      await sleep(fault.for);
+      return server.tell({ clock: 0 });
+    case 'step':
+      server.tell({ crash: { step: fault.step, after: fault.after } });
+      // It dies by its own next write; where there is none in all that time, by this one.
+      await Promise.race([server.gone(), sleep(fault.for)]);
+      await server.kill();
+      return server.start();
+    case 'record': {
+      const owner = talkers.find((talker) => talker.homes.includes(server))!;
+      const third = world.servers.find((other) => !owner.homes.includes(other))!;
+      // Another fault may keep the record from being taken at all. Then nothing was promised.
+      await owner.changeHomes(server, third).catch(() => undefined);
+      await server.kill();
+      await sleep(fault.for);
+      return server.start();
+    }
+    case 'kill':
+      await server.kill();
+      await sleep(fault.for);
+      return server.start();
+    case 'restore':
+      await world.restore(fault.server);
+  }
+}
+
+async function cut(world: FaultWorld, fault: Extract<Fault, { from: string }>): Promise<void> {
+  const links = [world.link(fault.from, fault.to), ...(fault.bothWays ? [world.link(fault.to, fault.from)] : [])];
+  for (const link of links) link.set(fault.kind === 'refuse' ? 'refused' : 'stalled');
+  await sleep(fault.for);
+  for (const link of links) link.set('open');
+}
