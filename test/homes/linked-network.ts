@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Config } from '../../apps/homeserver/src/config/config.js';
 import { NameResolver } from '../../apps/homeserver/src/federation/outgoing/name-resolver.js';
 import { createCertificateAuthority } from '../../apps/homeserver/src/tls/certificate-authority.js';
 import { Link } from '../faults/link.js';
@@ -16,10 +17,11 @@ export class LinkedNetwork {
     private readonly links: ReadonlyMap<string, Link>,
   ) {}
 
-  static async start(labels: readonly string[]): Promise<LinkedNetwork> {
+  /** @param settings of servers, by label */
+  static async start(labels: readonly string[], settings: Readonly<Record<string, Partial<Config>>> = {}): Promise<LinkedNetwork> {
     const authority = createCertificateAuthority(Date.now(), randomBytes);
     const tls = authority.issue(labels.map(nameOf));
-    const configs = Object.fromEntries(labels.map((label) => [label, { serverName: nameOf(label) }]));
+    const configs = Object.fromEntries(labels.map((label) => [label, { serverName: nameOf(label), ...settings[label] }]));
     const net = await Network.start({ servers: labels, config: { tls, federationCa: authority.cert }, configs });
     const links = new Map<string, Link>();
     for (const from of labels) {
