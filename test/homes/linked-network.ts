@@ -1,13 +1,32 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../../apps/homeserver/src/config/config.js';
-import { NameResolver } from '../../apps/homeserver/src/federation/outgoing/name-resolver.js';
+import { NameResolver, type ResolvedAddress } from '../../apps/homeserver/src/federation/outgoing/name-resolver.js';
+import type { SrvRecord } from '#federation';
 import { createCertificateAuthority } from '../../apps/homeserver/src/tls/certificate-authority.js';
 import { Link } from '../faults/link.js';
+import { freePort } from '../network/free-port.js';
 import { Network } from '../network/network.js';
 import type { TestServer } from '../network/test-server.js';
 
 const LINK_HOST = 'link.test';
 const PREFIX = '_matrix-fed._tcp.';
+
+/** The names of the others lead a server to its links, over restarts too. */
+class LinkResolver extends NameResolver {
+  constructor(private readonly portOf: (serverName: string) => number | undefined) {
+    super();
+  }
+
+  override srv(name: string): Promise<readonly SrvRecord[]> {
+    const port = name.startsWith(PREFIX) ? this.portOf(name.slice(PREFIX.length)) : undefined;
+    return Promise.resolve(port === undefined ? [] : [{ name: LINK_HOST, port, priority: 1, weight: 1 }]);
+  }
+
+  override addresses(host: string): Promise<readonly ResolvedAddress[]> {
+    if (host === LINK_HOST) return Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
+    return Promise.reject(Object.assign(new Error(`no such host: ${host}`), { code: 'ENOTFOUND' }));
+  }
+}
 
 /** Servers `a.test`, `b.test`… in this process, whose ways to each other can be cut, each direction by itself. */
 export class LinkedNetwork {
@@ -21,15 +40,15 @@ export class LinkedNetwork {
   static async start(labels: readonly string[], settings: Readonly<Record<string, Partial<Config>>> = {}): Promise<LinkedNetwork> {
     const authority = createCertificateAuthority(Date.now(), randomBytes);
     const tls = authority.issue(labels.map(nameOf));
-    const configs = Object.fromEntries(labels.map((label) => [label, { serverName: nameOf(label), ...settings[label] }]));
-    const net = await Network.start({ servers: labels, config: { tls, federationCa: authority.cert }, configs });
+    const configs: Record<string, Partial<Config>> = {};
     const links = new Map<string, Link>();
-    for (const from of labels) {
-      for (const to of labels) if (from !== to) links.set(`${from}>${to}`, await Link.open(net.server(to).config.httpsPort!));
+    for (const to of labels) {
+      const httpsPort = await freePort();
+      configs[to] = { serverName: nameOf(to), httpsPort, ...settings[to] };
+      for (const from of labels) if (from !== to) links.set(`${from}>${to}`, await Link.open(httpsPort));
     }
-    const network = new LinkedNetwork(net, links);
-    for (const label of labels) network.#resolve(label);
-    return network;
+    const resolver = (from: string) => new LinkResolver((name) => labels.flatMap((to) => (nameOf(to) === name ? (links.get(`${from}>${to}`)?.port ?? []) : []))[0]);
+    return new LinkedNetwork(await Network.start({ servers: labels, config: { tls, federationCa: authority.cert }, configs, resolver }), links);
   }
 
   get servers(): readonly TestServer[] {
@@ -50,19 +69,6 @@ export class LinkedNetwork {
   async stop(): Promise<void> {
     await this.net.stop();
     await Promise.all([...this.links.values()].map((link) => link.close()));
-  }
-
-  /** The names of the others lead a server to its links. */
-  #resolve(label: string): void {
-    const resolver: NameResolver = this.net.server(label).get(NameResolver);
-    resolver.srv = (name) => {
-      const to = this.net.servers.find((server) => name === `${PREFIX}${server.name}`);
-      const link = to && this.links.get(`${label}>${to.label}`);
-      return Promise.resolve(link ? [{ name: LINK_HOST, port: link.port, priority: 1, weight: 1 }] : []);
-    };
-    resolver.addresses = (host) => host === LINK_HOST
-      ? Promise.resolve([{ address: '127.0.0.1', family: 4 }])
-      : Promise.reject(Object.assign(new Error(`no such host: ${host}`), { code: 'ENOTFOUND' }));
   }
 }
 

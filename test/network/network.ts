@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Type } from '@nestjs/common';
 import { Config } from '../../apps/homeserver/src/config/config.js';
+import type { NameResolver } from '../../apps/homeserver/src/federation/outgoing/name-resolver.js';
 import type { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { freePort } from './free-port.js';
 import { createTestDatabase, dropTestDatabase, testCluster, type TestCluster } from './test-cluster.js';
@@ -24,6 +25,8 @@ export interface NetworkOptions {
   readonly configs?: Readonly<Record<string, Partial<Config>>>;
   /** Shared clock; the wall clock otherwise. */
   readonly clock?: Clock;
+  /** DNS of a server, by its label; the machine's otherwise. */
+  readonly resolver?: (label: string) => NameResolver;
   /** In place of AppModule: servers of some parts only. */
   readonly rootModule?: Type;
 }
@@ -67,7 +70,7 @@ export class Network {
     const databaseUrl = await createTestDatabase(this.cluster, database);
     for (let attempt = 1; ; attempt++) {
       const settings = { ...this.options.config, ...this.options.configs?.[label], ...config };
-      const server = new TestServer(label, await this.#config(databaseUrl, database, settings), this.options.clock, this.options.rootModule);
+      const server = new TestServer(label, await this.#config(databaseUrl, database, settings), this.options.clock, this.options.rootModule, this.options.resolver?.(label));
       try {
         await server.start();
       } catch (error) {

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import type { Type } from '@nestjs/common';
 import type { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import type { Config } from '../../apps/homeserver/src/config/config.js';
+import type { NameResolver } from '../../apps/homeserver/src/federation/outgoing/name-resolver.js';
 import { Log } from '../../apps/homeserver/src/observability/log.js';
 import { startServer, type RunningServer } from '../../apps/homeserver/src/server.js';
 
@@ -15,6 +16,7 @@ export class TestServer {
     readonly config: Config,
     private readonly clock?: Clock,
     private readonly rootModule?: Type,
+    private readonly resolver?: NameResolver,
   ) {}
 
   /** The server name: `localhost:<TLS port>`. */
@@ -43,6 +45,7 @@ export class TestServer {
     this.#running = await startServer(this.config, {
       clock: this.clock,
       rootModule: this.rootModule,
+      ...(this.resolver && { resolver: this.resolver }),
       // PARTYLINE_TEST_LOG=debug shows the servers' logs.
       log: new Log(process.env['PARTYLINE_TEST_LOG'] ?? 'silent', { server: this.label }),
     });

@@ -2,6 +2,7 @@ import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { Bus } from './bus/bus.js';
 import { InProcessBus } from './bus/in-process-bus.js';
 import { Config } from './config/config.js';
+import { NameResolver } from './federation/outgoing/name-resolver.js';
 import { Clock } from './observability/clock.js';
 import { Log } from './observability/log.js';
 import { Random } from './observability/random.js';
@@ -17,6 +18,7 @@ export interface Core {
   readonly log: Log;
   readonly stopping: Stopping;
   readonly database: Database;
+  readonly resolver: NameResolver;
 }
 
 /** The injectables without a domain. The database is open and migrated before any module is made. */
@@ -33,10 +35,11 @@ export class CoreModule {
         { provide: Log, useValue: core.log },
         { provide: Stopping, useValue: core.stopping },
         { provide: Database, useValue: core.database },
+        { provide: NameResolver, useValue: core.resolver },
         { provide: Bus, useClass: InProcessBus },
         { provide: StreamPositions, inject: [Database], useFactory: (database: Database) => new StreamPositions(database).open() },
       ],
-      exports: [Config, Clock, Random, Log, Stopping, Database, Bus, StreamPositions],
+      exports: [Config, Clock, Random, Log, Stopping, Database, NameResolver, Bus, StreamPositions],
     };
   }
 }

@@ -8,6 +8,7 @@ import type { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
 import { CoreModule } from './core.module.js';
+import { SystemResolver, type NameResolver } from './federation/outgoing/name-resolver.js';
 import { fastifyOptions, installHttp } from './http/install-http.js';
 import { RouteTable } from './http/route-table.js';
 import { Listeners } from './listeners.js';
@@ -26,6 +27,7 @@ export interface ServerOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
+  readonly resolver?: NameResolver;
   /** In place of AppModule: a server of some parts only. */
   readonly rootModule?: Type;
 }
@@ -77,6 +79,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       log,
       stopping,
       database: databaseOf(dataSource),
+      resolver: options.resolver ?? new SystemResolver(),
     });
     app = await NestFactory.create<NestFastifyApplication>({ module: options.rootModule ?? AppModule, imports: [core] }, adapter, {
       logger: false,

@@ -20,7 +20,6 @@ import { PduOutbox } from './outbox/pdu-outbox.js';
 import { AddressGuard } from './outgoing/address-guard.js';
 import { Destinations } from './outgoing/destinations.js';
 import { HttpsTransport } from './outgoing/https-transport.js';
-import { NameResolver, SystemResolver } from './outgoing/name-resolver.js';
 import { ServerDiscovery } from './outgoing/server-discovery.js';
 import { ServerRequests } from './outgoing/server-requests.js';
 
@@ -37,7 +36,6 @@ import { ServerRequests } from './outgoing/server-requests.js';
       useFactory: async (config: Config, clock: Clock, random: Random) =>
         new ServerKeys(config, clock, await readSigningKeyFile(join(config.dataDir, 'signing.key'), random)),
     },
-    { provide: NameResolver, useClass: SystemResolver },
     { provide: RemoteProfiles, useClass: FederatedProfiles },
     AddressGuard, HttpsTransport, ServerDiscovery, ServerRequests, Destinations,
     KeyStore, KeyRing, FederationClient, RequestVerifier, EduHandlers,
@@ -45,7 +43,7 @@ import { ServerRequests } from './outgoing/server-requests.js';
   ],
   exports: [
     ServerKeys, KeyRing, FederationClient, RequestVerifier, EduHandlers, PduOutbox, EduOutbox, Destinations,
-    RemoteProfiles, NameResolver, AddressGuard, HttpsTransport,
+    RemoteProfiles, AddressGuard, HttpsTransport,
   ],
 })
 export class FederationModule {}
