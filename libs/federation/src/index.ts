@@ -8,3 +8,4 @@ export * from './event-auth/index.js';
 export * from './state-res/index.js';
 export * from './home-record/index.js';
 export * from './discovery/index.js';
+export * from './account-log/index.js';

@@ -1,0 +1,269 @@
+import type { HomeRecord, LogPlace } from '../home-record/index.js';
+import { concurrentWrites, newestOfLogs, shownWrite, type ItemWrite } from './item-writes.js';
+import { isCovered, LogLines, type Coverage, type LinePlace } from './log-lines.js';
+import { isLogOf, logPrefix } from './log-name.js';
+import { operationHash, type AccountOperation, type LogPlaces } from './operation.js';
+import { standingOf, type ClosedLog } from './standing.js';
+
+/** An operation that is held, with its place. */
+export interface HeldOperation extends ItemWrite, LinePlace {
+  readonly op: AccountOperation;
+}
+
+/** What is to be done with an operation that somebody brings. `missing`: what it knew of that is not here. */
+export type Verdict =
+  | { readonly as: 'known' | 'next' | 'fork' }
+  | { readonly as: 'waits'; readonly missing: LogPlaces }
+  | { readonly as: 'refused'; readonly why: 'revoked' | 'too many logs' };
+
+/** Operations of the kind `closed`: what a home in force holds of the log of a retired one. Key: the log; value: `ClosedLog`. */
+export const CLOSED_KIND = 'closed';
+/** Logs of one key; a home begins a new one when it lost its memory. Of more, those with the lowest names count. */
+export const MAX_LOGS_OF_KEY = 32;
+
+/**
+ * The logs of one account as one home holds them: what may be taken, what counts, what each item shows (protocol §4). All
+ * answers depend on the record and on what is held, never on the order in which it came.
+ *
+ * It may be filled in part: with all lines, with the places that the questions are about, and with all operations of the items that
+ * are asked for. What a line skips (a copy was taken) is assumed to be an ancestor of its end.
+ */
+export class AccountLog {
+  readonly #logs = new Map<string, LogLines>();
+  readonly #held = new Map<string, LinePlace & { readonly log: string }>();
+  readonly #hashes = new Map<string, string>();
+  readonly #items = new Map<string, HeldOperation[]>();
+  readonly #coverages = new Map<string, Coverage>();
+
+  constructor(private current: HomeRecord) {}
+
+  get record(): HomeRecord {
+    return this.current;
+  }
+
+  /** Puts another record of the account in force. */
+  follow(record: HomeRecord): void {
+    this.current = record;
+    this.#coverages.clear();
+  }
+
+  get logs(): ReadonlyMap<string, LogLines> {
+    return this.#logs;
+  }
+
+  linesOf(log: string): LogLines {
+    return this.#logs.get(log) ?? new LogLines();
+  }
+
+  /** Puts in the lines of a log as they are stored. */
+  loadLines(log: string, lines: LogLines): void {
+    this.#logs.set(log, lines);
+    this.#coverages.clear();
+  }
+
+  /** Puts in where an operation stands. */
+  loadPlace(log: string, place: LinePlace, hash: string): void {
+    this.#held.set(`${log} ${place.n} ${hash}`, { log, ...place });
+    this.#hashes.set(`${log} ${place.line} ${place.n}`, hash);
+  }
+
+  /** Puts in an operation that is held. */
+  load(held: HeldOperation): void {
+    const item = itemName(held.op);
+    this.loadPlace(held.log, held, held.hash);
+    const writes = this.#items.get(item);
+    if (!writes) this.#items.set(item, [held]);
+    else if (!writes.some((write) => write.hash === held.hash)) writes.push(held);
+    if (held.op.kind === CLOSED_KIND) this.#coverages.clear();
+  }
+
+  /** Where a place of a log is held; undefined when it is not. */
+  find(log: string, [n, hash]: LogPlace): LinePlace | undefined {
+    const known = this.#held.get(`${log} ${n} ${hash}`);
+    if (known) return known;
+    const lines = this.linesOf(log);
+    const end = lines.ending(n, hash);
+    if (end) return { line: end.id, n };
+    const only = lines.isForked ? undefined : lines.all[0];
+    return only && n < only.n && !this.#hashes.has(`${log} ${only.id} ${n}`) ? { line: only.id, n } : undefined;
+  }
+
+  /** Whether the operation continues what is held. Its signature has been looked at. */
+  judge(op: AccountOperation, hash = operationHash(op)): Verdict {
+    const { log, n, prev } = op;
+    const standing = standingOf(this.current, log);
+    if (this.find(log, [n, hash])) return { as: 'known' };
+    if (standing.as === 'cut' && n > Math.max(0, ...standing.places.map(([m]) => m))) return { as: 'refused', why: 'revoked' };
+    if (!this.#logs.has(log) && this.#lowerLogs(log) >= MAX_LOGS_OF_KEY) return { as: 'refused', why: 'too many logs' };
+    const missing = this.#missing(op);
+    const before = prev === null ? undefined : this.find(log, [n - 1, prev]);
+    if (prev !== null && !before) missing[log] = [[n - 1, prev]];
+    if (Object.keys(missing).length > 0) return { as: 'waits', missing };
+    const lines = this.linesOf(log);
+    const isNext = before ? lines.line(before.line)!.n === before.n : lines.all.length === 0;
+    return { as: isNext ? 'next' : 'fork' };
+  }
+
+  /** Takes an operation that was judged `next` or `fork`. */
+  take(op: AccountOperation, hash = operationHash(op)): HeldOperation {
+    const { log, n, prev } = op;
+    let lines = this.#logs.get(log);
+    if (!lines) this.#logs.set(log, (lines = new LogLines()));
+    const before = prev === null ? undefined : this.find(log, [n - 1, prev]);
+    const present = before && lines.line(before.line)!;
+    let line = present?.id ?? 0;
+    if (present && present.n === n - 1) {
+      lines.set({ ...present, n, hash });
+    } else {
+      line = lines.all.length;
+      const beside = present ? this.#hashes.get(`${log} ${present.id} ${n}`) : lines.all[0]?.first;
+      lines.set({ id: line, parent: present?.id ?? null, from: n - 1, first: hash, beside: beside ?? null, n, hash });
+    }
+    const held: HeldOperation = { op, hash, log, line, n, home: op.home, ms: op.ms, value: op.value };
+    this.#coverages.delete(log);
+    this.load(held);
+    return held;
+  }
+
+  /** Believes a signed head: a copy has brought what its operations set, or will not be had. Forked logs are fetched, not copied. */
+  jump(log: string, [n, hash]: LogPlace): void {
+    const lines = this.linesOf(log);
+    const [line] = lines.all;
+    if (lines.isForked || (line && line.n >= n)) return;
+    lines.set(line ? { ...line, n, hash } : { id: 0, parent: null, from: 0, first: '', beside: null, n, hash });
+    this.loadLines(log, lines);
+  }
+
+  /** How far a log counts. */
+  coverage(log: string): Coverage {
+    let coverage = this.#coverages.get(log);
+    if (!coverage) {
+      coverage = this.#cover(log);
+      this.#coverages.set(log, coverage);
+    }
+    return coverage;
+  }
+
+  counts(held: { readonly log: string } & LinePlace): boolean {
+    return isCovered(this.coverage(held.log), held);
+  }
+
+  /** Whether all homes in force have said what they hold of the log of a retired one; else what is beyond may still count. */
+  isClosed(log: string): boolean {
+    if (standingOf(this.current, log).as !== 'closing') return true;
+    const said = this.#closings(log);
+    return this.current.homes.every(({ key }) => said.some((held) => isLogOf(held.log, this.current.user_id, key)));
+  }
+
+  /** The ends of all that counts, but for a log: what its next operation comes after. */
+  ends(except?: string): LogPlaces {
+    const entries = [...this.#logs].filter(([log]) => log !== except)
+      .map(([log]) => [log, this.endsOf(log)] as const);
+    return Object.fromEntries(entries.filter(([, places]) => places.length > 0).sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  endsOf(log: string): LogPlace[] {
+    return this.linesOf(log).ends(this.coverage(log), ({ line, n }) => this.#hashes.get(`${log} ${line} ${n}`));
+  }
+
+  /** Names of all items of which something is held. */
+  get items(): IterableIterator<string> {
+    return this.#items.keys();
+  }
+
+  /** The writes of an item that homes keep: the newest of each log. */
+  newest(item: string): HeldOperation[] {
+    const writes = (this.#items.get(item) ?? []).filter((write) => this.counts(write));
+    return newestOfLogs(writes, (a, b) => this.knows(a, b));
+  }
+
+  /** The writes of an item that no other knew of. */
+  concurrent(item: string): HeldOperation[] {
+    return concurrentWrites(this.newest(item), (a, b) => this.knows(a, b));
+  }
+
+  /** @param removalWins see `shownWrite` */
+  shown(item: string, removalWins = false): HeldOperation | undefined {
+    return shownWrite(this.concurrent(item), removalWins);
+  }
+
+  /** Whether the writer of `a` held `b`. What it named beyond a cut counts as the cut. */
+  knows(a: HeldOperation, b: HeldOperation): boolean {
+    if (a.hash === b.hash) return false;
+    const lines = this.linesOf(b.log);
+    if (a.log === b.log) return lines.leadsTo(b, a);
+    return (a.op.after[b.log] ?? []).some((place) => {
+      const at = this.find(b.log, place);
+      return !at || !isCovered(this.coverage(b.log), at) || lines.leadsTo(b, at);
+    });
+  }
+
+  #missing(op: AccountOperation): Record<string, LogPlace[]> {
+    const missing: Record<string, LogPlace[]> = {};
+    for (const [log, places] of Object.entries(op.after)) {
+      const lacking = places.filter((place) => !this.find(log, place) && !this.#isBeyond(log, place));
+      if (lacking.length > 0) missing[log] = lacking;
+    }
+    return missing;
+  }
+
+  /** Whether a place that is not held lies beyond what can ever count. */
+  #isBeyond(log: string, [n]: LogPlace): boolean {
+    const { as } = standingOf(this.current, log);
+    if (as === 'open' || !this.isClosed(log)) return false;
+    const bounds = this.#bounds(log);
+    return n > Math.max(0, ...bounds.map(([m]) => m)) || bounds.every((bound) => this.find(log, bound) !== undefined);
+  }
+
+  #cover(log: string): Coverage {
+    const lines = this.linesOf(log);
+    if (this.#lowerLogs(log) >= MAX_LOGS_OF_KEY) return new Map();
+    const all = lines.held();
+    if (standingOf(this.current, log).as === 'open') return all;
+    const places: LinePlace[] = [];
+    for (const bound of this.#bounds(log)) {
+      const at = this.find(log, bound);
+      if (at) places.push(at);
+      // Not here yet: what may lead to it counts until it is seen that it does not.
+      else for (const line of lines.all) if (line.n < bound[0]) places.push({ line: line.id, n: line.n });
+    }
+    const bounded = lines.upTo(places);
+    return new Map([...all].flatMap(([line, n]) => {
+      const least = Math.min(n, bounded.get(line) ?? 0);
+      return least > 0 ? [[line, least]] : [];
+    }));
+  }
+
+  #bounds(log: string): LogPlace[] {
+    const { as, places } = standingOf(this.current, log);
+    if (as !== 'closing') return [...places];
+    return [...places, ...this.#closings(log).flatMap((held) => (JSON.parse(held.value) as ClosedLog).places)];
+  }
+
+  /** What homes in force say about a log; in their own logs, which are not closing, so that this ends. */
+  #closings(log: string): HeldOperation[] {
+    const writes = this.#items.get(itemName({ kind: CLOSED_KIND, key: log })) ?? [];
+    return writes.filter((held) => isClosedLog(held.value) && this.#isInForce(held.log) && this.counts(held));
+  }
+
+  #isInForce(log: string): boolean {
+    return this.current.homes.some(({ key }) => isLogOf(log, this.current.user_id, key));
+  }
+
+  #lowerLogs(log: string): number {
+    const prefix = log.slice(0, logPrefix('', '').length);
+    let count = 0;
+    for (const other of this.#logs.keys()) if (other < log && other.startsWith(prefix)) count++;
+    return count;
+  }
+}
+
+/** The name of an item within an account. */
+export function itemName({ kind, key }: { readonly kind: string; readonly key: string }): string {
+  return `${kind}\0${key}`;
+}
+
+function isClosedLog(value: string): boolean {
+  const { places } = (JSON.parse(value) ?? {}) as Partial<ClosedLog>;
+  return Array.isArray(places) && places.every((place: unknown) => Array.isArray(place) && Number.isSafeInteger(place[0]) && typeof place[1] === 'string');
+}

@@ -1,0 +1,11 @@
+export { AccountLog, CLOSED_KIND, itemName, MAX_LOGS_OF_KEY, type HeldOperation, type Verdict } from './account-log.js';
+export { bucketHash, bucketOf, digestRoot, DIGEST_BUCKETS } from './digest.js';
+export { compareWrites, concurrentWrites, newestOfLogs, shownWrite, type ItemWrite } from './item-writes.js';
+export { headInput, readHead, signHead, type LogHead } from './log-head.js';
+export { isCovered, LogLines, type Coverage, type LinePlace, type LogLine } from './log-lines.js';
+export { isLogName, isLogOf, logName, logPrefix } from './log-name.js';
+export {
+  isOperationSignedBy, operationHash, operationInput, signOperation, type AccountOperation, type LogPlaces, type UnsignedOperation,
+} from './operation.js';
+export { readOperation, readPlaces } from './read-operation.js';
+export { keyOfLog, standingOf, type ClosedLog, type LogStanding } from './standing.js';
