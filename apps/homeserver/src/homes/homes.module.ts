@@ -30,6 +30,7 @@ import { RecordsModule } from './records/records.module.js';
 import { HomeGate } from './routing/home-gate.js';
 import { FrontierFetch } from './resume/frontier-fetch.js';
 import { ResumeStore } from './resume/resume.store.js';
+import { ResumeTurns } from './resume/resume-turns.js';
 import { RoomResumes } from './resume/room-resumes.js';
 import { SyncResume } from './resume/sync-resume.js';
 
@@ -42,7 +43,7 @@ import { SyncResume } from './resume/sync-resume.js';
     HomeOffers, RecordPublication, RecordSpread, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
     OperationsStore, SharedAccounts, AccountVectors, OperationLog, OperationMerge, OperationPages, OperationExchange, HomeRequests, AccountCopies,
     RoomReach, HomeGate,
-    ResumeStore, RoomResumes, FrontierFetch, SyncResume,
+    ResumeStore, ResumeTurns, RoomResumes, FrontierFetch, SyncResume,
     { provide: AccountVector, useExisting: AccountVectors },
     { provide: ResumePoints, useExisting: SyncResume },
   ],

@@ -31,7 +31,7 @@ export class RoutingController {
   @RateLimit('lookup')
   @BodyOptions({ limit: 8 * 1024 * 1024 })
   resume(@CurrentUser() requester: Requester, @JsonBody(resumeSchema) body: ResumeBody): Promise<object> {
-    return this.syncResume.resume(requester.userId, { rooms: new Map(Object.entries(body.rooms)), account: body.account });
+    return this.syncResume.resume(requester.userId, requester.deviceId ?? '', { rooms: new Map(Object.entries(body.rooms)), account: body.account });
   }
 
   @Get('rooms/:roomId/reach')

@@ -27,6 +27,7 @@ export class FairSlots {
   readonly #order: FairOrder;
   readonly #slowMs: number;
 
+  /** @param slowMs infinite for work that waits for no other server */
   constructor(limits: FairLimits, slowMs = SLOW_MS) {
     this.#order = new FairOrder(limits);
     this.#slowMs = slowMs;
@@ -43,8 +44,7 @@ export class FairSlots {
    */
   async run<T>(errand: Errand, work: () => Promise<T>): Promise<T> {
     const ticket = await new Promise<Ticket>((resolve) => this.#order.enter(errand, resolve));
-    const overdue = setTimeout(() => this.#order.setOverdue(ticket), this.#slowMs);
-    overdue.unref();
+    const overdue = this.#slowMs === Infinity ? undefined : setTimeout(() => this.#order.setOverdue(ticket), this.#slowMs).unref();
     let isAnswered = true;
     try {
       return await work();

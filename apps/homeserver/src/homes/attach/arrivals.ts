@@ -1,33 +1,51 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { AccountDirectory } from '../../accounts/account-directory.js';
+import { Config } from '../../config/config.js';
 import { Receipts } from '../../ephemeral/receipts.js';
 import { Destinations } from '../../federation/outgoing/destinations.js';
+import { FairSlots, fairLimits } from '../../federation/outgoing/fair-slots.js';
+import { atMost } from '../../observability/at-most.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { AccountCopies } from '../ops/account-copies.js';
+import { InTurn } from '../records/in-turn.js';
+import { AccountArrival, type ArrivalSteps } from './account-arrival.js';
 import { ArrivalsStore, type ArrivalRoom } from './arrivals.store.js';
 import { RoomAttacher } from './room-attacher.js';
 
-const CONCURRENCY = 4;
-const FIRST_RETRY_MS = 1_000;
-const MAX_RETRY_MS = 10 * 60_000;
+/** Rooms and lists at once from servers that answer. */
+const CONCURRENCY = 16;
+/** Of one account, rooms that wait for their turn; few of each while many accounts move. */
+const MAX_WAITING = 200;
+const MAX_WAITING_IN_CROWD = 4;
+const CROWD = 5_000;
+/** Rooms of one account that are not here yet, and bytes of their ids and servers: those that homes name, and those that clients do. */
 const MAX_ROOMS = 10_000;
+const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_NAMED_BYTES = 1024 * 1024;
 const MAX_VIA = 20;
+/** Waits for what is being done when the server stops; a silent server is not waited for. */
+const STOP_MS = 3_000;
+/** Servers that come back together are looked for together. */
+const ALIVE_MS = 100;
 
-/** Servers by room id, bounded. */
+/** Servers by room id. */
 export type RoomServers = ReadonlyMap<string, readonly string[]>;
 
 /**
  * Accounts that move in: their data comes from a living home, their rooms through any replica. What is left to do is in the
- * database, so that it goes on after a restart; failures are tried again ever more rarely, and when a server comes back.
+ * database, so that it goes on after a restart; failures are tried again ever more rarely, and when a server comes back. Each
+ * account moves by itself; what they do at once is shared out fairly among them and the servers that they wait for.
  */
 @Injectable()
 export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
-  #running: Promise<void> | null = null;
-  #again = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #moves = new Map<string, AccountArrival>();
+  readonly #slots = new FairSlots(fairLimits(CONCURRENCY, { perDestination: CONCURRENCY / 2, waiting: 50_000 }));
+  readonly #adding = new InTurn();
+  readonly #alive = new Set<string>();
+  #aliveTimer: NodeJS.Timeout | undefined;
+  #starting: Promise<void> | undefined;
   #stopped = false;
-  #listFailures = 0;
   readonly #unsubscribe: () => void;
 
   constructor(
@@ -36,132 +54,157 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly copies: AccountCopies,
     private readonly receipts: Receipts,
     private readonly directory: AccountDirectory,
+    private readonly config: Config,
     private readonly clock: Clock,
     private readonly log: Log,
-    destinations: Destinations,
+    private readonly destinations: Destinations,
   ) {
     this.#unsubscribe = destinations.onAlive((server) => {
-      this.#listFailures = 0;
-      this.store.retry(server).then(() => this.#wake(), (error: unknown) => this.log.error('arrivals could not be woken', error));
+      this.#alive.add(server);
+      this.#aliveTimer ??= setTimeout(() => void this.#retryAlive(), ALIVE_MS).unref();
     });
   }
 
   onApplicationBootstrap(): void {
-    this.#wake();
+    this.#starting = this.store.unfinished().then((users) => {
+      for (const userId of users) this.#wake(userId, true);
+    }, (error: unknown) => this.#fail(error));
   }
 
   async onModuleDestroy(): Promise<void> {
     this.#stopped = true;
     this.#unsubscribe();
-    clearTimeout(this.#timer);
-    await this.#running;
+    clearTimeout(this.#aliveTimer);
+    await this.#starting;
+    for (const move of this.#moves.values()) move.stop();
+    await atMost(Promise.allSettled([...this.#moves.values()].flatMap((move) => move.running())), STOP_MS, []);
   }
 
-  /** An account has come to live here. `sources` are its other homes, past and present; `rooms` what its client knows. */
+  /** An account has come to live here. `sources` are its other homes, past and present; `rooms` what is known already. */
   async begin(userId: string, sources: readonly string[], rooms: RoomServers): Promise<void> {
     await this.store.begin(userId, sources, this.clock.now());
     await this.addRooms(userId, rooms);
-    this.#wake();
+    this.#wake(userId, true);
   }
 
-  /** A room in which the account is joined and that this server may not have. */
+  /** Rooms in which the account is joined, as its homes tell, and that this server may not have. */
   async addRooms(userId: string, rooms: RoomServers): Promise<void> {
-    if (rooms.size === 0) return;
-    const bounded = [...rooms].slice(0, MAX_ROOMS).map(([roomId, via]): [string, string[]] => [roomId, [...new Set(via)].slice(0, MAX_VIA)]);
-    await this.store.addRooms(userId, new Map(bounded));
-    this.#wake();
+    await this.#add(userId, rooms, false);
+  }
+
+  /**
+   * Rooms as a client names them.
+   *
+   * @returns how many were left out because too much of what clients named of this account is not here yet
+   */
+  async nameRooms(userId: string, rooms: RoomServers): Promise<number> {
+    return this.#add(userId, rooms, true);
   }
 
   async forget(userId: string): Promise<void> {
+    this.#moves.get(userId)?.stop();
+    this.#moves.delete(userId);
     await this.store.forget(userId);
   }
 
   /** Resolves when nothing is being done; what failed waits for its next attempt. */
   async idle(): Promise<void> {
-    while (this.#running) await this.#running;
-  }
-
-  #wake(): void {
-    if (this.#stopped) return;
-    if (this.#running) {
-      this.#again = true;
-      return;
-    }
-    clearTimeout(this.#timer);
-    this.#running = this.#work()
-      .catch((error: unknown) => {
-        if (!this.#stopped) this.log.error('arrivals failed', error);
-        return FIRST_RETRY_MS;
-      })
-      .then((waitMs) => {
-        this.#running = null;
-        if (this.#stopped) return;
-        if (this.#again) {
-          this.#again = false;
-          this.#wake();
-        } else if (waitMs !== null) {
-          this.#timer = setTimeout(() => this.#wake(), waitMs).unref();
-        }
-      });
-  }
-
-  /** @returns milliseconds until there is something to do again; null when nothing is left */
-  async #work(): Promise<number | null> {
-    let allListed = true;
-    for (const { userId, sources } of await this.store.unlisted()) {
-      if (this.#stopped) return null;
-      if (!(await this.#list(userId, sources))) allListed = false;
-    }
-    this.#listFailures = allListed ? 0 : this.#listFailures + 1;
+    await this.#starting;
     for (;;) {
-      const rooms = await this.store.due(this.clock.now(), 50);
-      if (rooms.length === 0 || this.#stopped) break;
-      await this.#attachAll(rooms);
+      const running = [...this.#moves.values()].flatMap((move) => move.running());
+      if (running.length === 0) return;
+      await Promise.allSettled(running);
     }
-    const next = await this.store.nextRetry();
-    const waits = [
-      ...(next === null ? [] : [Math.max(FIRST_RETRY_MS / 10, next - this.clock.now())]),
-      ...(allListed ? [] : [backOff(this.#listFailures)]),
-    ];
-    return waits.length === 0 ? null : Math.min(...waits, MAX_RETRY_MS);
   }
 
-  async #list(userId: string, sources: readonly string[]): Promise<boolean> {
-    for (const source of sources) {
-      try {
-        const rooms = await this.copies.take(userId, source);
-        await this.store.addRooms(userId, rooms);
-        await this.store.listed(userId);
-        return true;
-      } catch (error) {
-        this.log.debug('a home did not hand over an account', { source, reason: String(error) });
+  #add(userId: string, rooms: RoomServers, isNamed: boolean): Promise<number> {
+    if (rooms.size === 0) return Promise.resolve(0);
+    return this.#adding.run(userId, async () => {
+      const held = await this.store.open(userId, isNamed);
+      const taken = new Map<string, string[]>();
+      let { bytes } = held;
+      for (const [roomId, via] of rooms) {
+        const servers = [...new Set(via)].slice(0, MAX_VIA);
+        bytes += servers.reduce((sum, server) => sum + server.length, roomId.length);
+        if (held.rooms + taken.size >= MAX_ROOMS || bytes > (isNamed ? MAX_NAMED_BYTES : MAX_BYTES)) break;
+        taken.set(roomId, servers);
       }
+      await this.store.addRooms(userId, taken, isNamed);
+      this.#wake(userId, false);
+      return rooms.size - taken.size;
+    });
+  }
+
+  #wake(userId: string, isNews: boolean): void {
+    if (this.#stopped) return;
+    let move = this.#moves.get(userId);
+    if (!move) {
+      const made: AccountArrival = new AccountArrival(this.#stepsOf(userId), () => this.clock.now(), (isOver) => {
+        if (isOver && this.#moves.get(userId) === made) this.#moves.delete(userId);
+      }, (error) => this.#fail(error));
+      this.#moves.set(userId, (move = made));
     }
-    return false;
+    move.wake(isNews);
   }
 
-  async #attachAll(rooms: readonly ArrivalRoom[]): Promise<void> {
-    const queue = [...rooms];
-    const worker = async (): Promise<void> => {
-      for (let room = queue.shift(); room && !this.#stopped; room = queue.shift()) await this.#attach(room);
+  #stepsOf(userId: string): ArrivalSteps {
+    return {
+      sources: async () => this.#livingFirst(await this.store.sources(userId)),
+      list: (source) => this.#slots.run({ account: userId, destination: source }, () => this.#list(userId, source)),
+      due: (except) => {
+        const limit = (this.#slots.waiting > CROWD ? MAX_WAITING_IN_CROWD : MAX_WAITING) - except.length;
+        return limit > 0 ? this.store.due(userId, this.clock.now(), except, limit) : Promise.resolve([]);
+      },
+      attach: (room) => this.#attach(userId, room),
+      failed: (room, delayMs, error) => {
+        this.log.info('a room could not be attached', { userId, roomId: room.roomId, reason: String(error) });
+        return this.store.failed(userId, room.roomId, this.clock.now() + delayMs, String(error).slice(0, 500));
+      },
+      untilNext: async () => {
+        const now = this.clock.now();
+        const next = await this.store.nextRetry(userId, now);
+        return next === null ? null : next - now;
+      },
     };
-    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   }
 
-  async #attach({ userId, roomId, via, attempts }: ArrivalRoom): Promise<void> {
-    if (!this.directory.has(userId)) return this.store.forget(userId);
+  async #list(userId: string, source: string): Promise<void> {
     try {
-      await this.attacher.attach(userId, roomId, via);
+      const rooms = await this.copies.take(userId, source);
+      await this.addRooms(userId, rooms);
+      await this.store.listed(userId);
+    } catch (error) {
+      this.log.debug('a home did not hand over an account', { source, reason: String(error) });
+      throw error;
+    }
+  }
+
+  async #attach(userId: string, { roomId, via }: ArrivalRoom): Promise<void> {
+    const servers = this.#livingFirst(via);
+    await this.#slots.run({ account: userId, destination: servers[0] }, async () => {
+      if (this.#stopped) return;
+      if (!this.directory.has(userId)) return this.forget(userId);
+      await this.attacher.attach(userId, roomId, servers);
       await this.receipts.roomArrived(userId, roomId);
       await this.store.ready(userId, roomId);
-    } catch (error) {
-      if (this.#stopped) return;
-      this.log.info('a room could not be attached', { userId, roomId, reason: String(error) });
-      await this.store.failed(userId, roomId, this.clock.now() + backOff(attempts + 1), String(error).slice(0, 500));
-    }
+    });
   }
-}
 
-function backOff(failures: number): number {
-  return Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 20));
+  #livingFirst(servers: readonly string[]): string[] {
+    const others = servers.filter((name) => name !== this.config.serverName);
+    return others.sort((one, other) => Math.min(1, this.destinations.failures(one)) - Math.min(1, this.destinations.failures(other)));
+  }
+
+  async #retryAlive(): Promise<void> {
+    this.#aliveTimer = undefined;
+    const servers = [...this.#alive];
+    this.#alive.clear();
+    await this.store.retry(servers).then((users) => {
+      for (const userId of users) this.#wake(userId, true);
+    }, (error: unknown) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#stopped) this.log.error('arrivals failed', error);
+  }
 }

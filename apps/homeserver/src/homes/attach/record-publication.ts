@@ -80,6 +80,6 @@ export class RecordPublication {
       if (!proof) throw new MatrixError(401, 'M_MISSING_TOKEN', 'Rooms need an access token, or a nonce and its signature');
       this.proofs.check(userId, accountKeyOf(record), proof);
     }
-    await this.arrivals.addRooms(userId, rooms);
+    await this.arrivals.nameRooms(userId, rooms);
   }
 }

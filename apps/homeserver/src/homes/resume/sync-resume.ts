@@ -13,6 +13,7 @@ import { AccountVectors } from '../ops/account-vectors.js';
 import type { Vector } from '../ops/operation.js';
 import { FrontierFetch } from './frontier-fetch.js';
 import { ResumeStore } from './resume.store.js';
+import { ResumeTurns } from './resume-turns.js';
 import { RoomResumes } from './room-resumes.js';
 
 /** A resume point is used at once; a client that sleeps longer resumes anew. */
@@ -49,15 +50,23 @@ export class SyncResume extends ResumePoints {
     private readonly rooms: RoomResumes,
     private readonly fetch: FrontierFetch,
     private readonly vectors: AccountVectors,
+    private readonly turns: ResumeTurns,
     private readonly clock: Clock,
     private readonly random: Random,
   ) {
     super();
   }
 
-  /** @returns the `since` after which `/sync` yields what the client has not seen, and how many events of its frontiers are unknown here */
-  async resume(userId: string, place: Place): Promise<{ since: string; unknown: number }> {
-    const { unknown, lastSeen, missing } = await this.#complete(place);
+  /**
+   * @returns the `since` after which `/sync` yields what the client has not seen, and how many events of its frontiers are unknown here
+   * @throws MatrixError 429 `M_LIMIT_EXCEEDED` when the account or the device has too many under way
+   */
+  resume(userId: string, deviceId: string, place: Place): Promise<{ since: string; unknown: number }> {
+    return this.turns.run(userId, deviceId, () => this.#resume(userId, place));
+  }
+
+  async #resume(userId: string, place: Place): Promise<{ since: string; unknown: number }> {
+    const { unknown, lastSeen, missing } = await this.#complete(userId, place);
     const current = Object.fromEntries(streamNames.map((name) => [name, this.positions.current(name)])) as SyncPositions;
     const memberships = await this.memberships.roomsOf(userId);
     const isIn = (roomId: string) => memberships.get(roomId)?.membership === 'join';
@@ -97,14 +106,14 @@ export class SyncResume extends ResumePoints {
 
   /** Fetches what the client has seen and this server has not. */
   async #complete(
-    place: Place,
+    userId: string, place: Place,
   ): Promise<{ unknown: number; lastSeen: number | null; missing: ReadonlyMap<string, readonly string[]> }> {
     const all = [...place.rooms.values()].flat();
     let known = await this.store.known(all);
     const lacking = () => new Map([...place.rooms].map(([roomId, ids]) => [roomId, ids.filter((id) => !known.has(id))]));
     let missing = lacking();
     if (known.size < new Set(all).size) {
-      await this.fetch.fetch(missing);
+      await this.fetch.fetch(userId, missing);
       known = await this.store.known(all);
       missing = lacking();
     }
