@@ -25,7 +25,7 @@ export function firstHomeRecord(input: {
   endorsement?: Record<string, string>;
   endorsementTerms?: EndorsementTerms;
 }, accountKey: AccountKey): HomeRecord {
-  return sign({
+  return signRecord({
     user_id: input.userId,
     genesis: input.genesis,
     account_key_cert: null,
@@ -66,6 +66,9 @@ export function nextHomeRecord(current: HomeRecord, change: HomeChange, accountK
 function follow(previous: HomeRecord, current: HomeRecord, change: HomeChange, accountKey: AccountKey): HomeRecord {
   if (accountKey.publicKey !== currentAccountKey(current)) throw new HomeChangeError('not the account key of this record');
   const added = change.add ?? [];
+  const former = new Set((current.retired ?? []).map((home) => home.key));
+  // A server that was dropped makes a new key when it is asked again; an old one would bring back what was cut off.
+  if (added.some((home) => former.has(home.key))) throw new HomeChangeError('the key of a former home');
   const revoked = new Set(change.revoke ?? []);
   const gone = new Set([...(change.drop ?? []), ...revoked, ...added.map((home) => home.server_name)]);
   const homes = [...current.homes.filter((home) => !gone.has(home.server_name)), ...added]
@@ -73,7 +76,7 @@ function follow(previous: HomeRecord, current: HomeRecord, change: HomeChange, a
   const retired = retiredAfter(current, homes, new Set([...revoked, ...(change.close ?? [])]));
   const cuts = { ...current.cuts, ...change.cuts };
   const { signature: _signature, retired: _retired, cuts: _cuts, ...unsigned } = current;
-  return sign({
+  return signRecord({
     ...unsigned,
     prev_sha256: recordSha256(previous),
     master_key: change.masterKey === undefined ? current.master_key : change.masterKey,
@@ -113,7 +116,7 @@ export function recoveredHomeRecord(
 export function lastHomeRecord(current: HomeRecord, erase: boolean, accountKey: AccountKey): HomeRecord {
   if (accountKey.publicKey !== currentAccountKey(current)) throw new HomeChangeError('not the account key of this record');
   const { signature: _signature, ...unsigned } = current;
-  return sign({ ...unsigned, seq: current.seq + 1, prev_sha256: recordSha256(current), homes: [], deactivated: true, erase }, accountKey);
+  return signRecord({ ...unsigned, seq: current.seq + 1, prev_sha256: recordSha256(current), homes: [], deactivated: true, erase }, accountKey);
 }
 
 /** SHA-256 of the canonical record, unpadded Base64: what the record after it names in `prev_sha256`. */
@@ -136,7 +139,8 @@ export function homeRecordText(record: Omit<HomeRecord, 'signature'>): string {
   return canonicalJson({ ...record, signature: undefined });
 }
 
-function sign(record: Omit<HomeRecord, 'signature'>, key: AccountKey): HomeRecord {
+/** Completes a record with the account key's signature. */
+export function signRecord(record: Omit<HomeRecord, 'signature'>, key: AccountKey): HomeRecord {
   return { ...record, signature: key.sign(homeRecordText(record)) };
 }
 

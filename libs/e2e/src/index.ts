@@ -4,6 +4,8 @@ export * from './device-trust.js';
 export * from './genesis.js';
 export * from './home-record.js';
 export * from './login-proof.js';
+export * from './merge-home-records.js';
+export * from './order-home-records.js';
 export * from './recovery-code.js';
 export * from './signed-object.js';
 export * from './txn-id.js';

@@ -1,6 +1,7 @@
 import type { HomeRecord } from '#federation';
 import { verifyText } from './account-key.js';
 import { hasSelfCertifyingForm, namedUserId, selfCertifyingUserId } from './genesis.js';
+import { compareHomeRecords } from './order-home-records.js';
 import { accountKeyCertText, currentAccountKey, homeRecordText, maxHomes } from './home-record.js';
 
 /**
@@ -17,11 +18,12 @@ export function isHomeRecordOf(userId: string, value: unknown): value is HomeRec
 }
 
 /**
- * Whether `next` may replace `current` in a client's phonebook: same genesis, not older (protocol §3 rule 3).
+ * Whether `next` takes the place of `current` in a client's phonebook: of the same genesis and later in the order that the
+ * servers have (protocol §2), so that client and servers end with the same of two records that were signed apart.
  */
 export function isNewerHomeRecord(current: HomeRecord, next: HomeRecord): boolean {
   const sameGenesis = selfCertifyingUserId(current.genesis) === selfCertifyingUserId(next.genesis);
-  return sameGenesis && (next.epoch - current.epoch || next.seq - current.seq) > 0;
+  return sameGenesis && compareHomeRecords(next, current) > 0;
 }
 
 function check(userId: string, record: HomeRecord): boolean {

@@ -2,7 +2,7 @@ import type { RoomVersionRules } from '../room-versions/room-version-rules.js';
 import { withSignature } from '../signing/sign-json.js';
 import type { SigningKey } from '../signing/signing-key.js';
 import { EventTooLargeError, exceedsBytes, MAX_EVENT_BYTES } from './event-limits.js';
-import { fullText, pduMembers, signedText, wirePdu, withMember } from './pdu-members.js';
+import { fullText, pduMembers, signedText, sizedText, wirePdu, withMember } from './pdu-members.js';
 import type { RoomEvent } from './pdu.js';
 
 /**
@@ -15,7 +15,8 @@ export function addSignature(event: RoomEvent, rules: RoomVersionRules, name: st
   const wire = wirePdu(event, rules);
   const members = pduMembers(wire);
   const signatures = withSignature(event.pdu.signatures, name, key.keyId, key.sign(signedText(members, wire, rules)));
-  const json = fullText(withMember(members, 'signatures', signatures));
-  if (exceedsBytes(json, MAX_EVENT_BYTES)) throw new EventTooLargeError(`the event exceeds ${MAX_EVENT_BYTES} bytes`);
+  const all = withMember(members, 'signatures', signatures);
+  const json = fullText(all);
+  if (exceedsBytes(sizedText(all, rules), MAX_EVENT_BYTES)) throw new EventTooLargeError(`the event exceeds ${MAX_EVENT_BYTES} bytes`);
   return { eventId: event.eventId, roomId: event.roomId, pdu: { ...event.pdu, signatures }, json };
 }

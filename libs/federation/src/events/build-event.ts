@@ -45,10 +45,10 @@ export function buildEvent(
   let members = pduMembers(unhashed as Pdu);
   if (isChosen) {
     // Any id of ours will do; this one needs no random number.
-    unhashed['event_id'] = `$${sha256Base64Url(hashedText(members))}:${signer.name}`;
+    unhashed['event_id'] = `$${sha256Base64Url(hashedText(members, rules))}:${signer.name}`;
     members = pduMembers(unhashed as Pdu);
   }
-  const hashes = { sha256: sha256Base64(hashedText(members)) };
+  const hashes = { sha256: sha256Base64(hashedText(members, rules)) };
   members = withMember(members, 'hashes', hashes);
   const signed = signedText(members, unhashed as Pdu, rules);
   const signatures = { [signer.name]: { [signer.key.keyId]: signer.key.sign(signed) } };

@@ -8,8 +8,8 @@ import type { Pdu } from './pdu.js';
  *
  * @throws CanonicalJsonError
  */
-export function contentHash(pdu: Pdu): string {
-  return sha256Base64(hashedText(pduMembers(pdu)));
+export function contentHash(pdu: Pdu, rules: RoomVersionRules): string {
+  return sha256Base64(hashedText(pduMembers(pdu), rules));
 }
 
 /**

@@ -1,3 +1,4 @@
+export { admittedInput, readAdmitted, withAdmitted, type Admitted } from './admitted.js';
 export { addSignature } from './add-signature.js';
 export { buildEvent } from './build-event.js';
 export { clientEventJson, strippedStateJson, type StoredEvent } from './client-event-json.js';

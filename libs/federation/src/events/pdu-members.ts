@@ -1,6 +1,7 @@
 import { canonicalJson, sortKeys } from '../canonical-json/canonical-json.js';
 import { redactContent } from '../redaction/redact-pdu.js';
 import type { RoomVersionRules } from '../room-versions/room-version-rules.js';
+import { ADMITTED } from './admitted-key.js';
 import type { JsonValue, Pdu, RoomEvent } from './pdu.js';
 
 /**
@@ -34,9 +35,17 @@ export function fullText(members: PduMembers): string {
   return objectText(members, () => true);
 }
 
-/** What the content hash covers: everything but `hashes`, `signatures` and `unsigned`. */
-export function hashedText(members: PduMembers): string {
-  return objectText(members, (key) => key !== 'hashes' && key !== 'signatures');
+/**
+ * What the content hash covers: everything but `hashes`, `signatures` and `unsigned`; in portable rooms what other servers
+ * attest is not of the event either.
+ */
+export function hashedText(members: PduMembers, rules: RoomVersionRules): string {
+  return objectText(members, (key) => key !== 'hashes' && key !== 'signatures' && !(rules.portable && key === ADMITTED));
+}
+
+/** What the size limit is about: else a server could make an event too large for others by attesting it. */
+export function sizedText(members: PduMembers, rules: RoomVersionRules): string {
+  return rules.portable ? objectText(members, (key) => key !== ADMITTED) : fullText(members);
 }
 
 /** What signatures and the event id cover: the redacted event without `signatures` and `unsigned`. */

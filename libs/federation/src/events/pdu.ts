@@ -30,6 +30,8 @@ export interface Pdu {
   home?: string;
   /** Portable rooms: the client's transaction, equal at every home of the sender. */
   txn?: string;
+  /** Portable rooms: servers that saw proof of the name when they let it in; outside of hash and signatures (`Admitted`). */
+  'io.partyline.admitted'?: JsonValue[];
   [k: string]: JsonValue | undefined;
 }
 

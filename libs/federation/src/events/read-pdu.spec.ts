@@ -19,7 +19,7 @@ function wire(changes: { [k: string]: unknown } = {}): JsonObject {
   const pdu = JSON.parse(JSON.stringify({ ...base.pdu, ...changes })) as Pdu;
   if (!('hashes' in changes)) {
     try {
-      pdu.hashes = { sha256: contentHash(pdu) };
+      pdu.hashes = { sha256: contentHash(pdu, v11) };
     } catch { /* what has no hash must fail for that reason */ }
   }
   return pdu as unknown as JsonObject;

@@ -4,10 +4,12 @@ import { redactPdu } from '../redaction/redact-pdu.js';
 import type { RoomVersionRules } from '../room-versions/room-version-rules.js';
 import { decodeBase64, unpaddedBase64 } from '../signing/base64.js';
 import { sha256Base64 } from '../signing/sha256.js';
+import { ADMITTED } from './admitted-key.js';
+import { readAdmitted } from './admitted.js';
 import { eventIdOf } from './event-id-of.js';
 import { exceedsBytes, MAX_AUTH_EVENTS, MAX_EVENT_BYTES, MAX_FIELD_BYTES, MAX_PREV_EVENTS } from './event-limits.js';
 import { isJsonObject } from './json-member.js';
-import { fullText, hashedText, pduMembers, signedText } from './pdu-members.js';
+import { fullText, hashedText, pduMembers, signedText, sizedText } from './pdu-members.js';
 import type { JsonObject, JsonValue, Pdu, RoomEvent } from './pdu.js';
 import { referencedIds, withPlainReferences } from './references.js';
 
@@ -32,11 +34,11 @@ export function readPdu(value: unknown, rules: RoomVersionRules): RoomEvent & { 
   try {
     const members = pduMembers(pdu);
     const json = fullText(members);
-    if (exceedsBytes(json, MAX_EVENT_BYTES)) throw new PduFormatError(`the event exceeds ${MAX_EVENT_BYTES} bytes`);
+    if (exceedsBytes(sizedText(members, rules), MAX_EVENT_BYTES)) throw new PduFormatError(`the event exceeds ${MAX_EVENT_BYTES} bytes`);
     const eventId = eventIdOf(pdu, signedText(members, pdu, rules), rules);
     const identity = { eventId, roomId: pdu.room_id ?? '!' + eventId.slice(1) };
     const given = decodeBase64(pdu.hashes.sha256);
-    if (given && unpaddedBase64(given) === sha256Base64(hashedText(members))) {
+    if (given && unpaddedBase64(given) === sha256Base64(hashedText(members, rules))) {
       return { ...identity, pdu: withPlainReferences(pdu), json, hashMatched: true };
     }
     const redacted = redactPdu(pdu, rules);
@@ -50,6 +52,7 @@ export function readPdu(value: unknown, rules: RoomVersionRules): RoomEvent & { 
 function readShape(value: unknown, rules: RoomVersionRules): Pdu {
   if (!isJsonObject(value)) throw new PduFormatError('an event is an object');
   const { unsigned, ...pdu } = value;
+  if (rules.portable) keepGoodAttestations(pdu);
   requireText(pdu, 'type');
   requireText(pdu, 'sender', '@');
   if (pdu.state_key !== undefined) requireText(pdu, 'state_key');
@@ -91,6 +94,13 @@ function requireEventIds(value: JsonValue | undefined, key: string, limit: numbe
       throw new PduFormatError(`${key} holds something that is no event id`);
     }
   }
+}
+
+/** Nothing covers them, so what is wrong with them is not the event's fault: it goes, and the event stays. */
+function keepGoodAttestations(pdu: JsonObject): void {
+  const admitted = readAdmitted(pdu);
+  if (admitted.length > 0) pdu[ADMITTED] = admitted as unknown as JsonValue[];
+  else delete pdu[ADMITTED];
 }
 
 /** The entries that are strings. Whether the necessary ones are among them is for the signature check. */

@@ -9,34 +9,48 @@ export function recordHash(record: HomeRecord): string {
 
 /**
  * The total order of the records of one account: positive when `a` is the later one, negative when `b` is, 0 when they are
- * identical. `(epoch, seq)` decides; of two different records with the same pair (two devices that signed apart, or a key in
- * several hands) the one with the lower SHA-256 of its canonical JSON follows the other, everywhere the same (protocol §2).
+ * identical. The epoch decides; within one, that the account has ended, which only an epoch undoes; then `seq`; of two
+ * different records that are equal so far (two devices that signed apart, or a key in several hands) the one with the lower
+ * SHA-256 of its canonical JSON follows the other, everywhere the same (protocol §2).
  */
 export function compareRecords(a: HomeRecord, b: HomeRecord): number {
-  const byVersion = compareVersions(a, b);
+  const byVersion = a.epoch - b.epoch || Number(a.deactivated ?? false) - Number(b.deactivated ?? false) || a.seq - b.seq;
   if (byVersion !== 0) return byVersion;
   const textA = canonicalJson(a);
   const textB = canonicalJson(b);
   return textA === textB ? 0 : Buffer.compare(sha256(textB), sha256(textA));
 }
 
-/** Orders by `(epoch, seq)` alone. */
-export function compareVersions(a: HomeRecord, b: HomeRecord): number {
-  return a.epoch - b.epoch || a.seq - b.seq;
+/** The last of some records of one account; undefined of none. */
+export function highestRecord(records: Iterable<HomeRecord>): HomeRecord | undefined {
+  let highest: HomeRecord | undefined;
+  for (const record of records) if (!highest || compareRecords(record, highest) > 0) highest = record;
+  return highest;
 }
 
 /** True for two different records of one account with the same `(epoch, seq)`: the account's key signed both. */
 export function isEquivocation(a: HomeRecord, b: HomeRecord): boolean {
-  return a.user_id === b.user_id && compareVersions(a, b) === 0 && canonicalJson(a) !== canonicalJson(b);
+  return a.user_id === b.user_id && a.epoch === b.epoch && a.seq === b.seq && canonicalJson(a) !== canonicalJson(b);
+}
+
+export function isSameGenesis(a: HomeRecord, b: HomeRecord): boolean {
+  return a === b || canonicalJson(a.genesis) === canonicalJson(b.genesis);
 }
 
 /**
- * The monotonic rule (protocol §3, rule 3): may `next` stand where `current` stood? It must be of the same genesis and
- * not before it in the order of `compareRecords`. The first record of an account may always follow.
+ * May `next` stand where `current` stood (protocol §2)? It must be of the same genesis and not before it in the order of
+ * `compareRecords`. After the last record of an account comes nothing of that epoch. What was made from `current` itself must
+ * not take back a home under a key that is retired there: whoever was dropped comes back with a new key. The first record
+ * of an account may always follow.
  */
 export function mayFollow(current: HomeRecord | undefined, next: HomeRecord): boolean {
   if (current === undefined) return true;
-  if (current.user_id !== next.user_id) return false;
-  if (canonicalJson(current.genesis) !== canonicalJson(next.genesis)) return false;
-  return compareRecords(next, current) >= 0;
+  if (current.user_id !== next.user_id || !isSameGenesis(current, next)) return false;
+  if (compareRecords(next, current) < 0) return false;
+  return !(revivesKey(current, next) && next.prev_sha256 === recordHash(current));
+}
+
+/** Only of a direct successor this can be told: a record that was signed apart could not know of the other's drop. */
+function revivesKey(current: HomeRecord, next: HomeRecord): boolean {
+  return (current.retired ?? []).some((former) => next.homes.some((home) => home.key === former.key));
 }

@@ -1,9 +1,11 @@
 export { HomeRecordError } from './home-record.js';
 export type { AccountKeyCert, EndorsementTerms, HomeEntry, HomeGenesis, HomeRecord, LogPlace, RetiredHome } from './home-record.js';
 export { readHomeRecord } from './read-home-record.js';
+export { signedKeysOf, verifyAdmitted } from './verify-admitted.js';
 export { verifyHomeRecord } from './verify-home-record.js';
 export { endorsementInput, genesisHash, isSelfCertifying, selfCertifyingLocalpart } from './genesis.js';
 export { acceptedInput, accountKeyCertInput, homeRecordInput } from './signed-texts.js';
-export { compareRecords, isEquivocation, mayFollow, recordHash } from './compare-records.js';
+export { compareRecords, highestRecord, isEquivocation, isSameGenesis, mayFollow, recordHash } from './compare-records.js';
+export { effectiveHomes, homeIn, isListed, type HomeKey } from './listed-homes.js';
 export { signAccountKeyCert, signHomeRecord } from './sign-home-record.js';
 export { recordOf } from './record-of.js';

@@ -39,7 +39,7 @@ export function readHomeRecord(value: unknown): HomeRecord {
   check(record['master_key'] === null || matches(KEY, record['master_key']), 'master_key');
   check(record['prev_sha256'] === undefined || matches(HASH, record['prev_sha256']), 'prev_sha256');
   readHomes(record['homes']);
-  readRetired(record['retired']);
+  readRetired(record['retired'], record['homes'] as { key: unknown }[]);
   readCuts(record['cuts']);
   readSignatures(record['endorsement'], 'endorsement');
   readTerms(record['endorsement_terms']);
@@ -84,7 +84,7 @@ function readHomes(value: unknown): void {
   }
 }
 
-function readRetired(value: unknown): void {
+function readRetired(value: unknown, homes: readonly { key: unknown }[]): void {
   if (value === undefined) return;
   check(Array.isArray(value) && value.length <= MAX_RETIRED, `retired: more than ${MAX_RETIRED}`);
   for (const item of value as unknown[]) {
@@ -92,6 +92,7 @@ function readRetired(value: unknown): void {
     check(isText(home['server_name']) && isServerName(home['server_name']), 'retired[].server_name');
     check(matches(HOME_KEY_ID, home['key_id']), 'retired[].key_id');
     check(matches(KEY, home['key']), 'retired[].key');
+    check(!homes.some((one) => one.key === home['key']), 'retired[].key: a home as well');
   }
 }
 

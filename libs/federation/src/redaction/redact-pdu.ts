@@ -1,4 +1,5 @@
 import { isJsonObject, jsonMember } from '../events/json-member.js';
+import { ADMITTED } from '../events/admitted-key.js';
 import type { JsonObject, JsonValue, Pdu } from '../events/pdu.js';
 import type { RoomVersionRules } from '../room-versions/room-version-rules.js';
 
@@ -11,6 +12,8 @@ import type { RoomVersionRules } from '../room-versions/room-version-rules.js';
 export function redactPdu(pdu: Pdu, rules: RoomVersionRules): Pdu {
   const kept: Record<string, JsonValue | undefined> = {};
   for (const key of Object.keys(pdu)) if (rules.redaction.topLevel.has(key)) kept[key] = pdu[key];
+  // Outside of what is signed, so not among the rules' properties, and as little the sender's as the signatures are.
+  if (rules.portable && pdu[ADMITTED] !== undefined) kept[ADMITTED] = pdu[ADMITTED];
   kept.content = redactContent(pdu.type, pdu.content, rules);
   return kept as Pdu;
 }
