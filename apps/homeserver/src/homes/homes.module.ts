@@ -8,10 +8,14 @@ import { AccountHomes } from './attach/account-homes.js';
 import { Arrivals } from './attach/arrivals.js';
 import { ArrivalsStore } from './attach/arrivals.store.js';
 import { HomeOffers } from './attach/home-offers.js';
+import { KnownServers } from './attach/known-servers.js';
 import { RecordPublication } from './attach/record-publication.js';
 import { RecordSpread } from './attach/record-spread.js';
+import { RecordTellingsStore } from './attach/record-tellings.store.js';
 import { RoomAttacher } from './attach/room-attacher.js';
 import { RoomCopies } from './attach/room-copies.js';
+import { RoomTellings } from './attach/room-tellings.js';
+import { RoomTellingsStore } from './attach/room-tellings.store.js';
 import { ServedAccounts } from './attach/served-accounts.js';
 import { AccountKeyLogin } from './login/account-key-login.js';
 import { AccountKeyProofs } from './login/account-key-proofs.js';
@@ -40,7 +44,7 @@ import { SyncResume } from './resume/sync-resume.js';
   imports: [AuthModule, RecordsModule, DeviceKeysModule, EphemeralModule],
   providers: [
     LoginNonces, AccountKeyProofs, AccountKeyLogin,
-    HomeOffers, RecordPublication, RecordSpread, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
+    HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
     OperationsStore, SharedAccounts, AccountVectors, OperationLog, OperationMerge, OperationPages, OperationExchange, HomeRequests, AccountCopies,
     RoomReach, HomeGate,
     ResumeStore, ResumeTurns, RoomResumes, FrontierFetch, SyncResume,

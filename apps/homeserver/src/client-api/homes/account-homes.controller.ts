@@ -33,14 +33,13 @@ export class AccountHomesController {
   @Auth('optional')
   @RateLimit('login')
   @BodyOptions({ limit: 4 * 1024 * 1024 })
-  async publish(@CurrentUser() requester: Requester | null, @JsonBody(publishSchema) body: PublishBody): Promise<object> {
-    const record = await this.publication.publish({
+  publish(@CurrentUser() requester: Requester | null, @JsonBody(publishSchema) body: PublishBody): Promise<object> {
+    return this.publication.publish({
       requesterId: requester?.userId ?? null,
       record: body.record ?? body,
       rooms: new Map(body.record === undefined ? [] : Object.entries(body.rooms ?? {})),
       proof: body.record === undefined ? undefined : proofOf(body),
     });
-    return { record };
   }
 
   /** Without a token the account key is the proof: whoever asks may not have an account here yet. */

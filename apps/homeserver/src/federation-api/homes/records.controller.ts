@@ -6,7 +6,7 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { HomeRecords } from '../../homes/records/home-records.js';
 import { RoomRecords } from '../../homes/records/room-records.js';
 import { Auth } from '../../http/auth.decorator.js';
-import { JsonBody } from '../../http/param.decorators.js';
+import { JsonBody, OriginServer } from '../../http/param.decorators.js';
 
 const anyBody = z.unknown();
 
@@ -32,7 +32,7 @@ export class RecordsController {
   /** Answers with the highest record, which may be another. */
   @Post()
   @Auth('server')
-  async put(@JsonBody(anyBody) body: unknown): Promise<object> {
-    return (await this.records.accept(body)).record;
+  async put(@OriginServer() origin: string, @JsonBody(anyBody) body: unknown): Promise<object> {
+    return (await this.records.accept(body, origin)).record;
   }
 }

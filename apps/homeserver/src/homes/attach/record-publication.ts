@@ -9,6 +9,7 @@ import { accountKeyOf } from '../records/account-key-of.js';
 import { HomeKeyStore } from '../records/home-key.store.js';
 import { HomeRecords } from '../records/home-records.js';
 import { Arrivals, type RoomServers } from './arrivals.js';
+import { RecordSpread } from './record-spread.js';
 import { ServedAccounts } from './served-accounts.js';
 
 /** `PUT …/account/record`. */
@@ -22,6 +23,14 @@ export interface PublishRequest {
   readonly proof?: AccountKeyProof | undefined;
 }
 
+/** How long a client waits for the other homes to have heard. */
+const TOLD_MS = 1_000;
+
+export interface Published {
+  readonly record: HomeRecord;
+  readonly told: readonly string[];
+}
+
 /** Takes new records from clients and puts them to work. */
 @Injectable()
 export class RecordPublication {
@@ -32,26 +41,27 @@ export class RecordPublication {
     private readonly keyStore: HomeKeyStore,
     private readonly served: ServedAccounts,
     private readonly arrivals: Arrivals,
+    private readonly spread: RecordSpread,
     private readonly proofs: AccountKeyProofs,
     private readonly db: Database,
   ) {}
 
   /**
-   * @returns the highest record, which is the given one
+   * @returns the highest record, which is the given one, and the homes that have it by now; the others are told when they can be
    * @throws MatrixError 403 `M_FORBIDDEN`, 400 `M_BAD_JSON`, 409 `IO_PARTYLINE_STALE_RECORD` with the highest `record` when the
    *   given one is lower or has lost to another of its version
    */
-  async publish(request: PublishRequest): Promise<HomeRecord> {
+  async publish(request: PublishRequest): Promise<Published> {
     const userId = (request.record as { user_id?: unknown } | null)?.user_id;
     if (typeof userId !== 'string') throw MatrixError.badJson('record: user_id is missing');
     if (request.requesterId !== null && request.requesterId !== userId) throw MatrixError.forbidden('This is another account');
-    const { record, outcome } = await this.records.accept(request.record);
+    const { record, outcome } = await this.records.accept(request.record, 'client');
     if (outcome === 'older') {
       throw new MatrixError(409, 'IO_PARTYLINE_STALE_RECORD', 'There is a higher record of this account', { record });
     }
     await this.#endCustody(record);
     if (request.rooms.size > 0) await this.#addRooms(record, request);
-    return record;
+    return { record, told: await this.spread.told(record, TOLD_MS) };
   }
 
   /**

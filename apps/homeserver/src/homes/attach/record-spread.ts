@@ -1,69 +1,175 @@
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import type { HomeRecord } from '#federation';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { recordHash, type HomeRecord } from '#federation';
 import { Config } from '../../config/config.js';
 import { FederationClient } from '../../federation/federation-client.js';
-import { UnreachableError } from '../../federation/outgoing/remote-error.js';
+import { Destinations } from '../../federation/outgoing/destinations.js';
+import { FairSlots, fairLimits } from '../../federation/outgoing/fair-slots.js';
+import { RemoteError } from '../../federation/outgoing/remote-error.js';
+import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
-import { HomeConsents, type Consent } from '../records/home-consents.js';
+import type { Transaction } from '../../storage/database.js';
+import { HomeConsents } from '../records/home-consents.js';
+import { HomeRecords, type RecordBringer } from '../records/home-records.js';
+import { KnownServers } from './known-servers.js';
+import { RecordTellingsStore, type RecordTelling } from './record-tellings.store.js';
 
-const FIRST_RETRY_MS = 500;
-const MAX_ATTEMPTS = 10;
-/** Records under way; more are left to the rooms, which carry them too. */
-const MAX_WAITING = 5_000;
+const TIMEOUT_MS = 10_000;
+/** Rows that are taken at once. */
+const PAGE = 200;
+/** When nothing is due the rows are looked at again after this, at the latest. */
+const MAX_WAIT_MS = 60_000;
 
-interface News {
-  readonly record: HomeRecord;
-  readonly previous: HomeRecord | undefined;
-}
-
-/** Tells the homes of an account, past and present, of its new record; not those that never agreed to be one. */
+/**
+ * Tells servers of the records of accounts that live here, or did until then (protocol §2, "Telling and asking"): the homes old
+ * and new, and servers that asked for keys. What is left to do is in the database, written in the record's transaction, until
+ * each server has answered, however long that takes. Servers that never agreed to be a home are not told.
+ */
 @Injectable()
-export class RecordSpread implements OnModuleDestroy {
-  readonly #timers = new Set<NodeJS.Timeout>();
+export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #slots = new FairSlots(fairLimits(32));
+  /** What is on its way, by account and destination. */
+  readonly #sending = new Map<string, Promise<void>>();
+  readonly #unsubscribe: (() => void)[] = [];
+  #running: Promise<void> | null = null;
+  #again = false;
+  #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(
     private readonly config: Config,
+    private readonly store: RecordTellingsStore,
+    private readonly known: KnownServers,
+    private readonly records: HomeRecords,
     private readonly consents: HomeConsents,
     private readonly federation: FederationClient,
+    private readonly destinations: Destinations,
+    private readonly clock: Clock,
     private readonly log: Log,
   ) {}
 
-  onModuleDestroy(): void {
+  async onApplicationBootstrap(): Promise<void> {
+    this.#unsubscribe.push(
+      this.records.onStoring((record, previous, from) => this.#writer(record, previous, from)),
+      this.destinations.onAlive((server) => {
+        this.store.wake(server).then(() => this.#wake(), (error: unknown) => this.log.error('records could not be told', error, { server }));
+      }),
+    );
+    await this.store.wake();
+    this.#wake();
+  }
+
+  async onModuleDestroy(): Promise<void> {
     this.#stopped = true;
-    for (const timer of this.#timers) clearTimeout(timer);
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    clearTimeout(this.#timer);
+    await this.#running;
+    await Promise.allSettled(this.#sending.values());
   }
 
-  /** Returns at once; servers that are away are tried again for some minutes. */
-  tell(record: HomeRecord, previous: HomeRecord | undefined): void {
-    const names = new Set([...record.homes, ...(previous?.homes ?? [])].map((home) => home.server_name));
-    names.delete(this.config.serverName);
-    for (const server of names) void this.#send(server, { record, previous }, 1);
-  }
-
-  async #send(destination: string, news: News, attempt: number): Promise<void> {
-    const { record } = news;
-    try {
-      const consent = await this.#consent(destination, news);
-      if (consent === 'refused') return;
-      if (consent === 'unknown') throw new UnreachableError(destination, 'whether it has agreed to be a home cannot be told now');
-      await this.federation.request({
-        destination, method: 'POST', path: '/_matrix/federation/unstable/io.partyline/record', body: record, timeoutMs: 10_000,
-        ignoreBackoff: attempt === 1,
-      });
-    } catch (error) {
-      this.log.debug('a home could not be told of a record', { destination, userId: record.user_id, reason: String(error) });
-      if (!(error instanceof UnreachableError) || attempt >= MAX_ATTEMPTS || this.#stopped || this.#timers.size > MAX_WAITING) return;
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        void this.#send(destination, news, attempt + 1);
-      }, FIRST_RETRY_MS * 2 ** attempt).unref();
-      this.#timers.add(timer);
+  /**
+   * The homes of the account's highest record that have it, by what they answered; this server among them.
+   *
+   * @param waitMs how long to wait for those that are being told
+   */
+  async told(record: HomeRecord, waitMs: number): Promise<string[]> {
+    await Promise.race([this.#settled(record.user_id), pause(waitMs, undefined, { ref: false })]);
+    const open = new Set(await this.store.open(record.user_id));
+    const told: string[] = [];
+    for (const { server_name: name } of record.homes) {
+      if (name === this.config.serverName || (!open.has(name) && (await this.consents.of(record, name)) === 'given')) told.push(name);
     }
+    return told;
   }
 
-  async #consent(server: string, { record, previous }: News): Promise<Consent> {
-    const now = await this.consents.of(record, server);
-    return now === 'refused' && previous ? this.consents.of(previous, server) : now;
+  async #settled(userId: string): Promise<void> {
+    while (this.#running) await this.#running;
+    await Promise.allSettled([...this.#sending].flatMap(([key, sending]) => (key.startsWith(`${userId} `) ? sending : [])));
+  }
+
+  async #writer(record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<(tx: Transaction) => Promise<void>> {
+    const sha256 = recordHash(record);
+    const servers = await this.known.of(record, previous, from);
+    return async (tx) => {
+      if (servers.size === 0) return;
+      await this.store.put(tx, [...servers].map(([destination, entry]) => ({ userId: record.user_id, destination, sha256, entry })));
+      tx.afterCommit(() => this.#wake());
+    };
+  }
+
+  #wake(): void {
+    if (this.#stopped) return;
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#running = this.#begin()
+      .catch((error: unknown) => {
+        if (!this.#stopped) this.log.error('records could not be told', error);
+        return MAX_WAIT_MS;
+      })
+      .then((waitMs) => {
+        this.#running = null;
+        if (this.#stopped) return;
+        if (this.#again) {
+          this.#again = false;
+          this.#wake();
+        } else if (waitMs !== null) {
+          this.#timer = setTimeout(() => this.#wake(), waitMs).unref();
+        }
+      });
+  }
+
+  /** Begins to tell whoever is to be told now. @returns milliseconds until somebody is again; null when nobody is left */
+  async #begin(): Promise<number | null> {
+    for (let page = PAGE; page === PAGE && !this.#stopped;) {
+      const due = await this.store.claim(this.clock.now(), PAGE);
+      page = due.length;
+      for (const telling of due) this.#tell(telling);
+    }
+    const next = await this.store.next();
+    return next === null ? null : Math.min(MAX_WAIT_MS, Math.max(10, next - this.clock.now()));
+  }
+
+  #tell(telling: RecordTelling): void {
+    const key = `${telling.userId} ${telling.destination}`;
+    const before = this.#sending.get(key) ?? Promise.resolve();
+    const sending = before
+      .then(() => this.#slots.run({ account: telling.userId, destination: telling.destination }, () => this.#send(telling)))
+      .then(() => this.store.done(telling))
+      .catch(async (error: unknown) => {
+        if (this.#stopped) return;
+        this.log.debug('a server could not be told of a record', { destination: telling.destination, userId: telling.userId, reason: String(error) });
+        await this.store.failed(telling, this.clock.now()).catch((failure: unknown) => this.log.error('records could not be told', failure));
+        this.#wake();
+      })
+      .finally(() => {
+        if (this.#sending.get(key) === sending) this.#sending.delete(key);
+      });
+    this.#sending.set(key, sending);
+  }
+
+  /** Resolves when the server has answered, or never agreed to be told; throws when it is to be told later. */
+  async #send({ userId, destination, entry, attempts }: RecordTelling): Promise<void> {
+    const record = await this.records.get(userId);
+    if (!record) return;
+    if (entry) {
+      const consent = await this.consents.of({ ...record, homes: [entry] }, destination);
+      if (consent === 'refused') return;
+      if (consent === 'unknown') throw new Error('whether it has agreed to be a home cannot be told now');
+    }
+    try {
+      const answer = await this.federation.request({
+        destination, method: 'POST', path: '/_matrix/federation/unstable/io.partyline/record', body: record, timeoutMs: TIMEOUT_MS,
+        ignoreBackoff: attempts === 0,
+      });
+      // It may know of a higher one.
+      if (answer['user_id'] === userId) await this.records.accept(answer, destination);
+    } catch (error) {
+      // A refusal is an answer, too; that it fails now or has too much to do is none.
+      if (!(error instanceof RemoteError) || error.remoteStatus >= 500 || error.remoteStatus === 429) throw error;
+      this.log.info('a server refused a record', { destination, userId, reason: String(error) });
+    }
   }
 }

@@ -7,38 +7,32 @@ import { Config } from '../../config/config.js';
 import { AdoptedDevices } from '../../device-keys/adopted-devices.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Log } from '../../observability/log.js';
-import { MemberChanges } from '../../rooms/membership/member-changes.js';
-import { Memberships } from '../../rooms/membership/memberships.js';
 import { AbsentRooms } from '../../rooms/remote/absent-rooms.js';
-import { RoomRegistry } from '../../rooms/room-registry.js';
 import { HomeSignatures } from '../../rooms/state/home-signatures.js';
 import { membershipOf } from '../../rooms/state/room-state.js';
+import { AccountRecordStore } from '../records/account-record.store.js';
 import { HomeKeys } from '../records/home-keys.js';
 import { HomeRecords } from '../records/home-records.js';
-import { InTurn } from '../records/in-turn.js';
 import { Arrivals } from './arrivals.js';
-import { RecordSpread } from './record-spread.js';
+import { RoomTellings } from './room-tellings.js';
 
 /**
- * Puts new records of accounts to work: an account comes to live here or leaves, its rooms are told, its other homes too. The
- * records come from clients, from other homes, and from member events.
+ * Puts new records of accounts to work: an account comes to live here or leaves. The records come from clients, from other
+ * homes, and from member events.
  */
 @Injectable()
 export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
-  readonly #inTurn = new InTurn();
   readonly #unsubscribe: (() => void)[] = [];
 
   constructor(
     private readonly config: Config,
     private readonly directory: AccountDirectory,
     private readonly tokens: AccessTokens,
+    private readonly store: AccountRecordStore,
     private readonly records: HomeRecords,
     private readonly keys: HomeKeys,
     private readonly arrivals: Arrivals,
-    private readonly spread: RecordSpread,
-    private readonly memberships: Memberships,
-    private readonly registry: RoomRegistry,
-    private readonly members: MemberChanges,
+    private readonly rooms: RoomTellings,
     private readonly absent: AbsentRooms,
     private readonly signatures: HomeSignatures,
     private readonly adopted: AdoptedDevices,
@@ -46,7 +40,8 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly log: Log,
   ) {}
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
+    await this.#resume();
     this.#unsubscribe.push(
       this.records.onChanged((record, previous) => this.#changed(record, previous)),
       this.bus.subscribe((message) => {
@@ -72,18 +67,12 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
     return key !== undefined && key.keyId === entry.key_id && key.publicKey === entry.key;
   }
 
-  /** Shows the account's record in its portable rooms; those that fail show it with the account's next member event. */
-  async tellRooms(userId: string): Promise<void> {
-    await this.#inTurn.run(userId, async () => {
-      for (const [roomId, { membership }] of await this.memberships.roomsOf(userId)) {
-        if (membership !== 'join') continue;
-        const room = await this.registry.find(roomId);
-        if (!room?.rules.portable || !room.state.isResident) continue;
-        await this.members.refresh(roomId, userId).catch((error: unknown) => {
-          this.log.info('a room was not told of a record', { userId, roomId, reason: String(error) });
-        });
-      }
-    });
+  /** What a record began to change when this server stopped. */
+  async #resume(): Promise<void> {
+    for (const record of await this.store.ofAbsentAccounts()) if (await this.isServedBy(record)) await this.#changed(record, undefined);
+    for (const record of await this.store.ofLocalAccounts()) {
+      if (!(await this.isServedBy(record)) && (await this.keys.find(record.user_id))) await this.#leave(record.user_id);
+    }
   }
 
   async #changed(record: HomeRecord, previous: HomeRecord | undefined): Promise<void> {
@@ -94,13 +83,9 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
     }
     const isNew = !this.directory.has(userId);
     if (isNew) await this.directory.create({ userId }, (tx) => this.adopted.adopt(tx, userId));
-    this.spread.tell(record, previous);
     if (isNew || (previous && !(await this.isServedBy(previous)))) {
       const homes = [...record.homes, ...(previous?.homes ?? [])].map((home) => home.server_name);
       await this.arrivals.begin(userId, [...new Set(homes)].filter((name) => name !== this.config.serverName), new Map());
-    } else {
-      // Nobody waits for all rooms.
-      this.tellRooms(userId).catch((error: unknown) => this.log.error('rooms were not told of a record', error, { userId }));
     }
   }
 
@@ -108,6 +93,7 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
   async #leave(userId: string): Promise<void> {
     await this.tokens.revokeAll(userId);
     await this.arrivals.forget(userId);
+    await this.rooms.forget(userId);
     await this.directory.remove(userId);
   }
 

@@ -18,7 +18,7 @@ export class HomeRequests {
    * @throws MatrixError 404 `M_NOT_FOUND` for an account that is not here, 403 `M_FORBIDDEN` for a server that is no home of it
    */
   async authorise(origin: string, userId: string, carried?: unknown): Promise<HomeRecord> {
-    if ((carried as { user_id?: unknown } | undefined)?.user_id === userId) await this.records.accept(carried);
+    if ((carried as { user_id?: unknown } | undefined)?.user_id === userId) await this.records.accept(carried, origin);
     const record = this.directory.has(userId) ? await this.records.get(userId) : undefined;
     if (!record) throw MatrixError.notFound('The account does not live here');
     if (!record.homes.some((home) => home.server_name === origin)) throw MatrixError.forbidden(`${origin} is no home of the account`);

@@ -8,6 +8,11 @@ const selectLocal = statement(
   'account_record.local',
   'SELECT r.record FROM account_records r JOIN accounts a ON a.user_id = r.user_id',
 );
+const selectAbsent = statement(
+  'account_record.absent',
+  `SELECT r.record FROM account_records r JOIN home_keys k ON k.user_id = r.user_id
+   WHERE NOT EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = r.user_id)`,
+);
 const upsert = statement(
   'account_record.put',
   `INSERT INTO account_records (user_id, record, is_endorsed, is_equivocal, updated_ts) VALUES ($1, $2, $3, $4, $5)
@@ -40,6 +45,11 @@ export class AccountRecordStore {
   /** The records of all accounts on this server. */
   async ofLocalAccounts(): Promise<HomeRecord[]> {
     return (await this.db.query<{ record: string }>(selectLocal)).map((row) => parse(row.record));
+  }
+
+  /** The records of accounts that are not on this server and for which it has made a key. */
+  async ofAbsentAccounts(): Promise<HomeRecord[]> {
+    return (await this.db.query<{ record: string }>(selectAbsent)).map((row) => parse(row.record));
   }
 
   async put(db: Queryable, known: KnownRecord, now: number): Promise<void> {

@@ -21,6 +21,13 @@ export interface AcceptedRecord {
 
 type ChangeListener = (record: HomeRecord, previous: HomeRecord | undefined) => Promise<void>;
 
+/** Who brought a record: a server by its name, or `client`; undefined where it was read in a room. */
+export type RecordBringer = string | undefined;
+
+/** Runs in the transaction that stores a record. */
+type RecordWriter = (tx: Transaction) => Promise<void>;
+type StoringListener = (record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer) => Promise<RecordWriter>;
+
 /** The highest home record of every account that this server has seen (protocol §2). Records prove themselves, so anybody may bring one. */
 @Injectable()
 export class HomeRecords {
@@ -31,6 +38,7 @@ export class HomeRecords {
   /** Counts writes. */
   #stores = 0;
   readonly #listeners = new Set<ChangeListener>();
+  readonly #storing = new Set<StoringListener>();
 
   constructor(
     private readonly store: AccountRecordStore,
@@ -52,15 +60,16 @@ export class HomeRecords {
   /**
    * Takes a record from wherever it came and keeps the highest one of its account.
    *
+   * @param from who brought it, and so need not be told of it
    * @throws MatrixError 400 `M_BAD_JSON` (no record), 403 `M_FORBIDDEN` (it does not prove itself, is of another genesis than
    *   the one known, or its domain does not stand for it)
    */
-  async accept(value: unknown): Promise<AcceptedRecord> {
+  async accept(value: unknown, from?: RecordBringer): Promise<AcceptedRecord> {
     const record = verified(value);
     // A frequent case on the way of every member event: it is the one that is known, and has been put to work.
     const known = await this.#find(record.user_id);
     if (known && !this.#inTurn.isBusy(record.user_id) && canonicalJson(known.record) === canonicalJson(record)) return { record: known.record, outcome: 'same' };
-    return this.#inTurn.run(record.user_id, () => this.#accept(record));
+    return this.#inTurn.run(record.user_id, () => this.#accept(record, from));
   }
 
   /** Stores the first record of an account that this server has just founded or endorsed. */
@@ -79,34 +88,42 @@ export class HomeRecords {
     return () => this.#listeners.delete(listener);
   }
 
-  async #accept(record: HomeRecord): Promise<AcceptedRecord> {
+  /** Called before a higher record of an account is stored; what it returns writes in the same transaction, so that nothing is lost between. */
+  onStoring(listener: StoringListener): () => void {
+    this.#storing.add(listener);
+    return () => this.#storing.delete(listener);
+  }
+
+  async #accept(record: HomeRecord, from: RecordBringer): Promise<AcceptedRecord> {
     const known = await this.#find(record.user_id);
-    if (!known) return this.#keep({ record, isEndorsed: await this.endorsements.check(record), isEquivocal: false }, undefined);
-    if (canonicalJson(known.record.genesis) !== canonicalJson(record.genesis)) return this.#otherGenesis(record, known);
+    if (!known) return this.#keep({ record, isEndorsed: await this.endorsements.check(record), isEquivocal: false }, undefined, from);
+    if (canonicalJson(known.record.genesis) !== canonicalJson(record.genesis)) return this.#otherGenesis(record, known, from);
     const order = compareRecords(record, known.record);
     if (isEquivocation(record, known.record)) {
       this.log.warn('an account key has signed two records of one version', { userId: record.user_id });
       const kept = { ...known, isEquivocal: true };
       if (order < 0) {
-        await this.#store(kept);
+        await this.#store(kept, []);
         return { record: known.record, outcome: 'older' };
       }
-      return this.#keep({ ...kept, record }, known.record);
+      return this.#keep({ ...kept, record }, known.record, from);
     }
     if (order <= 0) return { record: known.record, outcome: order === 0 ? 'same' : 'older' };
-    return this.#keep({ ...known, record }, known.record);
+    return this.#keep({ ...known, record }, known.record, from);
   }
 
   /** The first genesis that was seen stays, unless it could never be proven and this one can. */
-  async #otherGenesis(record: HomeRecord, known: KnownRecord): Promise<AcceptedRecord> {
+  async #otherGenesis(record: HomeRecord, known: KnownRecord, from: RecordBringer): Promise<AcceptedRecord> {
     if (!known.isEndorsed && (await this.endorsements.check(record))) {
-      return this.#keep({ record, isEndorsed: true, isEquivocal: false }, known.record);
+      return this.#keep({ record, isEndorsed: true, isEquivocal: false }, known.record, from);
     }
     throw MatrixError.forbidden('This name belongs to another account');
   }
 
-  async #keep(next: KnownRecord, previous: HomeRecord | undefined): Promise<AcceptedRecord> {
-    await this.#store(next);
+  async #keep(next: KnownRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<AcceptedRecord> {
+    const writers: RecordWriter[] = [];
+    for (const listener of this.#storing) writers.push(await listener(next.record, previous, from));
+    await this.#store(next, writers);
     for (const listener of this.#listeners) {
       await listener(next.record, previous).catch((error: unknown) => {
         this.log.error('a new home record could not be put to work', error, { userId: next.record.user_id });
@@ -115,8 +132,11 @@ export class HomeRecords {
     return { record: next.record, outcome: 'new' };
   }
 
-  async #store(next: KnownRecord): Promise<void> {
-    await this.store.put(this.db, next, this.clock.now());
+  async #store(next: KnownRecord, writers: readonly RecordWriter[]): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      await this.store.put(tx, next, this.clock.now());
+      for (const write of writers) await write(tx);
+    });
     this.#stores++;
     this.#absent.delete(next.record.user_id);
     this.#known.set(next.record.user_id, next);

@@ -1,0 +1,159 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { compareRecords, recordOf, type HomeRecord } from '#federation';
+import { Config } from '../../config/config.js';
+import { Clock } from '../../observability/clock.js';
+import { Log } from '../../observability/log.js';
+import { MemberChanges } from '../../rooms/membership/member-changes.js';
+import { Memberships } from '../../rooms/membership/memberships.js';
+import { RoomRegistry } from '../../rooms/room-registry.js';
+import type { Transaction } from '../../storage/database.js';
+import { HomeRecords, type RecordBringer } from '../records/home-records.js';
+import { RoomTellingsStore, type RoomTelling } from './room-tellings.store.js';
+
+/** Records that take nothing away change a room at most so often (protocol §2, "Telling and asking"); the last one wins. */
+const ADDITION_PAUSE_MS = 60_000;
+/** Who did not take the record from the client itself leaves it so long to the one that did. */
+const OTHERS_FIRST_MS = 5_000;
+/** Accounts whose rooms are told at the same time. */
+const CONCURRENCY = 4;
+const MAX_WAIT_MS = 60_000;
+
+/**
+ * Shows new records in the account's portable rooms, by member events that travel as all events do. Which accounts are still to
+ * be shown is in the database, written in the record's transaction; which of their rooms lack it, the rooms themselves tell.
+ */
+@Injectable()
+export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
+  #running: Promise<void> | null = null;
+  #again = false;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(
+    private readonly config: Config,
+    private readonly store: RoomTellingsStore,
+    private readonly records: HomeRecords,
+    private readonly memberships: Memberships,
+    private readonly registry: RoomRegistry,
+    private readonly members: MemberChanges,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    this.#unsubscribe = this.records.onStoring(async (record, previous, from) => (tx) => this.#write(tx, record, previous, from));
+    await this.store.release();
+    this.wake();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.#stopped = true;
+    this.#unsubscribe?.();
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  async forget(userId: string): Promise<void> {
+    await this.store.forget(userId);
+  }
+
+  async #write(tx: Transaction, record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<void> {
+    if (!record.homes.some((home) => home.server_name === this.config.serverName)) return;
+    const isUrgent = !previous || takesAway(record, previous);
+    await this.store.put(tx, record.user_id, isUrgent ? 0 : this.clock.now() + pauseBefore(record, previous, from), isUrgent);
+    tx.afterCommit(() => this.wake());
+  }
+
+  /** Looks for accounts whose rooms are to be told. */
+  wake(): void {
+    if (this.#stopped) return;
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#running = this.#work()
+      .catch((error: unknown) => {
+        if (!this.#stopped) this.log.error('rooms could not be told of records', error);
+        return MAX_WAIT_MS;
+      })
+      .then((waitMs) => {
+        this.#running = null;
+        if (this.#stopped) return;
+        if (this.#again) {
+          this.#again = false;
+          this.wake();
+        } else if (waitMs !== null) {
+          this.#timer = setTimeout(() => this.wake(), waitMs).unref();
+        }
+      });
+  }
+
+  /** @returns milliseconds until there is something to do again; null when nothing is left */
+  async #work(): Promise<number | null> {
+    for (;;) {
+      const due = await this.store.claim(this.clock.now(), CONCURRENCY);
+      if (due.length === 0 || this.#stopped) break;
+      await Promise.all(due.map((telling) => this.#tell(telling)));
+    }
+    const next = await this.store.next();
+    return next === null ? null : Math.min(MAX_WAIT_MS, Math.max(10, next - this.clock.now()));
+  }
+
+  async #tell(telling: RoomTelling): Promise<void> {
+    const now = this.clock.now();
+    const { userId, isUrgent, toldAt } = telling;
+    if (!isUrgent && toldAt <= now && now < toldAt + ADDITION_PAUSE_MS) return this.store.postpone(telling, toldAt + ADDITION_PAUSE_MS);
+    const rooms = await this.#behind(userId);
+    // First, so that what comes meanwhile waits.
+    if (rooms.length > 0) await this.store.begun(telling, now);
+    let isWhole = true;
+    for (const roomId of rooms) {
+      if (this.#stopped) return;
+      try {
+        await this.members.refresh(roomId, userId);
+      } catch (error) {
+        if (this.#stopped) return;
+        isWhole = false;
+        this.log.info('a room was not told of a record', { userId, roomId, reason: String(error) });
+      }
+    }
+    await (isWhole ? this.store.done(telling) : this.store.failed(telling, this.clock.now()));
+  }
+
+  /** The account's portable rooms that show a lower record than its highest. */
+  async #behind(userId: string): Promise<string[]> {
+    const record = await this.records.get(userId);
+    if (!record?.homes.some((home) => home.server_name === this.config.serverName)) return [];
+    const rooms: string[] = [];
+    for (const [roomId, { membership }] of await this.memberships.roomsOf(userId)) {
+      if (membership !== 'join') continue;
+      const room = await this.registry.find(roomId);
+      if (!room?.rules.portable || !room.state.isResident) continue;
+      const shown = recordOf(room.state.get('m.room.member', userId));
+      if (!shown || compareRecords(record, shown) > 0) rooms.push(roomId);
+    }
+    return rooms;
+  }
+}
+
+/** Whether somebody who could act by the old record cannot by the new one; that is never delayed. */
+function takesAway(record: HomeRecord, previous: HomeRecord): boolean {
+  const keys = new Set([...record.homes, ...(record.retired ?? [])].map((home) => home.key));
+  const homes = new Set(record.homes.map((home) => home.key));
+  return record.epoch !== previous.epoch
+    || previous.homes.some((home) => !homes.has(home.key))
+    || (previous.retired ?? []).some((home) => !keys.has(home.key));
+}
+
+/** A new home says so itself, when it has the room. */
+function pauseBefore(record: HomeRecord, previous: HomeRecord, from: RecordBringer): number {
+  if (addsHome(record, previous)) return ADDITION_PAUSE_MS;
+  return from === 'client' ? 0 : OTHERS_FIRST_MS;
+}
+
+function addsHome(record: HomeRecord, previous: HomeRecord): boolean {
+  const keys = new Set(previous.homes.map((home) => home.key));
+  return record.homes.some((home) => !keys.has(home.key));
+}

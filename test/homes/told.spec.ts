@@ -1,0 +1,137 @@
+import { recordHash } from '../../libs/federation/src/index.js';
+import { RoomTellings } from '../../apps/homeserver/src/homes/attach/room-tellings.js';
+import { HostilePerson } from '../hostile/hostile-person.js';
+import { HostileServer } from '../hostile/hostile-server.js';
+import { eventually } from '../network/eventually.js';
+import { Network } from '../network/network.js';
+import { homesPath, Person } from '../network/person.js';
+import { TestClient, type Json } from '../network/test-client.js';
+import type { TestServer } from '../network/test-server.js';
+import { createRoom, isIn, join, state } from './talk.js';
+
+// Who has to know of a record is told of it, whoever stops in between (protocol §2, "Telling and asking").
+let net: Network;
+let a: TestServer;
+let b: TestServer;
+let c: TestServer;
+let count = 0;
+
+beforeAll(async () => {
+  net = await Network.start({ servers: ['a', 'b', 'c'] });
+  [a, b, c] = net.servers as [TestServer, TestServer, TestServer];
+}, 90_000);
+afterAll(() => net?.stop());
+afterEach(() => Promise.all([a, b, c].map((server) => server.start())));
+
+const isComplete = (person: Person, server: TestServer): Promise<unknown> => eventually(async () => {
+  const { rooms } = (await person.at(server).request('GET', `${homesPath}/account/homes`)).homes.find((home: Json) => home.server_name === server.name);
+  return rooms.complete && rooms.ready === rooms.total;
+}, 20_000);
+
+/** Alice with homes at A and B. */
+async function twoHomes(): Promise<Person> {
+  const alice = await Person.named(`told${++count}`, a);
+  await alice.addHome(b, { through: a });
+  await isComplete(alice, b);
+  return alice;
+}
+
+const knows = (person: Person, server: TestServer): Promise<unknown> =>
+  eventually(async () => recordHash(await person.at(server).request('GET', `${homesPath}/account/record`)) === recordHash(person.record), 20_000);
+
+async function publish(person: Person, record: Person['record'], server: TestServer): Promise<string[]> {
+  const answer = await new TestClient(server).request('PUT', `${homesPath}/account/record`, { record });
+  person.record = record;
+  return answer.told;
+}
+
+/** Member events of the person in the room, as the server of the client has them. */
+async function memberEvents(client: TestClient, roomId: string, userId: string): Promise<number> {
+  const filter = JSON.stringify({ types: ['m.room.member'] });
+  const { chunk } = await client.request('GET', `/v3/rooms/${encodeURIComponent(roomId)}/messages`, undefined, { query: { dir: 'b', limit: 100, filter } });
+  return chunk.filter((event: Json) => event.state_key === userId).length;
+}
+
+it('tells all rooms, although the server that took the record dies right after its answer', async () => {
+  const alice = await twoHomes();
+  const bob = await net.client(c).register(`bob${count}`);
+  const rooms: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    const roomId = await createRoom(alice.at(a));
+    await join(bob, roomId, a);
+    rooms.push(roomId);
+  }
+  for (const roomId of rooms) await isIn(alice.at(b), roomId);
+  await isComplete(alice, b);
+  await b.stop();
+  await alice.publish(alice.next({ drop: [b.name] }), a);
+  await a.crash();
+  await a.start();
+  for (const roomId of rooms) {
+    await eventually(async () => (await state(bob, roomId, 'm.room.member', alice.userId)).home_record.seq === alice.record.seq, 20_000);
+  }
+}, 60_000);
+
+it('says which homes have a record, and tells a home that was away although the server that took it died', async () => {
+  const alice = await twoHomes();
+  expect((await publish(alice, alice.next({ priorities: { [b.name]: 2 } }), a)).sort()).toEqual([a.name, b.name].sort());
+  await b.stop();
+  expect(await publish(alice, alice.next({ priorities: { [b.name]: 3 } }), a)).toEqual([a.name]);
+  await a.crash();
+  await a.start();
+  await b.start();
+  await knows(alice, b);
+  expect((await publish(alice, alice.record, a)).sort()).toEqual([a.name, b.name].sort());
+}, 60_000);
+
+it('tells the others of a record that drops the very home that took it', async () => {
+  const alice = await twoHomes();
+  const atB = alice.at(b);
+  await a.stop();
+  expect(await publish(alice, alice.next({ drop: [b.name] }), b)).toEqual([]);
+  await eventually(async () => (await atB.raw('GET', '/v3/account/whoami')).status === 401);
+  await b.crash();
+  await b.start();
+  await a.start();
+  await knows(alice, a);
+}, 60_000);
+
+it('changes rooms once a minute by additions, of which the last wins, and by removals at once', async () => {
+  const alice = await twoHomes();
+  const bob = await net.client(c).register(`bob${count}`);
+  const roomId = await createRoom(alice.at(a));
+  await join(bob, roomId, a);
+  await isIn(alice.at(b), roomId);
+  await isComplete(alice, b);
+  // Her join, and what B said when it had the room.
+  await eventually(async () => (await memberEvents(bob, roomId, alice.userId)) === 2);
+  for (let priority = 20; priority < 40; priority++) await publish(alice, alice.next({ priorities: { [b.name]: priority } }), a);
+  await knows(alice, b);
+  for (const server of [a, b]) server.get(RoomTellings).wake();
+  // A home cannot tell that the other is telling, too: one event of each at most.
+  expect(await memberEvents(bob, roomId, alice.userId) - 2).toBeLessThanOrEqual(2);
+  await publish(alice, alice.next({ drop: [b.name] }), a);
+  await eventually(async () => (await state(bob, roomId, 'm.room.member', alice.userId)).home_record.seq === alice.record.seq);
+}, 60_000);
+
+it('does not let a home that never answers delay the telling of others', async () => {
+  const silent = await HostileServer.start();
+  try {
+    silent.on(/io\.partyline\/record/, () => undefined);
+    for (let i = 0; i < 12; i++) {
+      const person = await Person.named(`waits${i}`, a);
+      const entry = new HostilePerson('x', silent);
+      // The silent server agrees to be a home of everybody.
+      (entry as { userId: string }).userId = person.userId;
+      await publish(person, person.next({ add: [{ ...entry.entry(), priority: 5 }] }), a);
+      if (i === 0) expect(person.record.homes).toHaveLength(2);
+    }
+    const alice = await twoHomes();
+    const started = Date.now();
+    expect(await publish(alice, alice.next({ priorities: { [b.name]: 9 } }), a)).toContain(b.name);
+    expect(Date.now() - started).toBeLessThan(3_000);
+  } finally {
+    silent.hangUp();
+    await silent.stop();
+  }
+}, 120_000);
