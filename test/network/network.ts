@@ -6,7 +6,7 @@ import { Config } from '../../apps/homeserver/src/config/config.js';
 import type { NameResolver } from '../../apps/homeserver/src/federation/outgoing/name-resolver.js';
 import type { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { freePort } from './free-port.js';
-import { createTestDatabase, dropTestDatabase, testCluster, type TestCluster } from './test-cluster.js';
+import { createTestDatabase, disguiseTestDatabase, dropTestDatabase, testCluster, type TestCluster } from './test-cluster.js';
 import { TestClient } from './test-client.js';
 import { TestServer } from './test-server.js';
 
@@ -42,6 +42,8 @@ export interface NetworkOptions {
 export class Network {
   readonly #databases: string[] = [];
   readonly #folders: string[] = [];
+  /** Database by label. */
+  readonly #databaseOf = new Map<string, string>();
   readonly #servers = new Map<string, TestServer>();
 
   private constructor(
@@ -78,8 +80,35 @@ export class Network {
         throw error;
       }
       this.#servers.set(label, server);
+      this.#databaseOf.set(label, database);
       return server;
     }
+  }
+
+  /** Copies the database of a server, which is stopped for that and started again. @returns what `restore` takes */
+  async backUp(label: string): Promise<string> {
+    const backup = `t_${randomBytes(8).toString('hex')}`;
+    this.#databases.push(backup);
+    await this.server(label).stop();
+    await createTestDatabase(this.cluster, backup, this.#databaseOf.get(label)!);
+    await this.server(label).start();
+    return backup;
+  }
+
+  /**
+   * Lets a server go on with a backup.
+   *
+   * @param noticed by what it can tell: the `database`, which is another copy; only the `witness`, a file beside it, as when the
+   *   disk of the database was rolled back; or `nothing`, as when the whole machine was
+   */
+  async restore(label: string, backup: string, noticed: 'database' | 'witness' | 'nothing' = 'database'): Promise<void> {
+    const [server, database] = [this.server(label), this.#databaseOf.get(label)!];
+    await server.stop();
+    await dropTestDatabase(this.cluster, database);
+    await createTestDatabase(this.cluster, database, backup);
+    if (noticed !== 'database') await disguiseTestDatabase(this.cluster, database);
+    if (noticed === 'nothing') rmSync(join(server.config.dataDir, 'database-witness'), { force: true });
+    await server.start();
   }
 
   /** The servers in the order of their labels in `start`. */
@@ -118,6 +147,7 @@ export class Network {
       httpsPort,
       tls: this.cluster.tls,
       databaseUrl,
+      databaseFolder: null,
       publicUrl: `http://localhost:${httpPort}`,
       registration: 'open',
       registrationSecret: REGISTRATION_SECRET,

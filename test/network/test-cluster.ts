@@ -70,8 +70,13 @@ export async function dropTestDatabase(cluster: TestCluster, name: string): Prom
   await administrate(cluster, (client) => client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`));
 }
 
-async function administrate(cluster: TestCluster, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client({ connectionString: cluster.adminUrl });
+/** Lets a database that was copied say that it is the one that it was copied from, as after a rollback of its disk. */
+export async function disguiseTestDatabase(cluster: TestCluster, name: string): Promise<void> {
+  await administrate(cluster, (client) => client.query(`UPDATE database_runs SET identity = '{}'`), name);
+}
+
+async function administrate(cluster: TestCluster, work: (client: pg.Client) => Promise<unknown>, database = 'postgres'): Promise<void> {
+  const client = new pg.Client({ connectionString: cluster.adminUrl.replace(/\/postgres$/, `/${database}`) });
   await client.connect();
   try {
     await work(client);

@@ -8,6 +8,8 @@ import { Log } from './observability/log.js';
 import { Random } from './observability/random.js';
 import { Stopping } from './observability/stopping.js';
 import { Database } from './storage/database.js';
+import { DatabaseEpoch } from './storage/database-epoch.js';
+import { RestoreTasks } from './storage/restore-tasks.js';
 import { StreamPositions } from './storage/stream-positions.js';
 
 /** What every part of a server may inject, and what a server is made with. */
@@ -37,9 +39,17 @@ export class CoreModule {
         { provide: Database, useValue: core.database },
         { provide: NameResolver, useValue: core.resolver },
         { provide: Bus, useClass: InProcessBus },
-        { provide: StreamPositions, inject: [Database], useFactory: (database: Database) => new StreamPositions(database).open() },
+        {
+          provide: DatabaseEpoch,
+          useFactory: () => DatabaseEpoch.open(
+            { db: core.database, clock: core.clock, random: core.random, log: core.log },
+            { data: core.config.dataDir, database: core.config.databaseFolder },
+          ),
+        },
+        { provide: StreamPositions, inject: [DatabaseEpoch], useFactory: (epoch: DatabaseEpoch) => epoch.positions },
+        RestoreTasks,
       ],
-      exports: [Config, Clock, Random, Log, Stopping, Database, NameResolver, Bus, StreamPositions],
+      exports: [Config, Clock, Random, Log, Stopping, Database, NameResolver, Bus, DatabaseEpoch, RestoreTasks, StreamPositions],
     };
   }
 }

@@ -25,7 +25,7 @@ export async function openEnvironment(settings: Settings, progress: (what: strin
     return { config: completeConfig(complete, settings.databaseUrl), close: () => Promise.resolve() };
   }
   const database = await openPrivateDatabase({ dataDir: settings.dataDir, path: process.env['PATH'], progress });
-  return { config: completeConfig(complete, database.url), close: () => database.close() };
+  return { config: completeConfig(complete, database.url, database.folder), close: () => database.close() };
 }
 
 /** Replaces port 0 by a free port, because the public address has to be known before the server listens. */

@@ -16,6 +16,8 @@ export class Config {
   readonly tls!: { readonly cert: string; readonly key: string } | null;
   /** PostgreSQL connection string, of the operator's or of the private cluster. */
   readonly databaseUrl!: string;
+  /** Folder of the private cluster; null where the operator named a database. */
+  readonly databaseFolder!: string | null;
   /** Base URL that clients use, without trailing slash. */
   readonly publicUrl!: string;
   readonly registration!: 'open' | 'token' | 'closed';

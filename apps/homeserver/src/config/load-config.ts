@@ -6,7 +6,7 @@ import { Config } from './config.js';
 import { SettingsError } from './settings-error.js';
 
 /** Everything of `Config` but the database, which may have to be started first. */
-export type Settings = Omit<Config, 'databaseUrl'> & { readonly databaseUrl: string | null };
+export type Settings = Omit<Config, 'databaseUrl' | 'databaseFolder'> & { readonly databaseUrl: string | null };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -102,8 +102,8 @@ export function loadConfig(env: Environment, cwd: string): Settings {
 }
 
 /** The injectable configuration: the settings with the database that is to be used. */
-export function completeConfig(settings: Settings, databaseUrl: string): Config {
-  return Object.freeze(Object.assign(new Config(), settings, { databaseUrl }));
+export function completeConfig(settings: Settings, databaseUrl: string, databaseFolder: string | null = null): Config {
+  return Object.freeze(Object.assign(new Config(), settings, { databaseUrl, databaseFolder }));
 }
 
 function publicUrl(set: string | undefined, httpPort: number | null, httpsPort: number | null): string {

@@ -29,6 +29,8 @@ export interface ClusterOptions {
 
 /** A PostgreSQL of this server alone: it listens on a socket in a folder that only its user can enter. */
 export interface PrivateCluster {
+  /** PostgreSQL's data folder. */
+  readonly folder: string;
   /** Connection string of one of its databases. */
   url(database: string): string;
   /** True when it was running already, left by a server that was killed. */
@@ -61,7 +63,7 @@ export async function startPrivateCluster(options: ClusterOptions): Promise<Priv
     pid = await launch(binaries, folder, socketFolder, ids, options, url('postgres'));
   }
   const postmaster = pid;
-  return { url, isAdopted, stop: () => stop(postmaster, folder) };
+  return { folder, url, isAdopted, stop: () => stop(postmaster, folder) };
 }
 
 /** Creates the database if it is missing. */

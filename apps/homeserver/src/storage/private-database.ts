@@ -12,6 +12,8 @@ const POLL_MS = 100;
 /** The database of a server that was not given one. */
 export interface PrivateDatabase {
   readonly url: string;
+  /** PostgreSQL's data folder. */
+  readonly folder: string;
   /** Stops the cluster. */
   close(): Promise<void>;
 }
@@ -29,7 +31,7 @@ export async function openPrivateDatabase(options: ClusterOptions): Promise<Priv
     const result = await takeOver(cluster);
     if (result !== 'stopping' && result !== 'in use') {
       // The lock is held until the cluster is down: whoever waits for it must not use a cluster that is about to stop.
-      return { url: cluster.url(DATABASE), close: () => cluster.stop().then(() => void result.end().catch(() => undefined)) };
+      return { url: cluster.url(DATABASE), folder: cluster.folder, close: () => cluster.stop().then(() => void result.end().catch(() => undefined)) };
     }
     if (!isWaiting) options.progress('waiting for another server on this data folder to end');
     isWaiting = true;

@@ -49,6 +49,14 @@ class Sequence {
     return this.#last;
   }
 
+  /** Goes on in a new block, after something else has raised what is reserved. */
+  async reopen(): Promise<void> {
+    await this.#extending;
+    const reserved = await this.#reserve();
+    this.#last = Math.max(this.#last, reserved - BLOCK);
+    this.#limit = reserved;
+  }
+
   /** Leaves numbers out, or fewer of them when the block that is reserved runs short. */
   skip(count: number): void {
     this.#last = Math.max(this.#last, Math.min(this.#last + count, this.#limit - BLOCK / 4));
@@ -104,6 +112,16 @@ export class StreamPositions {
 
   nextId(name: IdName): number {
     return this.#sequences.get(name)!.next();
+  }
+
+  /** Goes on above numbers that were left out in the database, after a restore that was noticed late. */
+  async reopen(): Promise<void> {
+    for (const sequence of this.#sequences.values()) await sequence.reopen();
+  }
+
+  /** The highest position that was given, whether it is committed or not. */
+  given(stream: StreamName): number {
+    return this.#sequences.get(stream)!.last;
   }
 
   /** Called by the stream's writer after the commit, with rising positions. */

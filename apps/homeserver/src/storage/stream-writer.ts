@@ -1,7 +1,9 @@
 import type { Bus, StreamName } from '../bus/bus.js';
-import type { Database, Transaction } from './database.js';
+import { statement, type Database, type Transaction } from './database.js';
 import { GroupCommit } from './group-commit.js';
 import type { StreamPositions } from './stream-positions.js';
+
+const use = statement('sequences.use', 'UPDATE sequences SET used = $2 WHERE name = $1');
 
 /** An item with the position that it got. */
 export interface Positioned<T> {
@@ -33,8 +35,12 @@ export class StreamWriter<T> {
   ) {
     this.#commits = new GroupCommit(async (slots) => {
       for (const slot of slots) slot.pos = positions.next(stream);
-      await db.transaction((tx) => write(tx, slots));
       const pos = slots.at(-1)!.pos;
+      await db.transaction(async (tx) => {
+        await write(tx, slots);
+        // What it stands for may be deleted: the number has to stay, so that a token can be told from one of a lost future.
+        await tx.query(use, [stream, pos]);
+      });
       positions.commit(stream, pos);
       const users = new Set<string>();
       for (const { item } of slots) for (const user of audience(item)) users.add(user);

@@ -1,8 +1,9 @@
-import { streamNames, type StreamName } from '../bus/bus.js';
-import { MatrixError } from '../errors/matrix-error.js';
+import { streamNames } from '../bus/bus.js';
+import type { Stamp } from '../storage/database-epoch.js';
+import { positionsBy, type Positions } from '../storage/positions-text.js';
 
 /** How far a client has read each stream. */
-export type SyncPositions = Readonly<Record<StreamName, number>>;
+export type SyncPositions = Positions;
 
 /** How far a client has read one room at another home (protocol §5). */
 export interface RoomResume {
@@ -14,12 +15,13 @@ export interface RoomResume {
 
 /**
  * Where a `/sync` starts. With `resume`, joined rooms start where it says, rooms that it does not name are new to the
- * client, and `positions.events` counts for invitations and rooms that were left.
+ * client, and `positions.events` counts for invitations and rooms that were left. `isFresh`: the client's token is of before a
+ * restored backup; nothing of what it has is known.
  */
 export interface SyncCursor {
   readonly positions: SyncPositions;
   readonly awaited?: AwaitedEvents | undefined;
-  readonly resume?: { readonly rooms: ReadonlyMap<string, RoomResume> };
+  readonly resume?: { readonly rooms: ReadonlyMap<string, RoomResume>; readonly isFresh?: boolean };
 }
 
 /**
@@ -33,22 +35,35 @@ export interface AwaitedEvents {
   readonly until: number;
 }
 
-/** A parsed `since`: where it stands, or the name of a stored resume point. */
-export type SyncToken = Pick<SyncCursor, 'positions' | 'awaited'> | { readonly resumeId: string };
+/** A token as it reads, before it is judged (sync-tokens.ts). Tokens of the first version have no stamp, and no MAC. */
+export type TokenText =
+  | { readonly kind: 'sync'; readonly stamp: Stamp | null; readonly positions: SyncPositions; readonly awaited?: AwaitedEvents }
+  | { readonly kind: 'resume'; readonly stamp: Stamp | null; readonly resumeId: string }
+  | { readonly kind: 'place'; readonly stamp: Stamp | null; readonly pos: number; readonly attempt: number };
 
 /** Each makes the token 44 characters longer. */
 export const MAX_AWAITED = 32;
 const MINUTE_MS = 60_000;
 const EVENT_ID = /^\$[A-Za-z0-9_-]{43}$/;
 
-const PLAIN = new RegExp(`^s1((?:_\\d{1,16}){6})(?:~([0-9a-z]{1,8})((?:\\.[A-Za-z0-9_-]{43}){1,${MAX_AWAITED}}))?$`);
-const RESUME = /^r1_([A-Za-z0-9_-]{1,64})$/;
+const STAMP = '([A-Za-z0-9_-]{22})([A-Za-z0-9_-]{8})';
+const AWAITED = `(?:~([0-9a-z]{1,8})((?:\\.[A-Za-z0-9_-]{43}){1,${MAX_AWAITED}}))?`;
+const SYNC = new RegExp(`^s2_${STAMP}((?:_[0-9a-z]{1,11}){${streamNames.length}})${AWAITED}$`);
+const RESUME = new RegExp(`^r2_${STAMP}_([A-Za-z0-9_-]{1,64})$`);
+const PLACE = new RegExp(`^t2_${STAMP}_(-?[0-9a-z]{1,11})(?:\\.(\\d{1,4}))?$`);
+const OLD_SYNC = new RegExp(`^s1((?:_\\d{1,16}){6})${AWAITED}$`);
+const OLD_RESUME = /^r1_([A-Za-z0-9_-]{1,64})$/;
+const OLD_PLACE = /^t(-?\d{1,16})(?:\.(\d{1,4}))?$/;
 
-/** The opaque `next_batch` of these positions; `s1` is the version of the format. */
-export function formatSyncToken(positions: SyncPositions, awaited?: AwaitedEvents): string {
-  const token = `s1${streamNames.map((name) => `_${positions[name]}`).join('')}`;
-  if (!awaited || awaited.ids.size === 0) return token;
-  return `${token}~${Math.floor(awaited.until / MINUTE_MS).toString(36)}${[...awaited.ids].map((id) => `.${id.slice(1)}`).join('')}`;
+/** Text of a token, without its MAC. */
+export function tokenText(token: TokenText & { readonly stamp: Stamp }): string {
+  const stamp = `${token.stamp.epoch}${token.stamp.run}`;
+  if (token.kind === 'resume') return `r2_${stamp}_${token.resumeId}`;
+  if (token.kind === 'place') return `t2_${stamp}_${token.pos.toString(36)}${token.attempt === 0 ? '' : `.${token.attempt % 10_000}`}`;
+  const text = `s2_${stamp}${streamNames.map((name) => `_${token.positions[name].toString(36)}`).join('')}`;
+  const { awaited } = token;
+  if (!awaited || awaited.ids.size === 0) return text;
+  return `${text}~${Math.floor(awaited.until / MINUTE_MS).toString(36)}${[...awaited.ids].map((id) => `.${id.slice(1)}`).join('')}`;
 }
 
 /** What a client that comes now waits for; undefined for nothing. What is beyond MAX_AWAITED, and ids of old room versions, are left out. */
@@ -57,24 +72,41 @@ export function awaitEvents(ids: Iterable<string>, until: number): AwaitedEvents
   return named.length === 0 ? undefined : { ids: new Set(named), until: Math.floor(until / MINUTE_MS) * MINUTE_MS };
 }
 
-/** @throws MatrixError 400 M_INVALID_PARAM for anything that no server of this version made */
-export function parseSyncToken(token: string): SyncToken {
-  const plain = PLAIN.exec(token);
-  if (plain) {
-    const numbers = plain[1]!.slice(1).split('_').map(Number);
-    if (numbers.every(Number.isSafeInteger)) {
-      const positions = Object.fromEntries(streamNames.map((name, i) => [name, numbers[i]!])) as SyncPositions;
-      if (plain[2] === undefined) return { positions };
-      const ids = plain[3]!.slice(1).split('.').map((id) => `$${id}`);
-      return { positions, awaited: { ids: new Set(ids), until: Number.parseInt(plain[2], 36) * MINUTE_MS } };
-    }
-  }
-  const resume = RESUME.exec(token);
-  if (resume) return { resumeId: resume[1]! };
-  throw MatrixError.invalidParam('The token is not one that this server made');
+/** Reads a token without its MAC; undefined for anything that no server of this version made. */
+export function readTokenText(text: string): TokenText | undefined {
+  let found = SYNC.exec(text);
+  if (found) return syncToken(stampOf(found), found[3]!, 36, found[4], found[5]);
+  found = PLACE.exec(text);
+  if (found) return place(stampOf(found), Number.parseInt(found[3]!, 36), found[4]);
+  found = RESUME.exec(text);
+  return found ? { kind: 'resume', stamp: stampOf(found), resumeId: found[3]! } : undefined;
 }
 
-/** The `since` that stands for a stored resume point. */
-export function formatResumeToken(resumeId: string): string {
-  return `r1_${resumeId}`;
+/** The same for tokens of the first version. */
+export function readOldToken(text: string): TokenText | undefined {
+  let found = OLD_SYNC.exec(text);
+  if (found) return syncToken(null, found[1]!, 10, found[2], found[3]);
+  found = OLD_PLACE.exec(text);
+  if (found) return place(null, Number(found[1]), found[2]);
+  found = OLD_RESUME.exec(text);
+  return found ? { kind: 'resume', stamp: null, resumeId: found[1]! } : undefined;
+}
+
+function stampOf(found: RegExpExecArray): Stamp {
+  return { epoch: found[1]!, run: found[2]! };
+}
+
+function place(stamp: Stamp | null, pos: number, attempt: string | undefined): TokenText | undefined {
+  return Number.isSafeInteger(pos) ? { kind: 'place', stamp, pos, attempt: Number(attempt ?? 0) } : undefined;
+}
+
+function syncToken(
+  stamp: Stamp | null, list: string, radix: number, until: string | undefined, ids: string | undefined,
+): TokenText | undefined {
+  const numbers = list.slice(1).split('_').map((digits) => Number.parseInt(digits, radix));
+  if (!numbers.every(Number.isSafeInteger)) return undefined;
+  const positions = positionsBy((name) => numbers[streamNames.indexOf(name)]!);
+  if (until === undefined) return { kind: 'sync', stamp, positions };
+  const awaited = new Set(ids!.slice(1).split('.').map((id) => `$${id}`));
+  return { kind: 'sync', stamp, positions, awaited: { ids: awaited, until: Number.parseInt(until, 36) * MINUTE_MS } };
 }

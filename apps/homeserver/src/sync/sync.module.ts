@@ -31,6 +31,7 @@ import { RoomWindows } from './rooms/room-windows.js';
 import { SyncEvents } from './rooms/sync-events.js';
 import { SyncEventsStore } from './rooms/sync-events.store.js';
 import { TimelineCollector } from './rooms/timeline-collector.js';
+import { SyncTokensModule } from './sync-tokens.module.js';
 import { SyncService } from './sync.service.js';
 import { NotificationContexts } from './unread/notification-contexts.js';
 import { UnreadCounter } from './unread/unread-counter.js';
@@ -38,7 +39,7 @@ import { UnreadStore } from './unread/unread.store.js';
 
 /** `/sync` in all its forms, and who waits for it. AccountVector and ResumePoints come from the homes. */
 @Module({
-  imports: [AccountsModule, AccountDataModule, DeviceKeysModule, RoomsModule, EphemeralModule, PushModule],
+  imports: [AccountsModule, AccountDataModule, DeviceKeysModule, RoomsModule, EphemeralModule, PushModule, SyncTokensModule],
   providers: [
     SyncNotifier, FiltersStore, Filters,
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,

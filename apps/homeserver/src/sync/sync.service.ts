@@ -3,12 +3,14 @@ import type { Requester } from '../accounts/requester.js';
 import { ToDeviceInbox } from '../device-keys/to-device/to-device-inbox.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
+import { positionsBy } from '../storage/positions-text.js';
 import { SyncEngine } from './engine/sync-engine.js';
 import type { SyncRequest } from './engine/sync-request.js';
 import { Filters } from './filter/filters.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
 import { ResumePoints } from './resume-points.js';
-import { parseSyncToken, type SyncCursor } from './sync-token.js';
+import type { SyncCursor } from './sync-token.js';
+import { SyncTokens } from './sync-tokens.js';
 
 /** Longest wait of one request. */
 export const MAX_TIMEOUT_MS = 5 * 60_000;
@@ -33,6 +35,7 @@ export class SyncService {
     private readonly notifier: SyncNotifier,
     private readonly filters: Filters,
     private readonly toDevice: ToDeviceInbox,
+    private readonly tokens: SyncTokens,
     private readonly clock: Clock,
     @Optional() @Inject(ResumePoints) private readonly resumePoints: ResumePoints | null,
   ) {}
@@ -84,12 +87,13 @@ export class SyncService {
 
   async #cursor(userId: string, since: string | undefined): Promise<SyncCursor | null> {
     if (since === undefined || since === '') return null;
-    const token = parseSyncToken(since);
-    if ('positions' in token) {
-      const isOver = token.awaited !== undefined && token.awaited.until <= this.clock.now();
-      return isOver ? { positions: token.positions } : token;
+    const start = await this.tokens.start(since);
+    if ('positions' in start) {
+      const isOver = start.awaited !== undefined && start.awaited.until <= this.clock.now();
+      return isOver ? { ...start, awaited: undefined } : start;
     }
-    const cursor = await this.resumePoints?.load(userId, token.resumeId);
+    const cursor = await this.resumePoints?.load(userId, start.resumeId);
+    if (!cursor && start.isLost) return { positions: positionsBy(() => 0), resume: { rooms: new Map(), isFresh: true } };
     if (!cursor) throw new MatrixError(400, 'M_UNKNOWN_POS', 'This resume point is unknown or has expired');
     return cursor;
   }

@@ -15,7 +15,7 @@ import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.js';
 import { RawJson } from '../../http/raw-json.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
-import { parseSyncToken } from '../../sync/sync-token.js';
+import { SyncTokens } from '../../sync/sync-tokens.js';
 import { claimsOf } from '../../device-keys/keys/claims-of.js';
 import {
   changesSchema, type ClaimBody, claimSchema, type CrossSigningBody, crossSigningSchema, type QueryBody, querySchema,
@@ -34,6 +34,7 @@ export class KeysController {
     private readonly signatures: SignatureUpload,
     private readonly changesReader: DeviceListReader,
     private readonly positions: StreamPositions,
+    private readonly tokens: SyncTokens,
     private readonly uia: UserInteractiveAuth,
   ) {}
 
@@ -67,8 +68,9 @@ export class KeysController {
   @Auth('user-or-guest')
   async changes(@CurrentUser() requester: Requester, @QueryParams(changesSchema) query: z.output<typeof changesSchema>): Promise<object> {
     const now = { events: this.positions.current('events'), device_lists: this.positions.current('device_lists') };
-    const to = query.to === undefined ? now : positionsOf(query.to);
-    return this.changesReader.since(requester.userId, positionsOf(query.from), to);
+    const to = query.to === undefined ? now : (await this.tokens.positions(query.to)) ?? now;
+    const from = (await this.tokens.positions(query.from)) ?? { events: 0, device_lists: 0 };
+    return this.changesReader.since(requester.userId, from, to);
   }
 
   @Post('device_signing/upload')
@@ -91,10 +93,4 @@ export class KeysController {
   async uploadSignatures(@CurrentUser() requester: Requester, @JsonBody(signaturesSchema) body: SignaturesBody): Promise<object> {
     return { failures: await this.signatures.upload(requester.userId, body) };
   }
-}
-
-function positionsOf(token: string): { events: number; device_lists: number } {
-  const parsed = parseSyncToken(token);
-  if ('resumeId' in parsed) throw MatrixError.invalidParam('Take the token of a later sync');
-  return parsed.positions;
 }

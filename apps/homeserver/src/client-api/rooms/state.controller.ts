@@ -9,7 +9,7 @@ import { RawJson } from '../../http/raw-json.js';
 import { Clock } from '../../observability/clock.js';
 import { membershipOf } from '../../rooms/state/room-state.js';
 import { RoomAccess } from '../../rooms/timeline/room-access.js';
-import { parseHistoryToken } from '../../sync/history/history-token.js';
+import { SyncTokens } from '../../sync/sync-tokens.js';
 import { membersQuerySchema, type MembersQuery } from './room.schemas.js';
 
 const stateQuerySchema = z.object({ format: z.enum(['content', 'event']).optional() });
@@ -20,6 +20,7 @@ type StateQuery = z.output<typeof stateQuerySchema>;
 export class StateController {
   constructor(
     private readonly access: RoomAccess,
+    private readonly tokens: SyncTokens,
     private readonly clock: Clock,
   ) {}
 
@@ -56,7 +57,7 @@ export class StateController {
   async members(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @QueryParams(membersQuerySchema) query: MembersQuery): Promise<RawJson> {
     const state = query.at === undefined
       ? await this.access.visibleState(requester.userId, roomId)
-      : await this.access.visibleStateAt(requester.userId, roomId, parseHistoryToken(query.at).pos);
+      : await this.access.visibleStateAt(requester.userId, roomId, (await this.tokens.placeOf(query.at, 'b')).pos);
     const members = (await state.all('m.room.member')).filter((event) => {
       const membership = membershipOf(event);
       if (query.membership !== undefined && membership !== query.membership) return query.not_membership !== undefined && membership !== query.not_membership;

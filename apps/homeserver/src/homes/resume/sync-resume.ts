@@ -7,8 +7,9 @@ import type { RoomMembership } from '../../rooms/membership/local-memberships.st
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { ResumePoints } from '../../sync/resume-points.js';
 import {
-  awaitEvents, formatResumeToken, MAX_AWAITED, type RoomResume, type SyncCursor, type SyncPositions,
+  awaitEvents, MAX_AWAITED, type RoomResume, type SyncCursor, type SyncPositions,
 } from '../../sync/sync-token.js';
+import { SyncTokens } from '../../sync/sync-tokens.js';
 import { AccountVectors } from '../ops/account-vectors.js';
 import type { Vector } from '../ops/operation.js';
 import { FrontierFetch } from './frontier-fetch.js';
@@ -51,6 +52,7 @@ export class SyncResume extends ResumePoints {
     private readonly fetch: FrontierFetch,
     private readonly vectors: AccountVectors,
     private readonly turns: ResumeTurns,
+    private readonly tokens: SyncTokens,
     private readonly clock: Clock,
     private readonly random: Random,
   ) {
@@ -90,7 +92,7 @@ export class SyncResume extends ResumePoints {
     const now = this.clock.now();
     await this.store.purge(now - LIFETIME_MS);
     await this.store.put(resumeId, userId, JSON.stringify(cursor), now, KEPT_PER_ACCOUNT);
-    return { since: formatResumeToken(resumeId), unknown };
+    return { since: this.tokens.resume(resumeId), unknown };
   }
 
   override async load(userId: string, resumeId: string): Promise<SyncCursor | undefined> {

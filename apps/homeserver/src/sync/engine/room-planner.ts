@@ -82,12 +82,15 @@ function leftPlan(
   const from = since === null ? 0 : since.positions.events;
   const base = { room, section: 'leave', isNew: false, newlyJoined: false, history, hides: true } as const;
   const last = memberships.at(-1);
+  const isFresh = since?.resume?.isFresh === true;
   // This server is not in the room, so that the event has no place in a timeline.
   if (last?.nid !== room.eventNid) return { ...base, after: to, to, stateTo: to, state: 'none', onlyEvent: room.eventNid };
   const lastJoin = memberships.findLastIndex((step) => step.membership === 'join');
   const left = memberships[lastJoin + 1]!.pos;
   // A ban after a leave is the reader's business, what else happened in between is not.
   const end = { to: last.pos, stateTo: left };
+  // Only that it is left: the client may think otherwise.
+  if (isFresh) return { ...base, ...end, after: last.pos - 1, state: 'none' };
   if (lastJoin === -1 || left <= from) return { ...base, ...end, after: Math.min(from, last.pos), state: 'none' };
   const wasIn = from > 0 && history.membershipAt(from) === 'join';
   return wasIn ? { ...base, ...end, after: from, state: 'changes' } : { ...base, ...end, after: 0, state: 'full' };

@@ -6,7 +6,7 @@ import { RoomWindows } from '../rooms/room-windows.js';
 import type { SyncEvent } from '../rooms/sync-event.js';
 import { SyncEvents } from '../rooms/sync-events.js';
 import { TimelineCollector, type CollectedTimeline, type TimelineWish } from '../rooms/timeline-collector.js';
-import { formatSyncToken, type SyncPositions } from '../sync-token.js';
+import { SyncTokens } from '../sync-tokens.js';
 import { UnreadCounter } from '../unread/unread-counter.js';
 import type { UnreadCounts } from '../unread/unread-tally.js';
 import { type EventContext, writeEvent } from './event-writer.js';
@@ -37,6 +37,7 @@ export class RoomSectionsWriter {
     private readonly events: SyncEvents,
     private readonly lazyMembers: LazyMembers,
     private readonly unread: UnreadCounter,
+    private readonly tokens: SyncTokens,
     private readonly clock: Clock,
   ) {}
 
@@ -74,7 +75,7 @@ export class RoomSectionsWriter {
     // Rooms in which nothing happened but a receipt, typing or a change of account data.
     for (const [roomId, extra] of extras) {
       if (join.has(roomId)) continue;
-      const to = formatSyncToken({ ...emptyPositions, events: plan.to });
+      const to = this.tokens.place(plan.to);
       const core = `"timeline":{"events":[],"limited":false,"prev_batch":"${to}"},"${stateName(request)}":{"events":[]}`;
       join.set(roomId, joinedText(core, NONE, extra, unread.get(roomId)));
     }
@@ -156,7 +157,7 @@ export class RoomSectionsWriter {
       stateTexts.push(writeEvent(event, roomId, context, { replaced: replaced.get(nid) }));
     }
     const limited = timeline.limited || plan.newlyJoined;
-    const prevBatch = formatSyncToken({ ...emptyPositions, events: Math.max(0, timeline.start - 1) });
+    const prevBatch = this.tokens.place(Math.max(0, timeline.start - 1));
     return `"timeline":{"events":[${timelineTexts.join(',')}],"limited":${limited},"prev_batch":"${prevBatch}"}`
       + `,"${stateName(request)}":{"events":[${stateTexts.join(',')}]}`;
   }
@@ -175,8 +176,6 @@ export class RoomSectionsWriter {
     }
   }
 }
-
-const emptyPositions: SyncPositions = { events: 0, account: 0, receipts: 0, to_device: 0, device_lists: 0, typing: 0 };
 
 function stateName(request: SyncRequest): string {
   return request.useStateAfter ? 'state_after' : 'state';

@@ -11,7 +11,8 @@ import { AccountVector } from '../account-vector.js';
 import { SyncNotifier } from '../notify/sync-notifier.js';
 import { RoomRowsStore } from '../rooms/room-rows.store.js';
 import { SyncEvents } from '../rooms/sync-events.js';
-import { formatSyncToken, type SyncPositions } from '../sync-token.js';
+import type { SyncPositions } from '../sync-token.js';
+import { SyncTokens } from '../sync-tokens.js';
 import { textsOf } from './room-extras.js';
 import type { AnswerPlan } from './room-plan.js';
 import { RoomPlanner } from './room-planner.js';
@@ -32,6 +33,7 @@ export class SyncEngine {
     private readonly toDevice: ToDeviceInbox,
     private readonly deviceLists: DeviceListReader,
     private readonly keyCounts: OneTimeKeys,
+    private readonly tokens: SyncTokens,
     @Optional() @Inject(AccountVector) private readonly vector: AccountVector | null,
   ) {}
 
@@ -58,18 +60,18 @@ export class SyncEngine {
     const isEmpty = roomsText === null && other.isEmpty;
     // The rooms of awaited events are not known. To show one again that the client still has is less than to leave out one that it gave up.
     const awaited = rooms.isAnew ? undefined : since?.awaited;
-    return { text: `{${[`"next_batch":"${formatSyncToken(next, awaited)}"`, ...parts].join(',')}}`, next, isEmpty };
+    return { text: `{${[`"next_batch":"${this.tokens.sync(next, awaited)}"`, ...parts].join(',')}}`, next, isEmpty };
   }
 
   /** The answer of a sync that had nothing to tell. */
   async empty(request: SyncRequest, next: SyncPositions): Promise<string> {
-    return `{${[`"next_batch":"${formatSyncToken(next, request.since?.awaited)}"`, ...(await this.#keyCounts(request))].join(',')}}`;
+    return `{${[`"next_batch":"${this.tokens.sync(next, request.since?.awaited)}"`, ...(await this.#keyCounts(request))].join(',')}}`;
   }
 
   #moment({ userId, since }: SyncRequest): AnswerMoment {
     const current = this.notifier.current();
     if (since === null) return { next: current, ahead: new Set(streamNames) };
-    // A token from before a restored backup may be ahead; it must not go back.
+    // What the client has may be committed a moment before it is published.
     const next = Object.fromEntries(streamNames.map((name) => [name, Math.max(current[name], since.positions[name])])) as SyncPositions;
     return { next, ahead: new Set(this.notifier.ahead(userId, since.positions)) };
   }

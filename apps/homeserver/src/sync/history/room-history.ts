@@ -11,7 +11,7 @@ import type { SyncEvent } from '../rooms/sync-event.js';
 import { SyncEvents } from '../rooms/sync-events.js';
 import { type EventView, EventViews, senderMembers } from './event-views.js';
 import { HistoryCollector } from './history-collector.js';
-import { formatHistoryToken, parseHistoryToken } from './history-token.js';
+import { SyncTokens } from '../sync-tokens.js';
 import { parseRoomEventFilter } from './room-event-filter.js';
 import { type RoomReader, RoomReaders } from './room-readers.js';
 
@@ -41,6 +41,7 @@ export class RoomHistoryReader {
     private readonly stored: EventsStore,
     private readonly snapshots: SnapshotsStore,
     private readonly accountData: AccountData,
+    private readonly tokens: SyncTokens,
     private readonly clock: Clock,
   ) {}
 
@@ -51,15 +52,15 @@ export class RoomHistoryReader {
     const reader = await this.readers.of(requester.userId, roomId);
     const start = query.from === undefined || query.from === ''
       ? { pos: query.dir === 'b' ? reader.upTo : Number.MIN_SAFE_INTEGER, attempt: 0 }
-      : parseHistoryToken(query.from);
-    const startText = query.from || formatHistoryToken(start.pos);
+      : await this.tokens.placeOf(query.from, query.dir);
+    const startText = query.from || this.tokens.place(start.pos);
     if (matcher.blocksRoom(roomId)) return `{"start":${JSON.stringify(startText)},"chunk":[]}`;
     const ignored = await this.accountData.ignored(requester.userId);
-    const wish = { reader, from: start.pos, limit, matcher, ignored, ...(query.to ? { to: parseHistoryToken(query.to).pos } : {}) };
+    const wish = { reader, from: start.pos, limit, matcher, ignored, ...(query.to ? { to: (await this.tokens.placeOf(query.to, query.dir === 'b' ? 'f' : 'b')).pos } : {}) };
     const { views, end, isPending } = query.dir === 'b' ? await this.collector.back(wish, 'fill') : await this.collector.forward(wish);
     const context = this.#context(requester);
     const parts = [`"start":${JSON.stringify(startText)}`, `"chunk":${list(views.map((view) => this.#text(view, roomId, context)))}`];
-    if (end !== null) parts.push(`"end":"${formatHistoryToken(end, isPending ? start.attempt + 1 : 0)}"`);
+    if (end !== null) parts.push(`"end":"${this.tokens.place(end, isPending ? start.attempt + 1 : 0)}"`);
     if (matcher.filter.lazy_load_members) parts.push(`"state":${list(senderMembers(views).map((event) => writeEvent(event, roomId, context)))}`);
     return `{${parts.join(',')}}`;
   }
@@ -94,7 +95,7 @@ export class RoomHistoryReader {
     const state = matcher.filter.lazy_load_members ? senderMembers(shown) : await this.#stateAfter(after.at(-1) ?? view);
     const context = this.#context(requester);
     const texts = (views: readonly EventView[]) => list(views.map((one) => this.#text(one, roomId, context)));
-    return `{"start":"${formatHistoryToken((before.at(-1) ?? view).pos - 1)}","end":"${formatHistoryToken((after.at(-1) ?? view).pos)}"`
+    return `{"start":"${this.tokens.place((before.at(-1) ?? view).pos - 1)}","end":"${this.tokens.place((after.at(-1) ?? view).pos)}"`
       + `,"event":${this.#text(view, roomId, context)},"events_before":${texts(before)},"events_after":${texts(after)}`
       + `,"state":${list(state.filter((event) => matcher.passes(event)).map((event) => writeEvent(event, roomId, context)))}}`;
   }

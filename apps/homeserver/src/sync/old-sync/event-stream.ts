@@ -4,12 +4,11 @@ import type { Requester } from '../../accounts/requester.js';
 import { Bus } from '../../bus/bus.js';
 import { Clock } from '../../observability/clock.js';
 import { Stopping } from '../../observability/stopping.js';
-import { formatHistoryToken } from '../history/history-token.js';
 import { RoomHistoryReader } from '../history/room-history.js';
 import { RoomReaders } from '../history/room-readers.js';
 import { SyncNotifier } from '../notify/sync-notifier.js';
 import { SyncService } from '../sync.service.js';
-import { formatSyncToken } from '../sync-token.js';
+import { SyncTokens } from '../sync-tokens.js';
 import { eventsOfSync, type SyncBody } from './events-of-sync.js';
 
 /** Newest events of a room that one answer holds. */
@@ -41,6 +40,7 @@ export class EventStream {
     private readonly notifier: SyncNotifier,
     private readonly readers: RoomReaders,
     private readonly history: RoomHistoryReader,
+    private readonly tokens: SyncTokens,
     private readonly bus: Bus,
     private readonly clock: Clock,
     private readonly stopping: Stopping,
@@ -50,9 +50,9 @@ export class EventStream {
   async next(requester: Requester, query: EventStreamQuery, signal: AbortSignal): Promise<EventStreamAnswer> {
     if (query.roomId !== undefined) {
       const { isJoined, upTo } = await this.readers.of(requester.userId, query.roomId);
-      if (!isJoined) return this.#watch(requester, query.roomId, query.from ?? formatHistoryToken(upTo), query.timeoutMs, signal);
+      if (!isJoined) return this.#watch(requester, query.roomId, query.from ?? this.tokens.place(upTo), query.timeoutMs, signal);
     }
-    const start = query.from ?? formatSyncToken(this.notifier.current());
+    const start = query.from ?? this.tokens.sync(this.notifier.current());
     // Without a device: messages to it are not told here, so they must not count as received either.
     const { text } = await this.sync.sync({ ...requester, deviceId: null }, {
       since: start, filter: FILTER, fullState: false, useStateAfter: false, timeoutMs: query.timeoutMs, frontier: false,
@@ -68,7 +68,7 @@ export class EventStream {
       const change = this.#changeOf(roomId, Math.max(0, deadline - this.clock.now()), AbortSignal.any([signal, this.stopping.signal]));
       try {
         const page = JSON.parse(await this.history.messages(requester, roomId, { dir: 'f', from, limit: MAX_PER_ROOM })) as { chunk: JsonObject[]; end?: string };
-        if (page.chunk.length > 0) return { start: from, end: page.end ?? formatHistoryToken((await this.readers.of(requester.userId, roomId)).upTo), chunk: page.chunk };
+        if (page.chunk.length > 0) return { start: from, end: page.end ?? this.tokens.place((await this.readers.of(requester.userId, roomId)).upTo), chunk: page.chunk };
         if (!(await change.happened)) return { start: from, end: from, chunk: [] };
       } finally {
         change.stop();

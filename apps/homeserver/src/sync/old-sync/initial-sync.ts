@@ -4,7 +4,7 @@ import { AccountData } from '../../account-data/account-data.js';
 import type { Requester } from '../../accounts/requester.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomAccess } from '../../rooms/timeline/room-access.js';
-import { formatHistoryToken } from '../history/history-token.js';
+import { SyncTokens } from '../sync-tokens.js';
 import { RoomHistoryReader } from '../history/room-history.js';
 import { RoomReaders } from '../history/room-readers.js';
 import { SyncService } from '../sync.service.js';
@@ -23,6 +23,7 @@ export class InitialSync {
     private readonly history: RoomHistoryReader,
     private readonly memberships: Memberships,
     private readonly accountData: AccountData,
+    private readonly tokens: SyncTokens,
   ) {}
 
   /** @param limit newest events of each room */
@@ -52,7 +53,7 @@ export class InitialSync {
     const state = await this.access.visibleState(userId, roomId);
     const wanted = bounded(limit);
     const page = wanted === 0
-      ? { chunk: [], end: formatHistoryToken(upTo) }
+      ? { chunk: [], end: this.tokens.place(upTo) }
       : JSON.parse(await this.history.messages(requester, roomId, { dir: 'b', limit: wanted })) as { chunk: JsonObject[]; end?: string };
     const membership = (await this.memberships.roomsOf(userId)).get(roomId)?.membership;
     const accountData = (await this.accountData.rooms(userId, null, 0, [roomId])).get(roomId) ?? [];
@@ -60,7 +61,7 @@ export class InitialSync {
       room_id: roomId,
       ...(membership === undefined ? {} : { membership }),
       visibility: 'private',
-      messages: { start: page.end ?? formatHistoryToken(0), end: formatHistoryToken(upTo), chunk: page.chunk.toReversed() },
+      messages: { start: page.end ?? this.tokens.place(0), end: this.tokens.place(upTo), chunk: page.chunk.toReversed() },
       state: (await state.all()).map((event) => JSON.parse(clientEventJson(event)) as JsonObject),
       account_data: accountData.map(({ type, content }) => ({ type, content: JSON.parse(content) as JsonObject })),
       presence: [],

@@ -1,0 +1,34 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+
+/** 128 bits, unpadded Base64. */
+const MAC_LENGTH = 22;
+const SEALED = new RegExp(`^(.+)~([A-Za-z0-9_-]{${MAC_LENGTH}})$`);
+
+/**
+ * Marks tokens as made by this server, so that one that names what the database lacks proves that the database is an older copy
+ * (docs/protocol.md, "Restored from a backup").
+ */
+export class TokenSeal {
+  readonly #key: Buffer;
+
+  /** @param secret any secret that outlives the database, e.g. of the server's signing key */
+  constructor(secret: string) {
+    this.#key = createHash('sha256').update(secret).digest();
+  }
+
+  seal(text: string): string {
+    return `${text}~${this.#mac(text)}`;
+  }
+
+  /** The text, and whether this server has sealed it; undefined where there is no seal. */
+  open(token: string): { readonly text: string; readonly isOwn: boolean } | undefined {
+    const found = SEALED.exec(token);
+    if (!found) return undefined;
+    const text = found[1]!;
+    return { text, isOwn: timingSafeEqual(Buffer.from(found[2]!), Buffer.from(this.#mac(text))) };
+  }
+
+  #mac(text: string): string {
+    return createHmac('sha256', this.#key).update(text).digest('base64url').slice(0, MAC_LENGTH);
+  }
+}
