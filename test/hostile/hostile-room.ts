@@ -74,8 +74,13 @@ export class HostileRoom {
     return this.event({ type: 'm.room.message', content: { body, msgtype: 'm.text' }, ...changes });
   }
 
-  member(userId: string, membership: string, changes: Partial<EventChanges> = {}): RoomEvent {
-    return this.event({ type: 'm.room.member', state_key: userId, ...changes, content: { membership, ...changes.content } });
+  member(userId: string, membership: string, changes: Partial<EventChanges> = {}, signer = this.signer): RoomEvent {
+    return this.event({ type: 'm.room.member', state_key: userId, ...changes, content: { membership, ...changes.content } }, signer);
+  }
+
+  /** Ids of state events with an empty state key. */
+  authOf(...types: readonly string[]): string[] {
+    return types.flatMap((type) => this.state.get(stateKeyOf(type, '')) ?? []);
   }
 
   /** The next events come behind this one. */

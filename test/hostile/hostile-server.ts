@@ -19,7 +19,8 @@ export type HostileAnswer = (path: string, body: Json) => Json | Buffer | string
  */
 export class HostileServer {
   readonly requests: { readonly method: string; readonly path: string; readonly body: Json }[] = [];
-  readonly key: SigningKey = signingKeyFromSeed('ed25519:bad', randomBytes(32));
+  #key: SigningKey = signingKeyFromSeed('ed25519:bad', randomBytes(32));
+  #retired: SigningKey[] = [];
   readonly #handlers: { readonly pattern: RegExp; readonly answer: HostileAnswer }[] = [];
   readonly #server: Server;
   #txn = 0;
@@ -39,6 +40,17 @@ export class HostileServer {
     const server = createServer(tls);
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     return new HostileServer(`localhost:${port}`, server);
+  }
+
+  /** What it signs with now. */
+  get key(): SigningKey {
+    return this.#key;
+  }
+
+  /** Retires the signing key and takes another one. */
+  rotate(): void {
+    this.#retired = [...this.#retired, this.#key];
+    this.#key = signingKeyFromSeed(`ed25519:bad${this.#retired.length}`, randomBytes(32));
   }
 
   async stop(): Promise<void> {
@@ -110,7 +122,7 @@ export class HostileServer {
     const keys = {
       server_name: this.name,
       verify_keys: { [this.key.keyId]: { key: this.key.publicKey } },
-      old_verify_keys: {},
+      old_verify_keys: Object.fromEntries(this.#retired.map(({ keyId, publicKey }) => [keyId, { key: publicKey, expired_ts: Date.now() }])),
       valid_until_ts: Date.now() + 24 * 3_600_000,
     };
     return signJson(keys, this.name, this.key);

@@ -1,3 +1,4 @@
+import { KeyRing } from '../../apps/homeserver/src/federation/keys/key-ring.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
@@ -58,6 +59,8 @@ describe('a second home', () => {
       await bob.request('POST', `/v3/join/${encodeURIComponent(roomId)}`, {}, { query: { via: a.name } });
       await say(alice.at(a), roomId, 'last words of a');
       await eventually(async () => (await texts(bob, roomId)).length === 1);
+      // Who has never had to do with a domain cannot tell, once it is dead, whose name it gave.
+      await b.get(KeyRing).listed(a.name);
       await a.stop();
 
       const entry = await alice.offer(b);

@@ -1,5 +1,6 @@
 import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { FederationClient, federationPath } from '../../apps/homeserver/src/federation/federation-client.js';
+import { KeyRing } from '../../apps/homeserver/src/federation/keys/key-ring.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
@@ -80,6 +81,8 @@ describe('an account with two homes', () => {
   it('brings the operations of a dead home along from another that has them', async () => {
     await put(alice.at(a), 'org.example.legacy', { from: 'a' });
     await holds(alice.at(b), 'org.example.legacy', { from: 'a' });
+    // Who has never had to do with a domain cannot tell, once it is dead, whose name it gave.
+    await c.get(KeyRing).listed(a.name);
     await a.stop();
     try {
       await alice.addHome(c, { through: b });

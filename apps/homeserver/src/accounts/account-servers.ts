@@ -12,8 +12,16 @@ export abstract class AccountServers {
   abstract isPortable(userId: string): Promise<boolean>;
 
   /**
+   * SHA-256 of the genesis that bears the name, proven, unpadded Base64; asks its server when unknown. Undefined where there is no
+   * record, or none is to be had now.
+   */
+  abstract genesisOf(userId: string): Promise<string | undefined>;
+
+  /**
    * The highest record of an account, of which this one was shown by somebody; undefined when it does not prove itself, or is
    * of somebody else who uses the name.
+   *
+   * @param from the server that showed it; records of strangers are counted against it
    */
-  abstract highestRecord(shown: HomeRecord): Promise<HomeRecord | undefined>;
+  abstract highestRecord(shown: HomeRecord, from?: string): Promise<HomeRecord | undefined>;
 }

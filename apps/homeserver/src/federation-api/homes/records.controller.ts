@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { FollowedRecords } from '../../homes/records/followed-records.js';
 import { HomeRecords } from '../../homes/records/home-records.js';
-import { RoomRecords } from '../../homes/records/room-records.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { JsonBody, OriginServer } from '../../http/param.decorators.js';
 
@@ -15,7 +15,7 @@ const anyBody = z.unknown();
 export class RecordsController {
   constructor(
     private readonly records: HomeRecords,
-    private readonly roomRecords: RoomRecords,
+    private readonly followed: FollowedRecords,
     private readonly identities: HomeIdentities,
     private readonly accounts: AccountDirectory,
   ) {}
@@ -23,7 +23,7 @@ export class RecordsController {
   @Get(':userId')
   @Auth('server')
   async get(@Param('userId') userId: string): Promise<object> {
-    const record = (await this.records.get(userId)) ?? (await this.roomRecords.of(userId));
+    const record = await this.followed.of(userId);
     if (record) return record;
     if (!this.accounts.has(userId)) throw MatrixError.notFound('No record of this account is known here');
     return this.identities.record(userId);

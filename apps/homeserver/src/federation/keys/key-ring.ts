@@ -1,3 +1,4 @@
+import { setTimeout as timer } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { isServerName, verifySignatureAsync } from '#federation';
 import { Clock } from '../../observability/clock.js';
@@ -16,7 +17,17 @@ interface KnownServer {
   readonly failures: number;
 }
 
+/** A signed key answer and the keys that it lists as in use: id → Base64. */
+export interface ListedKeys {
+  readonly json: string;
+  readonly keys: ReadonlyMap<string, string>;
+}
+
 const MAX_SERVERS = 10_000;
+/** What is proven for good by a key needs a fresh answer. */
+const LISTED_MAX_AGE_MS = 10 * 60_000;
+/** Somebody waits; after that the last answer counts. */
+const LISTED_PATIENCE_MS = 4_000;
 /** `valid_until_ts` counts for at most this long (definitions/keys.yaml), so that a stolen key ends some day. */
 const MAX_VALIDITY_MS = 7 * 24 * 3_600_000;
 /** Forged requests with made-up key ids must not have us flood the server that they name. */
@@ -96,6 +107,35 @@ export class KeyRing {
     if ((await this.#known(serverName)).nextFetchAt > now) return stored?.json;
     await this.#fetch(serverName);
     return (await this.store.response(serverName))?.json;
+  }
+
+  /**
+   * The newest key answer of a server that is to be had, with the keys that it lists as in use: what it signs today, as far as
+   * anybody can tell. A key that was retired, or that the server does not name any more, is none of them, whatever time is said
+   * to have been signed. The last answer of a server that is silent now counts.
+   *
+   * @param maxAgeMs an older answer is fetched again, if the server answers
+   */
+  async listed(serverName: string, maxAgeMs = LISTED_MAX_AGE_MS): Promise<ListedKeys | undefined> {
+    if (serverName === this.own.serverName) {
+      return { json: this.own.published(), keys: new Map([[this.own.keyId, this.own.publicKey]]) };
+    }
+    if (!isServerName(serverName)) return undefined;
+    let stored = await this.store.response(serverName);
+    const now = this.clock.now();
+    if ((!stored || stored.fetchedTs + maxAgeMs < now) && (await this.#known(serverName)).nextFetchAt <= now) {
+      await Promise.race([this.#fetch(serverName), timer(LISTED_PATIENCE_MS, undefined, { ref: false })]);
+      stored = await this.store.response(serverName);
+    }
+    const read = stored && readKeyResponse(JSON.parse(stored.json), serverName);
+    if (!read) return undefined;
+    return { json: stored!.json, keys: new Map(read.keys.filter((key) => key.expiredTs === null).map((key) => [key.keyId, key.publicKey])) };
+  }
+
+  /** Every key of the server that was ever seen here, retired ones too, by id; nothing is fetched. */
+  async everSeen(serverName: string): Promise<ReadonlyMap<string, string>> {
+    if (serverName === this.own.serverName) return new Map([[this.own.keyId, this.own.publicKey], ...this.own.old.map((key) => [key.keyId, key.publicKey] as const)]);
+    return new Map([...(await this.#known(serverName)).keys].map(([keyId, key]) => [keyId, key.publicKey]));
   }
 
   #ownKey(keyId: string, validAt: number | undefined): string | undefined {

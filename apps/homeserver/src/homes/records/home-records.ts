@@ -1,23 +1,32 @@
 import { Injectable } from '@nestjs/common';
-import { canonicalJson, compareRecords, HomeRecordError, isEquivocation, readHomeRecord, verifyHomeRecord, type HomeRecord } from '#federation';
+import {
+  canonicalJson, compareRecords, genesisHash, HomeRecordError, isEquivocation, readHomeRecord, verifyHomeRecord, type HomeRecord,
+} from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { Database, type Transaction } from '../../storage/database.js';
-import { AccountRecordStore, type KnownRecord } from './account-record.store.js';
-import { Endorsements } from './endorsements.js';
+import { AccountRecordStore, knownRecord, type KnownRecord, type RecordPin } from './account-record.store.js';
+import { RecordAdmission } from './record-admission.js';
 import { InTurn } from './in-turn.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** A record takes one to two kilobytes. */
 const MAX_CACHED = 20_000;
 const MAX_ABSENT = 100_000;
+/** Records of accounts that have nothing to do with this server: at most 80 MB, and their pins, of a hundred bytes each. */
+const MAX_STRANGERS = 10_000;
+const MAX_STRANGE_PINS = 500_000;
+const STRANGERS_PER_SWEEP = 100;
 
 /** What became of a record that was handed in. `record` is the highest one now. */
 export interface AcceptedRecord {
   readonly record: HomeRecord;
   readonly outcome: 'new' | 'same' | 'older';
 }
+
+/** As it is stored. */
+type FreshRecord = KnownRecord & { readonly record: HomeRecord };
 
 type ChangeListener = (record: HomeRecord, previous: HomeRecord | undefined) => Promise<void>;
 
@@ -35,6 +44,7 @@ export class HomeRecords {
   /** Accounts without a record, which are most where rooms are not portable: they must not cost a query each time. */
   readonly #absent = boundedCache<string, true>(MAX_ABSENT);
   readonly #inTurn = new InTurn();
+  #strangers = 0;
   /** Counts writes. */
   #stores = 0;
   readonly #listeners = new Set<ChangeListener>();
@@ -42,14 +52,19 @@ export class HomeRecords {
 
   constructor(
     private readonly store: AccountRecordStore,
-    private readonly endorsements: Endorsements,
+    private readonly admission: RecordAdmission,
     private readonly db: Database,
     private readonly clock: Clock,
     private readonly log: Log,
   ) {}
 
   async get(userId: string): Promise<HomeRecord | undefined> {
-    return (await this.#find(userId))?.record;
+    return (await this.#find(userId))?.record ?? undefined;
+  }
+
+  /** What the name is pinned to here, also when the record itself was forgotten. */
+  async pin(userId: string): Promise<RecordPin | undefined> {
+    return this.#find(userId);
   }
 
   /** Whether the account key has signed two different records of one version. */
@@ -62,19 +77,20 @@ export class HomeRecords {
    *
    * @param from who brought it, and so need not be told of it
    * @throws MatrixError 400 `M_BAD_JSON` (no record), 403 `M_FORBIDDEN` (it does not prove itself, is of another genesis than
-   *   the one known, or its domain does not stand for it)
+   *   the one known, or its domain does not stand for it), 502 `M_UNKNOWN` (its domain cannot be asked now), 429
+   *   `M_LIMIT_EXCEEDED` (too many records of strangers from there)
    */
   async accept(value: unknown, from?: RecordBringer): Promise<AcceptedRecord> {
     const record = verified(value);
     // A frequent case on the way of every member event: it is the one that is known, and has been put to work.
     const known = await this.#find(record.user_id);
-    if (known && !this.#inTurn.isBusy(record.user_id) && canonicalJson(known.record) === canonicalJson(record)) return { record: known.record, outcome: 'same' };
+    if (known?.record && (known.isKept || from !== undefined) && !this.#inTurn.isBusy(record.user_id) && canonicalJson(known.record) === canonicalJson(record)) return { record: known.record, outcome: 'same' };
     return this.#inTurn.run(record.user_id, () => this.#accept(record, from));
   }
 
   /** Stores the first record of an account that this server has just founded or endorsed. */
   async found(db: Transaction, record: HomeRecord): Promise<void> {
-    await this.store.put(db, { record, isEndorsed: true, isEquivocal: false }, this.clock.now());
+    await this.store.put(db, knownRecord(record), this.clock.now());
     db.afterCommit(() => {
       this.#stores++;
       this.#known.delete(record.user_id);
@@ -96,31 +112,28 @@ export class HomeRecords {
 
   async #accept(record: HomeRecord, from: RecordBringer): Promise<AcceptedRecord> {
     const known = await this.#find(record.user_id);
-    if (!known) return this.#keep({ record, isEndorsed: await this.endorsements.check(record), isEquivocal: false }, undefined, from);
-    if (canonicalJson(known.record.genesis) !== canonicalJson(record.genesis)) return this.#otherGenesis(record, known, from);
+    if (!known) return this.#keep(await this.admission.first(record, from), undefined, from);
+    if (known.genesisSha256 !== genesisHash(record.genesis)) {
+      return this.#keep(await this.admission.otherGenesis(record, known), known.record ?? undefined, from);
+    }
+    if (!known.record) return this.#keep(await this.admission.again(record, known, from), undefined, from);
     const order = compareRecords(record, known.record);
-    if (isEquivocation(record, known.record)) {
-      this.log.warn('an account key has signed two records of one version', { userId: record.user_id });
-      const kept = { ...known, isEquivocal: true };
-      if (order < 0) {
-        await this.#store(kept, []);
-        return { record: known.record, outcome: 'older' };
-      }
-      return this.#keep({ ...kept, record }, known.record, from);
-    }
-    if (order <= 0) return { record: known.record, outcome: order === 0 ? 'same' : 'older' };
-    return this.#keep({ ...known, record }, known.record, from);
+    const isEquivocal = known.isEquivocal || isEquivocation(record, known.record);
+    if (isEquivocal && !known.isEquivocal) this.log.warn('an account key has signed two records of one version', { userId: record.user_id });
+    if (order > 0) return this.#keep({ ...(await this.admission.next(record, known)), isEquivocal }, known.record, from);
+    if (isEquivocal !== known.isEquivocal) await this.#store(knownRecord(known.record, { ...known, isEquivocal }), []);
+    if (!known.isKept && from === undefined) await this.#befriend(known.record, known);
+    return { record: known.record, outcome: order === 0 ? 'same' : 'older' };
   }
 
-  /** The first genesis that was seen stays, unless it could never be proven and this one can. */
-  async #otherGenesis(record: HomeRecord, known: KnownRecord, from: RecordBringer): Promise<AcceptedRecord> {
-    if (!known.isEndorsed && (await this.endorsements.check(record))) {
-      return this.#keep({ record, isEndorsed: true, isEquivocal: false }, known.record, from);
-    }
-    throw MatrixError.forbidden('This name belongs to another account');
+  /** A stranger has come into a room here. */
+  async #befriend(record: HomeRecord, known: KnownRecord): Promise<void> {
+    if (await this.admission.isStranger(record.user_id)) return;
+    await this.store.keep(record.user_id);
+    this.#known.set(record.user_id, { ...known, isKept: true });
   }
 
-  async #keep(next: KnownRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<AcceptedRecord> {
+  async #keep(next: FreshRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<AcceptedRecord> {
     const writers: RecordWriter[] = [];
     for (const listener of this.#storing) writers.push(await listener(next.record, previous, from));
     await this.#store(next, writers);
@@ -132,7 +145,7 @@ export class HomeRecords {
     return { record: next.record, outcome: 'new' };
   }
 
-  async #store(next: KnownRecord, writers: readonly RecordWriter[]): Promise<void> {
+  async #store(next: FreshRecord, writers: readonly RecordWriter[]): Promise<void> {
     await this.db.transaction(async (tx) => {
       await this.store.put(tx, next, this.clock.now());
       for (const write of writers) await write(tx);
@@ -140,6 +153,12 @@ export class HomeRecords {
     this.#stores++;
     this.#absent.delete(next.record.user_id);
     this.#known.set(next.record.user_id, next);
+    if (!next.isKept && ++this.#strangers % STRANGERS_PER_SWEEP === 0) await this.#forgetStrangers();
+  }
+
+  async #forgetStrangers(): Promise<void> {
+    for (const userId of await this.store.forgetStrangers(MAX_STRANGERS, MAX_STRANGE_PINS)) this.#known.delete(userId);
+    this.#stores++;
   }
 
   async #find(userId: string): Promise<KnownRecord | undefined> {

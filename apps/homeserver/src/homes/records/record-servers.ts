@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { serverNameOf, type HomeRecord } from '#federation';
+import { genesisHash, serverNameOf, type HomeRecord } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
@@ -9,7 +9,7 @@ import { FederationClient } from '../../federation/federation-client.js';
 import { Clock } from '../../observability/clock.js';
 import { HomeRecords } from './home-records.js';
 import { recordPath } from './record-path.js';
-import { RoomRecords } from './room-records.js';
+import { FollowedRecords } from './followed-records.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 const TIMEOUT_MS = 5_000;
@@ -23,7 +23,7 @@ export class RecordServers extends AccountServers {
 
   constructor(
     private readonly records: HomeRecords,
-    private readonly roomRecords: RoomRecords,
+    private readonly followed: FollowedRecords,
     private readonly identities: HomeIdentities,
     private readonly directory: AccountDirectory,
     private readonly federation: FederationClient,
@@ -34,13 +34,13 @@ export class RecordServers extends AccountServers {
   }
 
   override async of(userId: string): Promise<readonly string[]> {
-    const record = (await this.records.get(userId)) ?? (await this.roomRecords.of(userId));
+    const record = await this.followed.of(userId);
     if (!record || record.homes.length === 0) return [serverNameOf(userId)];
     return [...record.homes].sort((a, b) => a.priority - b.priority).map((home) => home.server_name);
   }
 
   override async isPortable(userId: string): Promise<boolean> {
-    if ((await this.records.get(userId)) ?? (await this.roomRecords.of(userId))) return true;
+    if (await this.followed.of(userId)) return true;
     try {
       if (this.directory.has(userId)) return (await this.identities.record(userId)) !== undefined;
       return await this.#fetch(userId);
@@ -51,9 +51,15 @@ export class RecordServers extends AccountServers {
     }
   }
 
-  override async highestRecord(shown: HomeRecord): Promise<HomeRecord | undefined> {
+  override async genesisOf(userId: string): Promise<string | undefined> {
+    if (!(await this.isPortable(userId))) return undefined;
+    const record = this.directory.has(userId) ? await this.identities.record(userId) : await this.followed.of(userId);
+    return record && genesisHash(record.genesis);
+  }
+
+  override async highestRecord(shown: HomeRecord, from?: string): Promise<HomeRecord | undefined> {
     try {
-      return (await this.records.accept(shown)).record;
+      return (await this.records.accept(shown, from)).record;
     } catch (error) {
       if (error instanceof MatrixError) return undefined;
       throw error;
@@ -65,7 +71,7 @@ export class RecordServers extends AccountServers {
     if (server === this.config.serverName || (this.#missing.get(userId) ?? 0) > this.clock.now()) return false;
     try {
       const answer = await this.federation.request({ destination: server, method: 'GET', path: recordPath(userId), timeoutMs: TIMEOUT_MS });
-      return (await this.records.accept(answer)).record.user_id === userId;
+      return (await this.records.accept(answer, server)).record.user_id === userId;
     } catch (error) {
       this.#missing.set(userId, this.clock.now() + MISSING_FOR_MS);
       throw error;

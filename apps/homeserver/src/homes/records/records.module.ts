@@ -2,12 +2,19 @@ import { Global, Module } from '@nestjs/common';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { AccountsModule } from '../../accounts/accounts.module.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
+import { NameDoor } from '../../rooms/remote/name-door.js';
 import { AccountRecordStore } from './account-record.store.js';
+import { Acquaintances } from './acquaintances.js';
+import { DomainSilence } from './domain-silence.js';
 import { Endorsements } from './endorsements.js';
+import { FollowedRecords } from './followed-records.js';
 import { HomeConsents } from './home-consents.js';
+import { HomeDoor } from './home-door.js';
 import { HomeKeyStore } from './home-key.store.js';
 import { HomeKeys } from './home-keys.js';
 import { HomeRecords } from './home-records.js';
+import { NameWitnesses } from './name-witnesses.js';
+import { RecordAdmission } from './record-admission.js';
 import { RecordRefresh } from './record-refresh.js';
 import { RecordServers } from './record-servers.js';
 import { RoomRecords } from './room-records.js';
@@ -21,14 +28,23 @@ import { StoredHomeIdentities } from './stored-home-identities.js';
     AccountRecordStore,
     HomeKeyStore,
     HomeKeys,
+    DomainSilence,
     Endorsements,
+    Acquaintances,
+    NameWitnesses,
+    RecordAdmission,
     HomeRecords,
     HomeConsents,
     RecordRefresh,
     RoomRecords,
+    FollowedRecords,
     { provide: HomeIdentities, useClass: StoredHomeIdentities },
+    { provide: NameDoor, useClass: HomeDoor },
     { provide: AccountServers, useClass: RecordServers },
   ],
-  exports: [AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, HomeConsents, RecordRefresh, RoomRecords, HomeIdentities, AccountServers],
+  exports: [
+    AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, FollowedRecords, HomeConsents, RecordRefresh, RoomRecords, NameWitnesses, DomainSilence,
+    HomeIdentities, AccountServers, NameDoor,
+  ],
 })
 export class RecordsModule {}

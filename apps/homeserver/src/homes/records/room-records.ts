@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { compareRecords, recordOf, roomEventFromJson, roomVersions, type HomeRecord } from '#federation';
+import { compareRecords, genesisHash, recordOf, roomEventFromJson, roomVersions, type HomeRecord, type RoomEvent } from '#federation';
+import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Bus } from '../../bus/bus.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { Database, statement } from '../../storage/database.js';
@@ -16,15 +17,16 @@ const memberEvents = statement(
 
 /**
  * Home records of members of the rooms here. When a room comes to this server its members' records come with the state, and are
- * not stored one by one; the rules of the room have proven them.
+ * not stored one by one. The rules of the room have seen that they are in order, not whose name they bear.
  */
 @Injectable()
 export class RoomRecords implements OnModuleDestroy {
-  readonly #found = boundedCache<string, { readonly record: HomeRecord | null }>(50_000);
+  readonly #found = boundedCache<string, readonly HomeRecord[]>(50_000);
   readonly #unsubscribe: () => void;
 
   constructor(
     private readonly db: Database,
+    private readonly directory: AccountDirectory,
     bus: Bus,
   ) {
     this.#unsubscribe = bus.subscribe((message) => {
@@ -37,14 +39,33 @@ export class RoomRecords implements OnModuleDestroy {
     this.#unsubscribe();
   }
 
-  /** The highest record that a portable room here shows of the account. */
-  async of(userId: string): Promise<HomeRecord | undefined> {
+  /**
+   * The highest record that portable rooms here show of each genesis that bears the name. There is more than one where somebody has
+   * only taken it.
+   */
+  async of(userId: string): Promise<readonly HomeRecord[]> {
     const cached = this.#found.get(userId);
-    if (cached) return cached.record ?? undefined;
+    if (cached) return cached;
+    const highest = new Map<string, HomeRecord>();
+    for (const record of (await this.memberEvents(userId)).flatMap((event) => recordOf(event) ?? [])) {
+      const key = genesisHash(record.genesis);
+      const best = highest.get(key);
+      if (!best || compareRecords(record, best) > 0) highest.set(key, record);
+    }
+    const records = [...highest.values()];
+    this.#found.set(userId, records);
+    return records;
+  }
+
+  /** The account's member events in portable rooms here, newest first. */
+  async memberEvents(userId: string): Promise<RoomEvent[]> {
     const rows = await this.db.query<{ event_id: string; room_id: string; json: string }>(memberEvents, [userId, portable, MAX_ROOMS]);
-    const records = rows.flatMap((row) => recordOf(roomEventFromJson(row.json, row.event_id, row.room_id)) ?? []);
-    const highest = records.reduce<HomeRecord | undefined>((best, one) => (best && compareRecords(best, one) >= 0 ? best : one), undefined);
-    this.#found.set(userId, { record: highest ?? null });
-    return highest;
+    return rows.map((row) => roomEventFromJson(row.json, row.event_id, row.room_id));
+  }
+
+  /** Whether somebody who lives here has invited the account by this genesis, to a room that is here. */
+  async isNamedByContact(userId: string, genesisSha256: string): Promise<boolean> {
+    return (await this.memberEvents(userId)).some(({ pdu }) =>
+      pdu.content['membership'] === 'invite' && pdu.content['genesis_sha256'] === genesisSha256 && this.directory.has(pdu.sender));
   }
 }

@@ -8,7 +8,6 @@ import type { Room } from '../../rooms/room.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeConsents, type Consent } from '../records/home-consents.js';
 import { HomeRecords } from '../records/home-records.js';
-import { RoomRecords } from '../records/room-records.js';
 import { roomIdOf } from './room-id-of.js';
 
 /** Members whose records are looked at for one that the server has agreed to serve; more name it in vain than that in no honest room. */
@@ -30,7 +29,6 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     private readonly outbox: PduOutbox,
     private readonly registry: RoomRegistry,
     private readonly records: HomeRecords,
-    private readonly roomRecords: RoomRecords,
     private readonly consents: HomeConsents,
     private readonly clock: Clock,
   ) {}
@@ -67,7 +65,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
   async #ofMessages(destination: string, messages: JsonObject): Promise<Consent> {
     const records: HomeRecord[] = [];
     for (const userId of Object.keys(messages)) {
-      const record = (await this.records.get(userId)) ?? (await this.roomRecords.of(userId));
+      const record = await this.records.get(userId);
       if (!record) return 'given';
       records.push(record);
     }

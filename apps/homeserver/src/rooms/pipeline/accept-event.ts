@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuthError, checkAuth, checkAuthEvents, stateKeyOf, type RoomEvent, type StateReader } from '#federation';
 import { StreamPositions } from '../../storage/stream-positions.js';
+import { NameDoor } from '../remote/name-door.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { membershipOf, serversOfMember, type StateEntry } from '../state/room-state.js';
 import type { Snapshot } from '../state/snapshot.js';
@@ -48,6 +49,7 @@ export class AcceptEvent {
     private readonly resolver: StateResolver,
     private readonly signatures: HomeSignatures,
     private readonly positions: StreamPositions,
+    private readonly door: NameDoor,
   ) {}
 
   /** A numeric id for an event that is about to be stored. */
@@ -73,6 +75,10 @@ export class AcceptEvent {
     if (status === EventStatus.accepted && (await isVoidRedaction(draft, event, this.events))) {
       status = EventStatus.softFailed;
       reason = 'the redaction is not allowed';
+    }
+    if (status === EventStatus.accepted && room.rules.portable) {
+      reason = this.door.objection(draft, event);
+      if (reason !== null) status = EventStatus.softFailed;
     }
     let txn = item.txn ?? null;
     if (room.rules.portable && typeof event.pdu.txn === 'string') {

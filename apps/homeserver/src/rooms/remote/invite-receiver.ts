@@ -58,7 +58,7 @@ export class InviteReceiver {
     const event = this.#read(invitation, rules);
     const invitee = event.pdu.state_key!;
     if (!this.accounts.has(invitee)) throw MatrixError.notFound('There is no such account on this server');
-    if (!(await this.#isSigned(event, rules, invitation.inviteRoomState))) throw MatrixError.forbidden('The signature of the invitation is missing or wrong');
+    if (!(await this.#isSigned(origin, event, rules, invitation.inviteRoomState))) throw MatrixError.forbidden('The signature of the invitation is missing or wrong');
     await this.policy.assertAllowed(event.pdu.sender, invitee);
     const signed = addSignature(event, rules, this.config.serverName, this.keys.signing);
     const room = await this.registry.find(invitation.roomId);
@@ -101,7 +101,7 @@ export class InviteReceiver {
    * In portable rooms the invitation brings the inviter's member event, whose record names the home that signed. The room is not
    * here to prove the record, so it has to be the account's by itself.
    */
-  async #isSigned(event: RoomEvent, rules: RoomVersionRules, state: readonly unknown[]): Promise<boolean> {
+  async #isSigned(origin: string, event: RoomEvent, rules: RoomVersionRules, state: readonly unknown[]): Promise<boolean> {
     // Also for an invitation that names a third-party invite: whether that holds, only who has the room's state can see.
     if (!rules.portable) return this.verifier.isSignedBy(event, rules, serverNameOf(event.pdu.sender));
     for (const value of state.slice(0, MAX_STATE)) {
@@ -109,7 +109,7 @@ export class InviteReceiver {
       if (member?.pdu.type !== 'm.room.member' || member.pdu.state_key !== event.pdu.sender) continue;
       const shown = recordOf(member);
       if (shown?.user_id !== event.pdu.sender || !this.#isSignedByHome(event, rules, shown)) continue;
-      const highest = await this.servers.highestRecord(shown);
+      const highest = await this.servers.highestRecord(shown, origin);
       if (highest && this.#isSignedByHome(event, rules, highest)) return true;
     }
     return false;

@@ -12,6 +12,7 @@ import { StateResolver } from '../state/state-resolver.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus } from '../timeline/stored-event.js';
 import { MemberTemplates } from './member-templates.js';
+import { NameDoor } from './name-door.js';
 import { PduVerifier } from './pdu-verifier.js';
 
 /** What `/send_join` gives back. */
@@ -33,6 +34,7 @@ export class MemberReceiver {
     private readonly signers: EventSigners,
     private readonly accounts: AccountDirectory,
     private readonly acceptEvent: AcceptEvent,
+    private readonly door: NameDoor,
     private readonly snapshots: SnapshotsStore,
     private readonly resolver: StateResolver,
     private readonly events: EventsStore,
@@ -40,8 +42,7 @@ export class MemberReceiver {
 
   async join(origin: string, roomId: string, eventId: string, body: unknown): Promise<JoinedRoom> {
     const room = await this.templates.residentRoom(roomId, origin);
-    const event = await this.#authorised(room, await this.#read(origin, room, eventId, body, 'join'));
-    await this.#accept(origin, room, event);
+    const event = await this.#accept(origin, room, await this.#authorised(room, await this.#read(origin, room, eventId, body, 'join')));
     const [stored] = await this.events.byIds([event.eventId]);
     const before = await this.snapshots.load(stored?.stateNid ?? room.snapshot.nid);
     const entries = await this.resolver.entries(room, before.toMap().values(), new Map());
@@ -85,7 +86,9 @@ export class MemberReceiver {
     return addSignature(event, room.rules, signer.name, signer.key);
   }
 
-  async #accept(origin: string, room: Room, event: RoomEvent): Promise<void> {
+  /** @returns the event as it was taken, with this server's word for whoever comes in by it */
+  async #accept(origin: string, room: Room, given: RoomEvent): Promise<RoomEvent> {
+    const [event = given] = await this.door.prepare(origin, room, [given]);
     if (!(await this.verifier.isSigned(event, room.rules))) throw MatrixError.forbidden('The signature of the event is missing or wrong');
     const outcome = await room.run((draft) =>
       // This server sends the event on: the others do not know the new one yet.
@@ -96,5 +99,6 @@ export class MemberReceiver {
     if (status === EventStatus.rejected || status === EventStatus.softFailed) {
       throw MatrixError.forbidden(`Not allowed: ${outcome.reason ?? 'the rules of the room'}`);
     }
+    return event;
   }
 }

@@ -13,6 +13,7 @@ import { AbsentRooms } from './absent-rooms.js';
 import { InviteRetractions } from './invite-retractions.js';
 import { Lanes } from './lanes.js';
 import { MissingEvents, type ToldState } from './missing-events.js';
+import { NameDoor } from './name-door.js';
 import { Outliers } from './outliers.js';
 import { PduVerifier } from './pdu-verifier.js';
 import { RoomArrivals } from './room-arrivals.js';
@@ -48,6 +49,7 @@ export class RoomReceiver extends PduReceiver {
     private readonly arrivals: RoomArrivals,
     private readonly retractions: InviteRetractions,
     private readonly absent: AbsentRooms,
+    private readonly door: NameDoor,
     private readonly log: Log,
   ) {
     super();
@@ -111,8 +113,9 @@ export class RoomReceiver extends PduReceiver {
   }
 
   /** Events of one transaction, in its order. */
-  async #receiveInOrder(origin: string, room: Room, events: readonly RoomEvent[]): Promise<PduResults> {
+  async #receiveInOrder(origin: string, room: Room, given: readonly RoomEvent[]): Promise<PduResults> {
     const results: PduResults = {};
+    const events = await this.door.prepare(origin, room, given);
     const signed = await Promise.all(events.map((event) => this.verifier.isSigned(event, room.rules, room.state.get('m.room.member', event.pdu.sender))));
     let open = events.filter((event, i) => {
       if (!signed[i]) results[event.eventId] = { error: 'the signature is missing or wrong' };
@@ -206,7 +209,8 @@ export class RoomReceiver extends PduReceiver {
     return wanted;
   }
 
-  async #accept(origin: string, room: Room, event: RoomEvent, told: ToldState | undefined): Promise<Acceptance> {
+  async #accept(origin: string, room: Room, given: RoomEvent, told: ToldState | undefined): Promise<Acceptance> {
+    const [event = given] = await this.door.prepare(origin, room, [given]);
     const authEvents = await this.#missingAuthEvents(origin, room, event, told);
     return this.#rooms.run(room.id, () => room.run(async (draft) => {
       const aliases = await this.outliers.add(draft, new Map([...(told?.outliers ?? []), ...authEvents]));

@@ -1,0 +1,102 @@
+import { Injectable } from '@nestjs/common';
+import {
+  admittedInput, canonicalJson, genesisHash, isSameGenesis, readAdmitted, recordOf, verifyAdmitted, withAdmitted, type Admitted,
+  type HomeRecord, type RoomEvent, type RoomVersionRules,
+} from '#federation';
+import { readKeyResponse } from '../../federation/keys/key-response.js';
+import { KeyRing } from '../../federation/keys/key-ring.js';
+import { ServerKeys } from '../../federation/keys/server-keys.js';
+import { Clock } from '../../observability/clock.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
+import { DomainSilence } from './domain-silence.js';
+import { isEndorsedBy } from './endorsements.js';
+import { RoomRecords } from './room-records.js';
+
+/** How long it stands that nobody vouches for a genesis. */
+const NOBODY_FOR_MS = 10_000;
+const MAX_SIGNATURES = 5;
+/** Of one attestation, as they are read. */
+const MAX_BYTES = 4_096;
+
+/** Who but its domain stands for a genesis: servers that admitted it as proven to rooms here, and people here who named it. */
+@Injectable()
+export class NameWitnesses {
+  readonly #attested = boundedCache<string, { readonly isAttested: boolean; readonly until: number }>(20_000);
+
+  constructor(
+    private readonly rooms: RoomRecords,
+    private readonly keyRing: KeyRing,
+    private readonly serverKeys: ServerKeys,
+    private readonly silence: DomainSilence,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Whether a member event of a portable room here carries an attestation for this genesis that counts. */
+  async isAttested(record: HomeRecord): Promise<boolean> {
+    const key = `${record.user_id} ${genesisHash(record.genesis)}`;
+    const known = this.#attested.get(key);
+    if (known && known.until > this.clock.now()) return known.isAttested;
+    let isAttested = false;
+    for (const event of await this.rooms.memberEvents(record.user_id)) {
+      if (await this.isAttestedBy(event, record)) {
+        isAttested = true;
+        break;
+      }
+    }
+    this.#attested.set(key, { isAttested, until: isAttested ? Number.POSITIVE_INFINITY : this.clock.now() + NOBODY_FOR_MS });
+    return isAttested;
+  }
+
+  /**
+   * Whether the event's attestation counts for the genesis of the record: it is of a server other than the bearer's homes, or older than
+   * the domain's silence; and the domain's key that proved it is one that this server knows of, if it knows any of the domain.
+   */
+  async isAttestedBy(event: RoomEvent, record: HomeRecord): Promise<boolean> {
+    const shown = recordOf(event);
+    if (!shown || !isSameGenesis(shown, record)) return false;
+    const homes = [...shown.homes, ...record.homes].map((home) => home.server_name);
+    for (const admitted of readAdmitted(event.pdu)) {
+      if (homes.includes(admitted.server_name) && !(await this.#isBeforeSilence(record, admitted))) continue;
+      if (await this.#isGood(event, admitted, shown)) return true;
+    }
+    return false;
+  }
+
+  /** With a key that was in use when it was attested, and that is none that this server knows otherwise. */
+  async #isGood(event: RoomEvent, admitted: Admitted, record: HomeRecord): Promise<boolean> {
+    const domain = record.genesis.server_name;
+    const seen = await this.keyRing.everSeen(domain);
+    const usable = (readKeyResponse(admitted.keys, domain)?.keys ?? [])
+      .filter((key) => key.expiredTs === null && (seen.size === 0 || seen.get(key.keyId) === key.publicKey));
+    if (!(await isEndorsedBy(record, new Map(usable.map((key) => [key.keyId, key.publicKey]))))) return false;
+    const keys: Record<string, string> = {};
+    for (const keyId of Object.keys(admitted.signatures[admitted.server_name] ?? {}).slice(0, MAX_SIGNATURES)) {
+      const key = await this.keyRing.publicKey(admitted.server_name, keyId, admitted.ts);
+      if (key !== undefined) keys[keyId] = key;
+    }
+    return verifyAdmitted(event, admitted, keys);
+  }
+
+  /** Whether the genesis is followed though its domain has said nothing for seven days (protocol §2). */
+  async vouchFor(record: HomeRecord): Promise<boolean> {
+    if (!(await this.silence.isLong(record.genesis.server_name))) return false;
+    return (await this.isAttested(record)) || this.rooms.isNamedByContact(record.user_id, genesisHash(record.genesis));
+  }
+
+  /** The event with this server's attestation and the key answer that proved the endorsement; as it is when no listed key did. */
+  async attested(event: RoomEvent, record: HomeRecord, rules: RoomVersionRules): Promise<RoomEvent> {
+    const listed = await this.keyRing.listed(record.genesis.server_name, Number.POSITIVE_INFINITY);
+    if (!listed || !(await isEndorsedBy(record, listed.keys))) return event;
+    const { serverName, signing } = this.serverKeys;
+    const about = { server_name: serverName, ts: this.clock.now(), keys: JSON.parse(listed.json) as Admitted['keys'] };
+    const signature = signing.sign(admittedInput(event, genesisHash(record.genesis), about));
+    const admitted = { ...about, signatures: { [serverName]: { [signing.keyId]: signature } } };
+    // A key answer with many old keys has no room in an event.
+    return Buffer.byteLength(canonicalJson(admitted)) > MAX_BYTES ? event : withAdmitted(event, admitted, rules);
+  }
+
+  async #isBeforeSilence(record: HomeRecord, { ts }: Admitted): Promise<boolean> {
+    const since = await this.silence.since(record.genesis.server_name);
+    return since !== undefined && ts < since;
+  }
+}
