@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { RequestVerifier } from '../federation/inbound/request-verifier.js';
+import { addressKey } from '../http/rate-limits.js';
 import { AuthSchemes } from '../http/auth-schemes.js';
 
 /** Makes `@Auth('server')` work: the guard asks the federation's transport who signed the request. */
@@ -17,6 +18,7 @@ export class SignedRequests implements OnModuleInit {
         // As it came: the signature covers the encoding that the sender chose.
         uri: request.originalUrl,
         authorization: request.headers.authorization,
+        address: addressKey(request.ip),
         body: typeof request.body === 'string' ? request.body : undefined,
       });
     });

@@ -7,6 +7,7 @@ import { RemoteProfiles } from '../accounts/remote-profiles.js';
 import { EduHandlers } from './edu-handlers.js';
 import { FederatedProfiles } from './federated-profiles.js';
 import { FederationClient } from './federation-client.js';
+import { AnswerTurns } from './inbound/answer-turns.js';
 import { RequestVerifier } from './inbound/request-verifier.js';
 import { KeyRing } from './keys/key-ring.js';
 import { KeyStore } from './keys/key.store.js';
@@ -38,11 +39,11 @@ import { ServerRequests } from './outgoing/server-requests.js';
     },
     { provide: RemoteProfiles, useClass: FederatedProfiles },
     AddressGuard, HttpsTransport, ServerDiscovery, ServerRequests, Destinations,
-    KeyStore, KeyRing, FederationClient, RequestVerifier, EduHandlers,
+    KeyStore, KeyRing, FederationClient, RequestVerifier, AnswerTurns, EduHandlers,
     OutboxStore, MissedStore, Outbox, PduOutbox, EduOutbox,
   ],
   exports: [
-    ServerKeys, KeyRing, FederationClient, RequestVerifier, EduHandlers, PduOutbox, EduOutbox, Destinations,
+    ServerKeys, KeyRing, FederationClient, RequestVerifier, AnswerTurns, EduHandlers, PduOutbox, EduOutbox, Destinations,
     RemoteProfiles, AddressGuard, HttpsTransport,
   ],
 })

@@ -2,7 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { MatrixError } from '../errors/matrix-error.js';
+import { BodyBudget } from './body-budget.js';
 import type { BodyOptions } from './body-options.decorator.js';
+import { addressKey } from './rate-limits.js';
 import { RawJson } from './raw-json.js';
 import type { RouteTable } from './route-table.js';
 
@@ -44,6 +46,8 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable): void 
   fastify.decorateRequest('requester', null);
   fastify.decorateRequest('originServer', null);
   fastify.decorateRequest('parsedBody', undefined);
+  fastify.decorateRequest('bodyBytes', 0);
+  const budget = new BodyBudget();
   fastify.addHook('onRoute', (route) => routes.add(route.url));
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(corsHeaders);
@@ -55,6 +59,11 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable): void 
     if (request.url.includes('%00')) {
       done(MatrixError.invalidParam('The address must not hold NUL characters'));
       return;
+    }
+    if (request.method !== 'GET') {
+      reply.raw.once('close', () => {
+        if (request.bodyBytes > 0) budget.give(addressKey(request.ip), request.bodyBytes);
+      });
     }
     done();
   });
@@ -68,7 +77,7 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable): void 
       return;
     }
     const limit = options?.limit ?? (request.url.startsWith('/_matrix/federation/') ? FEDERATION_BODY_LIMIT : BODY_LIMIT);
-    readText(request, payload, limit, done);
+    readText(request, payload, limit, budget, done);
   });
 }
 
@@ -76,6 +85,7 @@ function readText(
   request: FastifyRequest,
   payload: IncomingMessage,
   limit: number,
+  budget: BodyBudget,
   done: (error: Error | null, body?: string) => void,
 ): void {
   const tooLarge = () => MatrixError.tooLarge(`The body is larger than ${limit} bytes`);
@@ -84,6 +94,7 @@ function readText(
     return;
   }
   const chunks: Buffer[] = [];
+  const address = addressKey(request.ip);
   let size = 0;
   const finish = (error: Error | null, body?: string) => {
     payload.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
@@ -93,8 +104,10 @@ function readText(
   };
   const onData = (chunk: Buffer) => {
     size += chunk.length;
-    if (size > limit) finish(tooLarge());
-    else chunks.push(chunk);
+    if (size > limit) return finish(tooLarge());
+    if (!budget.take(address, chunk.length)) return finish(new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many large requests at once', { retry_after_ms: 1_000 }));
+    request.bodyBytes += chunk.length;
+    chunks.push(chunk);
   };
   const onEnd = () => {
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);

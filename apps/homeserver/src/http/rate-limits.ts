@@ -13,6 +13,12 @@ const limits = {
   join: { perSecond: 1, burst: 20 },
   invite: { perSecond: 0.5, burst: 20 },
   lookup: { perSecond: 5, burst: 50 },
+  // Each may have this server ask a hundred others.
+  notary: { perSecond: 1, burst: 20 },
+  // The account's record, its homes, the reach of its rooms.
+  homes: { perSecond: 5, burst: 100 },
+  resume: { perSecond: 0.5, burst: 20 },
+  nonce: { perSecond: 1, burst: 30 },
 } as const;
 
 export type RateLimitKind = keyof typeof limits;

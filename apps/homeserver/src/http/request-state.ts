@@ -14,6 +14,8 @@ declare module 'fastify' {
     originServer: string | null;
     /** The parsed body, once somebody asked for it. */
     parsedBody: unknown;
+    /** Bytes of the body that were read, as counted against the address. */
+    bodyBytes: number;
   }
 }
 

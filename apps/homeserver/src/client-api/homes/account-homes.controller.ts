@@ -24,6 +24,7 @@ export class AccountHomesController {
 
   @Get('record')
   @Auth('user-or-guest')
+  @RateLimit('homes')
   record(@CurrentUser() requester: Requester): Promise<object> {
     return this.identities.record(requester.userId);
   }
@@ -60,6 +61,7 @@ export class AccountHomesController {
 
   @Get('homes')
   @Auth('user-or-guest')
+  @RateLimit('homes')
   list(@CurrentUser() requester: Requester): Promise<object> {
     return this.homes.of(requester.userId);
   }

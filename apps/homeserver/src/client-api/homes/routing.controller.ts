@@ -20,7 +20,7 @@ export class RoutingController {
 
   @Get('login/nonce')
   @Auth('none')
-  @RateLimit('lookup')
+  @RateLimit('nonce')
   nonce(): object {
     const { nonce, expiresInMs } = this.nonces.issue();
     return { nonce, expires_in_ms: expiresInMs };
@@ -28,7 +28,7 @@ export class RoutingController {
 
   @Post('sync/resume')
   @Auth('user-or-guest')
-  @RateLimit('lookup')
+  @RateLimit('resume')
   @BodyOptions({ limit: 8 * 1024 * 1024 })
   resume(@CurrentUser() requester: Requester, @JsonBody(resumeSchema) body: ResumeBody): Promise<object> {
     return this.syncResume.resume(requester.userId, requester.deviceId ?? '', { rooms: new Map(Object.entries(body.rooms)), account: body.account });
@@ -36,6 +36,7 @@ export class RoutingController {
 
   @Get('rooms/:roomId/reach')
   @Auth('user-or-guest')
+  @RateLimit('homes')
   reach(@CurrentUser() requester: Requester, @Param('roomId') roomId: string): Promise<object> {
     return this.roomReach.of(requester.userId, roomId);
   }

@@ -1,6 +1,8 @@
-import { Controller, Get, Param, Post } from '@nestjs/common';
+import { Controller, Get, Param, Post, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { AnswerTurns } from '../../federation/inbound/answer-turns.js';
 import { AccountCopies } from '../../homes/ops/account-copies.js';
 import { readVector, type Vector } from '../../homes/ops/operation.js';
 import { OperationExchange } from '../../homes/ops/operation-exchange.js';
@@ -17,6 +19,7 @@ export class AccountReplicationController {
   constructor(
     private readonly exchange: OperationExchange,
     private readonly copies: AccountCopies,
+    private readonly turns: AnswerTurns,
   ) {}
 
   @Post('ops')
@@ -38,8 +41,8 @@ export class AccountReplicationController {
 
   @Get('snapshot')
   @Auth('server')
-  snapshot(@OriginServer() origin: string, @Param('userId') userId: string): Promise<object> {
-    return this.copies.give(origin, userId);
+  snapshot(@OriginServer() origin: string, @Param('userId') userId: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+    return this.turns.run(origin, reply.raw, () => this.copies.give(origin, userId));
   }
 }
 

@@ -5,8 +5,10 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { KeyRing } from '../../federation/keys/key-ring.js';
 import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { Auth } from '../../http/auth.decorator.js';
-import { JsonBody, QueryParams } from '../../http/param.decorators.js';
+import { ClientAddress, JsonBody, QueryParams } from '../../http/param.decorators.js';
 import { queryNumber } from '../../http/query-schemas.js';
+import { RateLimit } from '../../http/rate-limit.decorator.js';
+import { addressKey } from '../../http/rate-limits.js';
 import { RawJson } from '../../http/raw-json.js';
 import { Clock } from '../../observability/clock.js';
 
@@ -35,13 +37,17 @@ export class KeysController {
 
   @Get(['/query/:serverName', '/query/:serverName/:keyId'])
   @Auth('none')
-  async query(@Param('serverName') serverName: string, @QueryParams(SingleQuery) query: z.output<typeof SingleQuery>): Promise<RawJson> {
-    return this.#answer([[serverName, query.minimum_valid_until_ts]]);
+  @RateLimit('notary')
+  async query(
+    @Param('serverName') serverName: string, @QueryParams(SingleQuery) query: z.output<typeof SingleQuery>, @ClientAddress() address: string,
+  ): Promise<RawJson> {
+    return this.#answer([[serverName, query.minimum_valid_until_ts]], address);
   }
 
   @Post('/query')
   @Auth('none')
-  async queryMany(@JsonBody(NotaryQuery) body: z.output<typeof NotaryQuery>): Promise<RawJson> {
+  @RateLimit('notary')
+  async queryMany(@JsonBody(NotaryQuery) body: z.output<typeof NotaryQuery>, @ClientAddress() address: string): Promise<RawJson> {
     const wanted = Object.entries(body.server_keys);
     if (wanted.length > MAX_SERVERS) throw MatrixError.badJson(`server_keys: at most ${MAX_SERVERS} servers`);
     return this.#answer(
@@ -49,17 +55,19 @@ export class KeysController {
         const minima = Object.values(keys).map((key) => key.minimum_valid_until_ts ?? 0);
         return [serverName, minima.length > 0 ? minima.reduce((a, b) => Math.max(a, b)) || undefined : undefined];
       }),
+      address,
     );
   }
 
-  async #answer(wanted: readonly (readonly [serverName: string, minimum: number | undefined])[]): Promise<RawJson> {
-    const found = await Promise.all(wanted.map(([serverName, minimum]) => this.#one(serverName, minimum ?? this.clock.now())));
+  async #answer(wanted: readonly (readonly [serverName: string, minimum: number | undefined])[], address: string): Promise<RawJson> {
+    const cause = addressKey(address);
+    const found = await Promise.all(wanted.map(([serverName, minimum]) => this.#one(serverName, minimum ?? this.clock.now(), cause)));
     return new RawJson(`{"server_keys":[${found.filter((text) => text !== undefined).join(',')}]}`);
   }
 
-  async #one(serverName: string, minimum: number): Promise<string | undefined> {
+  async #one(serverName: string, minimum: number, cause: string): Promise<string | undefined> {
     if (serverName === this.own.serverName) return this.own.published();
-    const json = await this.ring.response(serverName, minimum);
+    const json = await this.ring.response(serverName, minimum, cause);
     // The notary's signature goes beside the server's own.
     return json === undefined ? undefined : canonicalJson(this.own.sign(JSON.parse(json) as JsonObject));
   }

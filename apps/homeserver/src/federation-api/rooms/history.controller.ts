@@ -1,6 +1,8 @@
-import { Controller, Get, Param, Post } from '@nestjs/common';
+import { Controller, Get, Param, Post, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { RoomEvent } from '#federation';
+import { AnswerTurns } from '../../federation/inbound/answer-turns.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { JsonBody, OriginServer, QueryParams } from '../../http/param.decorators.js';
 import { queryList, queryNumber, text } from '../../http/query-schemas.js';
@@ -24,7 +26,10 @@ const missingBody = z.object({
 /** server-server/{events,backfill,event_auth}.yaml */
 @Controller('/_matrix/federation/v1')
 export class HistoryController {
-  constructor(private readonly history: ServerHistory) {}
+  constructor(
+    private readonly history: ServerHistory,
+    private readonly turns: AnswerTurns,
+  ) {}
 
   @Get('event/:eventId')
   @Auth('server')
@@ -34,16 +39,26 @@ export class HistoryController {
 
   @Get('state/:roomId')
   @Auth('server')
-  async state(@OriginServer() origin: string, @Param('roomId') roomId: string, @QueryParams(stateQuery) query: z.output<typeof stateQuery>): Promise<RawJson> {
-    const { state, authChain } = await this.history.stateBefore(origin, roomId, query.event_id);
-    return new RawJson(`{"auth_chain":${list(authChain)},"pdus":${list(state)}}`);
+  state(
+    @OriginServer() origin: string, @Param('roomId') roomId: string, @QueryParams(stateQuery) query: z.output<typeof stateQuery>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RawJson> {
+    return this.turns.run(origin, reply.raw, async () => {
+      const { state, authChain } = await this.history.stateBefore(origin, roomId, query.event_id);
+      return new RawJson(`{"auth_chain":${list(authChain)},"pdus":${list(state)}}`);
+    });
   }
 
   @Get('state_ids/:roomId')
   @Auth('server')
-  async stateIds(@OriginServer() origin: string, @Param('roomId') roomId: string, @QueryParams(stateQuery) query: z.output<typeof stateQuery>): Promise<object> {
-    const { state, authChain } = await this.history.stateBefore(origin, roomId, query.event_id);
-    return { pdu_ids: state.map((event) => event.eventId), auth_chain_ids: authChain.map((event) => event.eventId) };
+  stateIds(
+    @OriginServer() origin: string, @Param('roomId') roomId: string, @QueryParams(stateQuery) query: z.output<typeof stateQuery>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    return this.turns.run(origin, reply.raw, async () => {
+      const { state, authChain } = await this.history.stateBefore(origin, roomId, query.event_id);
+      return { pdu_ids: state.map((event) => event.eventId), auth_chain_ids: authChain.map((event) => event.eventId) };
+    });
   }
 
   @Get('backfill/:roomId')
@@ -66,8 +81,10 @@ export class HistoryController {
 
   @Get('event_auth/:roomId/:eventId')
   @Auth('server')
-  async eventAuth(@OriginServer() origin: string, @Param('roomId') roomId: string, @Param('eventId') id: string): Promise<RawJson> {
-    return new RawJson(`{"auth_chain":${list(await this.history.eventAuth(origin, roomId, id))}}`);
+  eventAuth(
+    @OriginServer() origin: string, @Param('roomId') roomId: string, @Param('eventId') id: string, @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RawJson> {
+    return this.turns.run(origin, reply.raw, async () => new RawJson(`{"auth_chain":${list(await this.history.eventAuth(origin, roomId, id))}}`));
   }
 }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { FairSlots, fairLimits } from '../outgoing/fair-slots.js';
 import { EduHandlers } from '../edu-handlers.js';
 import { PduReceiver, type PduResults } from '../pdu-receiver.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
@@ -17,6 +18,10 @@ const MAX_ANSWERS = 5_000;
 const MAX_ORIGINS_BUSY = 10_000;
 /** Transactions of one origin that may wait for the one before; a proper sender has one in flight. */
 const MAX_WAITING = 20;
+/** Origins whose transactions are worked on at once, while their servers give what is asked of them on the way. */
+const CONCURRENCY = 64;
+/** Who keeps this server asking for longer is one of the slow ones. */
+const SLOW_MS = 5_000;
 
 /**
  * Takes other servers' transactions: one at a time per origin, so that events and EDUs keep their order, and each once. What is
@@ -26,6 +31,7 @@ const MAX_WAITING = 20;
 export class InboundTransactions {
   /** Answers and runs by origin and transaction id. */
   readonly #answers = boundedCache<string, Promise<PduResults>>(MAX_ANSWERS);
+  readonly #slots = new FairSlots(fairLimits(CONCURRENCY, { all: { quick: CONCURRENCY, fresh: 32, slow: 16, overdue: 512 }, waiting: MAX_ORIGINS_BUSY }), SLOW_MS);
   readonly #busy = new Map<string, { tail: Promise<unknown>; waiting: number }>();
 
   constructor(
@@ -40,7 +46,7 @@ export class InboundTransactions {
     const key = JSON.stringify([origin, txnId]);
     const known = this.#answers.get(key);
     if (known) return known;
-    const answer = this.#queue(origin, () => this.#process(origin, transaction));
+    const answer = this.#queue(origin, () => this.#slots.run({ destination: origin }, () => this.#process(origin, transaction)));
     this.#answers.set(key, answer);
     // A failed run is no answer: the sender tries again with the same id.
     answer.catch(() => {

@@ -12,6 +12,8 @@ export interface InboundRequest {
   /** Path with query as received. */
   readonly uri: string;
   readonly authorization: string | undefined;
+  /** Where it comes from, as far as nobody can change it at will (`addressKey`). */
+  readonly address: string;
   /** Body text; undefined or empty without one. */
   readonly body: string | undefined;
 }
@@ -38,7 +40,7 @@ export class RequestVerifier {
     if (header.destination !== undefined && header.destination !== this.own.serverName) {
       throw unauthorized(`The request is for ${header.destination}, this is ${this.own.serverName}`);
     }
-    const key = await this.keys.publicKey(origin, keyId);
+    const key = await this.keys.publicKey(origin, keyId, undefined, request.address);
     if (key === undefined) throw unauthorized(`Key ${keyId} of ${origin} could not be found`);
     for (const text of this.#candidates(request, origin)) {
       if (await verifySignatureAsync(key, text, sig)) {

@@ -1,10 +1,11 @@
 import { setTimeout as timer } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { isServerName, verifySignatureAsync } from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { ServerRequests } from '../outgoing/server-requests.js';
-import { Slots } from '../outgoing/slots.js';
+import { FairSlots, fairLimits } from '../outgoing/fair-slots.js';
 import { readKeyResponse, type KeyResponse } from './key-response.js';
 import { KeyStore, type StoredKey, type StoredResponse } from './key.store.js';
 import { ServerKeys } from './server-keys.js';
@@ -43,7 +44,8 @@ const MAX_SIGNATURES = 10;
 export class KeyRing {
   readonly #servers = boundedCache<string, KnownServer>(MAX_SERVERS);
   readonly #running = new Map<string, Promise<KnownServer>>();
-  readonly #slots = new Slots(32, 1_000);
+  /** Anybody can name servers, before he has proved to be one. */
+  readonly #slots = new FairSlots(fairLimits(64, { waiting: 5_000, waitingPerAccount: 500 }));
 
   constructor(
     private readonly own: ServerKeys,
@@ -58,14 +60,15 @@ export class KeyRing {
    *
    * @param validAt for an event its `origin_server_ts`: the key must have been valid then, and one that was retired later will
    *   do (room version 5 and later). Undefined for a request: the key must be in use now.
+   * @param cause whose doing it is that the key is looked for, such as an address; those who cause many fetches wait for each other
    */
-  async publicKey(serverName: string, keyId: string, validAt?: number): Promise<string | undefined> {
+  async publicKey(serverName: string, keyId: string, validAt?: number, cause?: string): Promise<string | undefined> {
     if (serverName === this.own.serverName) return this.#ownKey(keyId, validAt);
     if (!isServerName(serverName)) return undefined;
     let known = await this.#known(serverName);
     let key = this.#usable(known, keyId, validAt);
     if (key === undefined && known.nextFetchAt <= this.clock.now()) {
-      known = await this.#fetch(serverName);
+      known = await this.#fetch(serverName, cause);
       key = this.#usable(known, keyId, validAt);
     }
     return key;
@@ -96,8 +99,10 @@ export class KeyRing {
   /**
    * The server's signed key object for the notary API, refreshed when it does not reach `minimumValidUntil` any more; an older
    * one when the server does not answer; undefined when there is none.
+   *
+   * @param cause as in `publicKey`
    */
-  async response(serverName: string, minimumValidUntil: number): Promise<string | undefined> {
+  async response(serverName: string, minimumValidUntil: number, cause: string): Promise<string | undefined> {
     if (!isServerName(serverName)) return undefined;
     const now = this.clock.now();
     const stored = await this.store.response(serverName);
@@ -105,7 +110,7 @@ export class KeyRing {
     const isFresh = stored && now < stored.fetchedTs + (stored.validUntilTs - stored.fetchedTs) / 2;
     if (stored && isFresh && stored.validUntilTs >= minimumValidUntil) return stored.json;
     if ((await this.#known(serverName)).nextFetchAt > now) return stored?.json;
-    await this.#fetch(serverName);
+    await this.#fetch(serverName, cause);
     return (await this.store.response(serverName))?.json;
   }
 
@@ -162,7 +167,21 @@ export class KeyRing {
     return loaded;
   }
 
-  #fetch(serverName: string): Promise<KnownServer> {
+  /** In the turn of whoever caused it, unless somebody else has had it done by then. */
+  async #fetch(serverName: string, cause: string | undefined): Promise<KnownServer> {
+    try {
+      return await this.#slots.run({ account: cause, destination: serverName }, async () => {
+        const known = await this.#known(serverName);
+        return known.nextFetchAt > this.clock.now() ? known : this.#refreshOnce(serverName);
+      });
+    } catch (error) {
+      // Too much waits: that says nothing about the server.
+      if (error instanceof MatrixError) return this.#known(serverName);
+      throw error;
+    }
+  }
+
+  #refreshOnce(serverName: string): Promise<KnownServer> {
     let running = this.#running.get(serverName);
     if (!running) {
       running = this.#refresh(serverName).finally(() => this.#running.delete(serverName));
@@ -175,7 +194,7 @@ export class KeyRing {
     const before = await this.#known(serverName);
     let refreshed: KnownServer;
     try {
-      const { read, json } = await this.#slots.run(() => this.#ask(serverName));
+      const { read, json } = await this.#ask(serverName);
       const now = this.clock.now();
       const validUntilTs = Math.min(read.validUntilTs, now + MAX_VALIDITY_MS);
       const keys = read.keys.map((key): StoredKey => ({ ...key, validUntilTs }));

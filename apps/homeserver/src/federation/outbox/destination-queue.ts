@@ -36,6 +36,8 @@ interface InFlight {
 
 const MAX_VOLATILE = 200;
 const MAX_EDU_CHARACTERS = 4 * 1024 * 1024;
+/** Of the events of one transaction: hundreds may be on their way to servers that are silent. */
+const MAX_PDU_CHARACTERS = 512 * 1024;
 /** After so many failures in a row the queue lets go of its events; the database has them. */
 const MAX_PATIENCE = 3;
 const MAX_REFUSED_DELAY_MS = 60_000;
@@ -170,10 +172,20 @@ export class DestinationQueue {
     if (this.#pending.length === 0 && this.#behind) await this.#readMissed();
     const stored = await this.#storedEdus();
     const again = this.#postponed.due(this.surroundings.now(), Math.ceil(this.#limit / 2));
-    const pdus = [...again, ...this.#pending.splice(0, this.#limit - again.length)];
+    const pdus = [...again, ...this.#pending.splice(0, this.#fitting(this.#limit - again.length))];
     const volatile = this.#volatile.splice(0, Math.min(MAX_EDUS, this.#limit * 2) - stored.length);
     if (pdus.length + stored.length + volatile.length === 0) return null;
     return { txnId: this.surroundings.newTxnId(), pdus, stored, volatile };
+  }
+
+  /** How many of the next events, at most `limit`, make a transaction that is not too large; one in any case. */
+  #fitting(limit: number): number {
+    let characters = 0;
+    for (let i = 0; i < Math.min(limit, this.#pending.length); i++) {
+      characters += this.#pending[i]!.json.length;
+      if (i > 0 && characters > MAX_PDU_CHARACTERS) return i;
+    }
+    return limit;
   }
 
   async #readMissed(): Promise<void> {

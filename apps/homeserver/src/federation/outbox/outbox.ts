@@ -7,7 +7,7 @@ import { FederationClient, federationPath } from '../federation-client.js';
 import { ServerKeys } from '../keys/server-keys.js';
 import { Destinations } from '../outgoing/destinations.js';
 import { RemoteError } from '../outgoing/remote-error.js';
-import { Slots } from '../outgoing/slots.js';
+import { FairSlots, fairLimits } from '../outgoing/fair-slots.js';
 import type { PduResults } from '../pdu-receiver.js';
 import { DestinationQueue, type QueueSurroundings, type Verdict } from './destination-queue.js';
 import { MissedStore, type QueuedPdu } from './missed.store.js';
@@ -40,8 +40,11 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   readonly #ready = new Set<DestinationQueue>();
   /** Destinations whose EDUs were written in a transaction that nobody has reported as committed. */
   readonly #unreported = new Set<string>();
-  /** Destinations that fail may wait for a minute each; they must not hold up the others. */
-  readonly #slots = { healthy: new Slots(128), failing: new Slots(16), reading: new Slots(2) };
+  /** Destinations that are silent may take a minute each; they must not hold up the others. Each has one piece at most. */
+  readonly #slots = {
+    sending: new FairSlots(fairLimits(128, { all: { quick: 128, fresh: 32, slow: 16, overdue: 128 }, waiting: Infinity })),
+    reading: new FairSlots(fairLimits(2, { waiting: Infinity }), Infinity),
+  };
   readonly #stop = new AbortController();
   readonly #surroundings: QueueSurroundings;
   #timer: NodeJS.Timeout | undefined;
@@ -220,13 +223,12 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       failures: (destination) => destinations.failures(destination),
       newTxnId: () => `${prefix}.${++this.#transactions}`,
       head: () => positions.current('events'),
-      missed: (destination, cursor, upTo) => this.#slots.reading.run(() => this.#unlessStopping(() => missedStore.read(destination, cursor, upTo))),
+      missed: (destination, cursor, upTo) => this.#slots.reading.run({}, () => this.#unlessStopping(() => missedStore.read(destination, cursor, upTo))),
       edus: (destination, limit) => store.edus(destination, limit),
       deleteEdus: (ids) => store.deleteEdus(ids),
       verdict,
       send: (destination, pdus, edus, txnId) => {
-        const slots = destinations.failures(destination) > 0 ? this.#slots.failing : this.#slots.healthy;
-        return slots.run(() => this.#unlessStopping(() => this.#send(destination, pdus, edus, txnId)));
+        return this.#slots.sending.run({ destination }, () => this.#unlessStopping(() => this.#send(destination, pdus, edus, txnId)));
       },
       acknowledged: (destination, pdus, results) => {
         for (const { eventId } of pdus) {
