@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { AdoptedDevices } from './adopted-devices.js';
 import { DeletedDevices } from './deleted-devices.js';
+import { DeviceServerSlots } from './device-server-slots.js';
 import { DeviceKeyReplication } from './device-key-replication.js';
 import { DeviceListReader } from './device-lists/device-list-reader.js';
 import { DeviceListStore } from './device-lists/device-list.store.js';
@@ -27,7 +28,7 @@ import { ToDeviceStore } from './to-device/to-device.store.js';
   imports: [AccountsModule],
   providers: [
     DeviceKeyStore, DeviceKeyUpload, CrossSigning, SignatureUpload, KeyQuery, KeyClaimer,
-    OneTimeKeyStore, OneTimeKeys,
+    OneTimeKeyStore, OneTimeKeys, DeviceServerSlots,
     DeviceListStore, DeviceListWriter, DeviceLists, DeviceListReader, DeviceListUpdates, RemoteDeviceListStore, RemoteDeviceLists,
     ToDeviceStore, ToDeviceInbox, ToDevice,
     DeletedDevices, AdoptedDevices, DeviceKeyReplication,

@@ -34,6 +34,7 @@ import { EventSigners } from './pipeline/event-signers.js';
 import { Replication } from './pipeline/replication.js';
 import { RoomSender } from './pipeline/room-sender.js';
 import { AbsentRooms } from './remote/absent-rooms.js';
+import { AskBudget } from './remote/ask-budget.js';
 import { InviteReceiver } from './remote/invite-receiver.js';
 import { InviteRetractions } from './remote/invite-retractions.js';
 import { MemberReceiver } from './remote/member-receiver.js';
@@ -58,7 +59,7 @@ const providers = [
   EventSigners, EventSender, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
-  PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, RoomReceiver, RoomAccess,
+  PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, RoomAccess,
   StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver,
 ];

@@ -59,8 +59,8 @@ export class KeysController {
 
   @Post('claim')
   @Auth('user-or-guest')
-  claim(@JsonBody(claimSchema) body: ClaimBody): Promise<object> {
-    return this.claimer.claim(claimsOf(body.one_time_keys), body.timeout);
+  claim(@CurrentUser() requester: Requester, @JsonBody(claimSchema) body: ClaimBody): Promise<object> {
+    return this.claimer.claim(requester.userId, claimsOf(body.one_time_keys), body.timeout);
   }
 
   /** Whose devices changed between two sync tokens; up to now without the second. */

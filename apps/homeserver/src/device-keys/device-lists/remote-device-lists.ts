@@ -4,14 +4,13 @@ import { FederationClient, federationPath } from '../../federation/federation-cl
 import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { RemoteError } from '../../federation/outgoing/remote-error.js';
 import { Log } from '../../observability/log.js';
+import { DeviceServerSlots, MAX_SERVERS_PER_REQUEST } from '../device-server-slots.js';
 import { Database, type Transaction } from '../../storage/database.js';
 import { DeviceKeyStore } from '../keys/device-key.store.js';
 import { publicKeyOf, type UserKeys, withDisplayName } from '../keys/key-object.js';
 import { readDeviceList, readQueriedKeys, type RemoteKeys } from './read-remote-keys.js';
 import { type RemoteList, RemoteDeviceListStore } from './remote-device-list.store.js';
 
-/** Lists that are fetched one by one at the same time. */
-const PARALLEL = 8;
 /** Users whose lists are new here and are fetched one by one. */
 const MAX_SINGLE = 8;
 
@@ -24,6 +23,12 @@ export interface RemoteAnswer {
 
 interface Fetched extends RemoteKeys {
   readonly origin: string;
+}
+
+/** Who asks, and how long each server, with the wait for its turn, may take. */
+interface Patience {
+  readonly viewer: string | null;
+  readonly timeoutMs: number;
 }
 
 type Answers = ReadonlyMap<string, Fetched | Error>;
@@ -43,20 +48,21 @@ export class RemoteDeviceLists {
     private readonly keys: DeviceKeyStore,
     private readonly accountServers: AccountServers,
     private readonly client: FederationClient,
+    private readonly slots: DeviceServerSlots,
     private readonly serverKeys: ServerKeys,
     private readonly log: Log,
   ) {}
 
   /**
    * @param viewer account whose signatures on these users' master keys are added
-   * @param timeoutMs for each request to another server
+   * @param timeoutMs for each server, with the wait for its turn
    */
   async keysOf(userIds: readonly string[], viewer: string | null, timeoutMs: number): Promise<RemoteAnswer> {
     const shared = await this.store.shared(userIds);
     const lists = await this.store.lists([...shared]);
     const fresh = new Set([...lists.values()].filter((list) => !list.isStale).map((list) => list.userId));
     const wanted = userIds.filter((userId) => !fresh.has(userId));
-    const { fetched, failures } = await this.#fetchAll(wanted, lists, shared, timeoutMs);
+    const { fetched, failures } = await this.#fetchAll(wanted, lists, shared, { viewer, timeoutMs });
     // A stale list is better than none: while its server is down, people can still be written to.
     const cached = [...lists.keys()].filter((userId) => !fetched.has(userId));
     const users = new Map<string, UserKeys>();
@@ -85,7 +91,7 @@ export class RemoteDeviceLists {
   }
 
   async #fetchAll(
-    userIds: readonly string[], lists: ReadonlyMap<string, RemoteList>, shared: ReadonlySet<string>, timeoutMs: number,
+    userIds: readonly string[], lists: ReadonlyMap<string, RemoteList>, shared: ReadonlySet<string>, patience: Patience,
   ): Promise<{ fetched: Map<string, Fetched>; failures: Record<string, object> }> {
     const servers = new Map(await Promise.all(userIds.map(async (userId) => [userId, await this.#servers(userId)] as const)));
     const pending = userIds.map((userId) => [userId, this.#fetching.get(userId)?.promise] as const);
@@ -95,8 +101,8 @@ export class RemoteDeviceLists {
     const kept = fresh.filter((userId) => shared.has(userId));
     const single = new Set(kept.length <= MAX_SINGLE ? kept : kept.filter((userId) => lists.has(userId)));
     const requests = [
-      ...this.#fetchOneByOne([...single], servers, timeoutMs),
-      ...this.#fetchInBulk(fresh.filter((userId) => !single.has(userId)), servers, timeoutMs),
+      ...this.#fetchOneByOne([...single], servers, patience),
+      ...this.#fetchInBulk(fresh.filter((userId) => !single.has(userId)), servers, patience),
     ];
     const started = requests.flatMap(([users, request]) => this.#track(users, request, shared));
 
@@ -132,34 +138,34 @@ export class RemoteDeviceLists {
   }
 
   #fetchOneByOne(
-    userIds: readonly string[], servers: ReadonlyMap<string, readonly string[]>, timeoutMs: number,
+    userIds: readonly string[], servers: ReadonlyMap<string, readonly string[]>, patience: Patience,
   ): [string[], Promise<Answers>][] {
-    const turns = Array.from({ length: PARALLEL }, () => Promise.resolve());
-    return userIds.map((userId, i) => {
-      const answer = turns[i % PARALLEL]!.then(() => this.#fetchOne(userId, servers.get(userId)!, timeoutMs));
-      turns[i % PARALLEL] = answer.then(() => undefined);
-      return [[userId], answer.then((one) => new Map([[userId, one]]))];
-    });
+    return userIds.map((userId) => [[userId], this.#fetchOne(userId, servers.get(userId)!, patience).then((one) => new Map([[userId, one]]))]);
   }
 
   /** One request for each combination of homes that the users have: mostly one per server. */
   #fetchInBulk(
-    userIds: readonly string[], servers: ReadonlyMap<string, readonly string[]>, timeoutMs: number,
+    userIds: readonly string[], servers: ReadonlyMap<string, readonly string[]>, patience: Patience,
   ): [string[], Promise<Answers>][] {
     const groups = Map.groupBy(userIds, (userId) => servers.get(userId)!.join(' '));
-    return [...groups.values()].map((users) => [users, this.#query(servers.get(users[0]!)!, users, timeoutMs)]);
+    return [...groups.values()].map((users, i) => {
+      const asked = servers.get(users[0]!)!;
+      if (i < MAX_SERVERS_PER_REQUEST) return [users, this.#query(asked, users, patience)];
+      const tooMany = new ServersFailed({ [asked[0] ?? '']: { errcode: 'M_LIMIT_EXCEEDED', error: 'Too many servers in one request' } });
+      return [users, Promise.resolve(new Map(users.map((userId) => [userId, tooMany])))];
+    });
   }
 
-  #fetchOne(userId: string, servers: readonly string[], timeoutMs: number): Promise<Fetched | Error> {
+  #fetchOne(userId: string, servers: readonly string[], patience: Patience): Promise<Fetched | Error> {
     const path = federationPath`/_matrix/federation/v1/user/devices/${userId}`;
-    return this.#firstAnswer(servers, async (destination) => {
+    return this.#firstAnswer(servers, patience, async (destination, timeoutMs) => {
       const body = await this.client.request({ destination, method: 'GET', path, timeoutMs });
       return { ...readDeviceList(body, userId), origin: destination };
     });
   }
 
-  async #query(servers: readonly string[], users: readonly string[], timeoutMs: number): Promise<Answers> {
-    const answer = await this.#firstAnswer(servers, async (destination) => {
+  async #query(servers: readonly string[], users: readonly string[], patience: Patience): Promise<Answers> {
+    const answer = await this.#firstAnswer(servers, patience, async (destination, timeoutMs) => {
       const body = await this.client.request({
         destination,
         method: 'POST',
@@ -172,11 +178,13 @@ export class RemoteDeviceLists {
     return answer instanceof Error ? new Map(users.map((userId) => [userId, answer])) : answer;
   }
 
-  async #firstAnswer<T>(servers: readonly string[], ask: (destination: string) => Promise<T>): Promise<T | Error> {
+  async #firstAnswer<T>(
+    servers: readonly string[], { viewer, timeoutMs }: Patience, ask: (destination: string, timeoutMs: number) => Promise<T>,
+  ): Promise<T | Error> {
     const failures: Record<string, object> = {};
     for (const destination of servers) {
       try {
-        return await ask(destination);
+        return await this.slots.run(viewer, destination, timeoutMs, (leftMs) => ask(destination, leftMs));
       } catch (error) {
         // The server does not know the user: that is an answer, and no failure.
         if (error instanceof RemoteError && error.remoteStatus === 404) return new Error('unknown user');

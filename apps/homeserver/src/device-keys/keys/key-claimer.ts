@@ -4,6 +4,7 @@ import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { FederationClient } from '../../federation/federation-client.js';
 import { ServerKeys } from '../../federation/keys/server-keys.js';
+import { DeviceServerSlots, MAX_SERVERS_PER_REQUEST } from '../device-server-slots.js';
 import type { KeyClaim } from '../one-time-keys/one-time-key.store.js';
 import { OneTimeKeys } from '../one-time-keys/one-time-keys.js';
 
@@ -24,10 +25,15 @@ export class KeyClaimer {
     private readonly accountServers: AccountServers,
     private readonly oneTimeKeys: OneTimeKeys,
     private readonly client: FederationClient,
+    private readonly slots: DeviceServerSlots,
     private readonly serverKeys: ServerKeys,
   ) {}
 
-  async claim(claims: readonly KeyClaim[], timeoutMs: number): Promise<KeyClaimAnswer> {
+  /**
+   * @param account who asks
+   * @param timeoutMs for each server, with the wait for its turn
+   */
+  async claim(account: string, claims: readonly KeyClaim[], timeoutMs: number): Promise<KeyClaimAnswer> {
     const answer: KeyClaimAnswer = { one_time_keys: {}, failures: {} };
     Object.assign(answer.one_time_keys, await this.claimLocal(claims));
     // Each home has keys of its own: an account without any here may have some at another home.
@@ -41,7 +47,11 @@ export class KeyClaimer {
         group.claims.push(one);
       }),
     );
-    await Promise.all([...groups.values()].map((group) => this.#claimRemote(group.servers, group.claims, timeoutMs, answer)));
+    await Promise.all([...groups.values()].map((group, i) => {
+      if (i < MAX_SERVERS_PER_REQUEST) return this.#claimRemote(account, group, timeoutMs, answer);
+      answer.failures[group.servers[0] ?? ''] = { errcode: 'M_LIMIT_EXCEEDED', error: 'Too many servers in one request' };
+      return undefined;
+    }));
     return answer;
   }
 
@@ -56,15 +66,17 @@ export class KeyClaimer {
   }
 
   /** Asks one home after the other until nothing is open. */
-  async #claimRemote(servers: readonly string[], claims: readonly KeyClaim[], timeoutMs: number, answer: KeyClaimAnswer): Promise<void> {
+  async #claimRemote(
+    account: string, { servers, claims }: { servers: readonly string[]; claims: readonly KeyClaim[] }, timeoutMs: number, answer: KeyClaimAnswer,
+  ): Promise<void> {
     let open = claims;
     for (const destination of servers) {
       const wanted: Record<string, Record<string, string>> = {};
       for (const { userId, deviceId, algorithm } of open) (wanted[userId] ??= {})[deviceId] = algorithm;
       try {
-        const body = await this.client.request({
-          destination, method: 'POST', path: '/_matrix/federation/v1/user/keys/claim', body: { one_time_keys: wanted }, timeoutMs,
-        });
+        const body = await this.slots.run(account, destination, timeoutMs, (leftMs) => this.client.request({
+          destination, method: 'POST', path: '/_matrix/federation/v1/user/keys/claim', body: { one_time_keys: wanted }, timeoutMs: leftMs,
+        }));
         open = open.filter((one) => !take(body as JsonValue, one, answer.one_time_keys));
       } catch (error) {
         answer.failures[destination] = { errcode: 'M_UNKNOWN', error: error instanceof Error ? error.message : String(error) };

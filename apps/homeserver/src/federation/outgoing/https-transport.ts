@@ -5,6 +5,7 @@ import { Pool } from 'undici';
 import type { FederationTarget } from '#federation';
 import { Config } from '../../config/config.js';
 import { AddressGuard } from './address-guard.js';
+import { unlessAborted } from './unless-aborted.js';
 
 export interface WireRequest {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -100,15 +101,17 @@ export class HttpsTransport implements OnApplicationShutdown {
 
   async #attempt(pool: Pool, target: FederationTarget, request: WireRequest): Promise<WireResponse> {
     const timeout = AbortSignal.timeout(request.timeoutMs);
-    const response = await pool.request({
+    const signal = request.signal ? AbortSignal.any([timeout, request.signal]) : timeout;
+    // Undici itself looks at the signal once there is a connection, so that one that never comes about would be waited for.
+    const response = await unlessAborted(signal, pool.request({
       method: request.method,
       path: request.path,
       headers: { ...request.headers, host: target.hostHeader },
       body: request.body ?? null,
-      signal: request.signal ? AbortSignal.any([timeout, request.signal]) : timeout,
+      signal,
       headersTimeout: request.timeoutMs,
       bodyTimeout: request.timeoutMs,
-    });
+    }));
     const chunks: Buffer[] = [];
     let size = 0;
     for await (const chunk of response.body as AsyncIterable<Buffer>) {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { HttpsTransport, type WireRequest, type WireResponse } from './https-transport.js';
 import { ServerDiscovery } from './server-discovery.js';
+import { unlessAborted } from './unless-aborted.js';
 
 /** Failures before anything was sent: the next target may be tried without doing something twice. */
 const NOT_CONNECTED = new Set([
@@ -17,10 +18,13 @@ export class ServerRequests {
 
   /** @throws the error of the last target that was tried */
   async send(serverName: string, request: WireRequest): Promise<WireResponse> {
-    const targets = await this.discovery.targets(serverName);
+    // Looking for the server is part of the request: its well-known file may be as silent as it.
+    const timeout = AbortSignal.timeout(request.timeoutMs);
+    const signal = request.signal ? AbortSignal.any([timeout, request.signal]) : timeout;
+    const targets = await unlessAborted(signal, this.discovery.targets(serverName));
     for (const [index, target] of targets.entries()) {
       try {
-        return await this.transport.request(target, request);
+        return await this.transport.request(target, { ...request, signal });
       } catch (error) {
         const code = (error as { code?: unknown } | null)?.code;
         const isLast = index === targets.length - 1;

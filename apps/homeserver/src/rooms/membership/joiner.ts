@@ -49,11 +49,10 @@ export class Joiner {
     const profile = shownProfile((await this.profiles.get(request.userId)) as JsonObject);
     const complete = { ...request, content: { ...profile, ...request.content } };
     if (await this.#joinIfHere(complete)) return;
-    await this.arrivals.run(request.roomId, async () => {
+    await this.remote.join({ ...complete, via: await this.#servers(request) }, (work) => this.arrivals.run(request.roomId, async () => {
       // Somebody else may have brought the room here meanwhile.
-      if (await this.#joinIfHere(complete)) return;
-      await this.remote.join({ ...complete, via: await this.#servers(request) });
-    });
+      if (!(await this.#joinIfHere(complete))) await work();
+    }));
   }
 
   /** @returns false when another server is needed: to get the room from, or to let the user in */

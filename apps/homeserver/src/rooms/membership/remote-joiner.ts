@@ -50,14 +50,19 @@ export class RemoteJoiner {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws the first server's refusal; 404 `M_NOT_FOUND` when there is nobody to ask; 502 when nobody answers */
-  async join(request: RemoteMembership): Promise<void> {
+  /**
+   * @param inTurn runs what must be done by one at a time, or sees that it is not needed any more: after a server has answered
+   *   at all, since those that are silent are named by whoever likes to
+   * @throws the first server's refusal; 404 `M_NOT_FOUND` when there is nobody to ask; 502 when nobody answers
+   */
+  async join(request: RemoteMembership, inTurn: (work: () => Promise<void>) => Promise<void>): Promise<void> {
     if (request.via.length === 0) throw MatrixError.notFound('No server is known that could let you into this room');
     let refusal: unknown;
     let failure: unknown;
     for (const server of request.via.slice(0, MAX_SERVERS)) {
       try {
-        return await this.#joinThrough(server, request);
+        const template = await this.template(server, 'make_join', request.roomId, request.userId);
+        return await inTurn(() => this.#joinThrough(server, template, request));
       } catch (error) {
         if (!(error instanceof MatrixError)) throw error;
         // A refusal says more than a server that is away.
@@ -69,9 +74,8 @@ export class RemoteJoiner {
     throw refusal ?? failure;
   }
 
-  async #joinThrough(server: string, request: RemoteMembership): Promise<void> {
-    const { roomId, userId } = request;
-    const template = await this.template(server, 'make_join', roomId, userId);
+  async #joinThrough(server: string, template: Template, request: RemoteMembership): Promise<void> {
+    const { roomId } = request;
     const event = await this.sign(template, { ...request, membership: 'join' });
     const answer = await this.#sendJoin(server, roomId, event);
     if (!Array.isArray(answer.state) || !Array.isArray(answer.auth_chain)) {

@@ -10,6 +10,7 @@ import type { Room } from '../room.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus } from '../timeline/stored-event.js';
 import { AbsentRooms } from './absent-rooms.js';
+import { AskBudget } from './ask-budget.js';
 import { InviteRetractions } from './invite-retractions.js';
 import { Lanes } from './lanes.js';
 import { MissingEvents, type ToldState } from './missing-events.js';
@@ -50,6 +51,7 @@ export class RoomReceiver extends PduReceiver {
     private readonly retractions: InviteRetractions,
     private readonly absent: AbsentRooms,
     private readonly door: NameDoor,
+    private readonly budget: AskBudget,
     private readonly log: Log,
   ) {
     super();
@@ -200,7 +202,8 @@ export class RoomReceiver extends PduReceiver {
   async #fetchElsewhere(origin: string, room: Room, eventIds: readonly string[]): Promise<string[]> {
     let wanted = [...eventIds];
     for (const server of serversByAge(room).filter((name) => name !== origin).slice(0, MAX_OTHERS)) {
-      for (const event of await this.missing.single(room, wanted, server)) {
+      const asked = wanted.slice(0, this.budget.take(origin, wanted.length));
+      for (const event of await this.missing.single(room, asked, server)) {
         if (isAllowedByAcl(room.state, speakerOf(room, event, server))) await this.#receiveIncomplete(server, room, event, false);
       }
       wanted = await this.missing.unknown(wanted);
