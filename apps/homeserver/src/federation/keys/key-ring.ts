@@ -129,7 +129,7 @@ export class KeyRing {
     let stored = await this.store.response(serverName);
     const now = this.clock.now();
     if ((!stored || stored.fetchedTs + maxAgeMs < now) && (await this.#known(serverName)).nextFetchAt <= now) {
-      await Promise.race([this.#fetch(serverName), timer(LISTED_PATIENCE_MS, undefined, { ref: false })]);
+      await Promise.race([this.#fetch(serverName, undefined), timer(LISTED_PATIENCE_MS, undefined, { ref: false })]);
       stored = await this.store.response(serverName);
     }
     const read = stored && readKeyResponse(JSON.parse(stored.json), serverName);
