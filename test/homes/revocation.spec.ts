@@ -52,7 +52,7 @@ async function scene(): Promise<Scene> {
   return { alice, carol, bob, roomId };
 }
 
-/** All three hold the same state, without what the dropped home did. */
+/** All three hold the same state, without what the revoked home did. */
 async function expectAgreement({ alice, carol, bob, roomId }: Scene): Promise<void> {
   await say(alice.at(a), roomId, 'after, by a');
   await say(carol, roomId, 'after, by carol');
@@ -66,14 +66,14 @@ async function expectAgreement({ alice, carol, bob, roomId }: Scene): Promise<vo
   }
 }
 
-describe('a home that is dropped while it changes the state', () => {
-  it('loses where the others hear of the dropping first', async () => {
+describe('a home that is revoked while it changes the state', () => {
+  it('loses where the others hear of the revocation first', async () => {
     const here = await scene();
     const { alice, bob, roomId } = here;
     const thief = alice.at(b);
     network.cut(a, b);
     network.cut(c, b);
-    await alice.publish(alice.next({ drop: [b.name] }), a);
+    await alice.publish(alice.next({ revoke: [b.name] }), a);
     await settles(async () => expect((await state(bob, roomId, 'm.room.member', alice.userId)).home_record).toEqual(alice.record));
     // B has not heard of it.
     await setTopic(thief, roomId, 'stolen');
@@ -83,7 +83,7 @@ describe('a home that is dropped while it changes the state', () => {
     for (const client of [alice.at(a), bob]) expect(await texts(client, roomId)).not.toContain('stolen words');
   });
 
-  it('loses where the others have taken its change before they hear of the dropping', async () => {
+  it('loses where the others have taken its change before they hear of the revocation', async () => {
     const here = await scene();
     const { alice, bob, roomId } = here;
     network.cut(a, b);
@@ -91,7 +91,7 @@ describe('a home that is dropped while it changes the state', () => {
     await setTopic(alice.at(b), roomId, 'stolen');
     await settles(async () => expect(await topicAt(bob, roomId)).toBe('stolen'));
     // A has not heard of it.
-    await alice.publish(alice.next({ drop: [b.name] }), a);
+    await alice.publish(alice.next({ revoke: [b.name] }), a);
     expect(await topicAt(alice.at(a), roomId)).toBe('by b, before');
     heal();
     await expectAgreement(here);
@@ -100,7 +100,7 @@ describe('a home that is dropped while it changes the state', () => {
   it('is let go by itself, and cannot act any more', async () => {
     const { alice, carol, bob, roomId } = await scene();
     const thief = alice.at(b);
-    await alice.publish(alice.next({ drop: [b.name] }), a);
+    await alice.publish(alice.next({ revoke: [b.name] }), a);
     await settles(async () => expect((await thief.raw('GET', '/v3/account/whoami')).status).toBe(401));
     await settles(async () => expect((await state(bob, roomId, 'm.room.member', alice.userId)).home_record).toEqual(alice.record));
     await say(alice.at(a), roomId, 'without b');
@@ -133,13 +133,13 @@ describe('an old record', () => {
     }
   }
 
-  it('does not let a dropped home back in after the account has left, nor after its return', async () => {
+  it('does not let a revoked home back in after the account has left, nor after its return', async () => {
     const here = await scene();
     const { alice, bob, roomId } = here;
     const old = alice.record;
     const { key } = await b.get(HomeIdentities).signer(alice.userId);
     const signer = { name: b.name, key };
-    await alice.publish(alice.next({ drop: [b.name] }), a);
+    await alice.publish(alice.next({ revoke: [b.name] }), a);
     const recordAt = async (client: TestClient): Promise<HomeRecord> => (await state(client, roomId, 'm.room.member', alice.userId)).home_record;
     await settles(async () => expect(await recordAt(bob)).toEqual(alice.record));
     // Nobody has more power than a creator, so Alice has to leave by herself; Dave below is kicked.
@@ -165,7 +165,7 @@ describe('an old record', () => {
     await isIn(await dave.addHome(b, { through: a }), roomId);
     const old = dave.record;
     const { key } = await b.get(HomeIdentities).signer(dave.userId);
-    await dave.publish(dave.next({ drop: [b.name] }), a);
+    await dave.publish(dave.next({ revoke: [b.name] }), a);
     const memberAt = (client: TestClient): Promise<Json> => state(client, roomId, 'm.room.member', dave.userId);
     await settles(async () => expect((await memberAt(bob)).home_record).toEqual(dave.record));
     await bob.request('POST', `${roomPath(roomId)}/kick`, { user_id: dave.userId });

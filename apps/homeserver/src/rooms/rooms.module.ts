@@ -12,6 +12,7 @@ import { HistoryWriter } from './history/history-writer.js';
 import { HistoryStore } from './history/history.store.js';
 import { ServerHistory } from './history/server-history.js';
 import { ServerVisibility } from './history/server-visibility.js';
+import { NamedPersons } from './pipeline/named-persons.js';
 import { CanonicalAliases } from './directory/canonical-aliases.js';
 import { GuestAccess } from './membership/guest-access.js';
 import { Inviter } from './membership/inviter.js';
@@ -56,7 +57,7 @@ import { RoomAccess } from './timeline/room-access.js';
 
 const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, CommitService, HomeSignatures, StateResolver, RoomRegistry,
-  EventSigners, EventSender, AcceptEvent, RoomSender, Replication,
+  EventSigners, EventSender, NamedPersons, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, RoomAccess,

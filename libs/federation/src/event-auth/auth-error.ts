@@ -3,7 +3,7 @@ export class AuthError extends Error {
   override readonly name = 'AuthError';
 
   /**
-   * @param rule number of the rule in the specification of the room version, e.g. `5.3.1`; `p1` to `p5` are the rules
+   * @param rule number of the rule in the specification of the room version, e.g. `5.3.1`; `p1` to `p6` are the rules
    *   of portable rooms (protocol §3)
    */
   constructor(readonly rule: string, message: string) {

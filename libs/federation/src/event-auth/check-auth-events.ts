@@ -5,6 +5,7 @@ import { authStateKeys } from './auth-state-keys.js';
 import { checkAuth } from './check-auth.js';
 import { reject } from './rule-input.js';
 import { ruleNumbers } from './rule-numbers.js';
+import { mayCite } from './standing-events.js';
 import { stateOf } from './state-of.js';
 
 /**
@@ -23,18 +24,22 @@ export function checkAuthEvents(
   if (event.pdu.type === 'm.room.create') return checkAuth(event, stateOf([]), rules, ctx);
   const n = ruleNumbers(rules);
   const allowed = new Set(authStateKeys(event.pdu, rules).map(([type, stateKey]) => stateKeyOf(type, stateKey)));
+  const previous = authEvents.find(({ pdu }) => pdu.type === 'm.room.member' && pdu.state_key === event.pdu.sender);
   const seen = new Set<string>();
-  for (const { pdu, roomId } of authEvents) {
+  const judging: RoomEvent[] = [];
+  for (const cited of authEvents) {
+    const { pdu, roomId } = cited;
     const key = pdu.state_key === undefined ? undefined : stateKeyOf(pdu.type, pdu.state_key);
     // One event for one key.
     if (key !== undefined && seen.has(key)) reject(`${n.authEvents}.1`, `two auth events for ${pdu.type}`);
-    // Only what has a say in this event; in version 12 not the create event.
-    if (key === undefined || !allowed.has(key)) reject(`${n.authEvents}.2`, `${pdu.type} is not an auth event here`);
     // Of this room.
     if (roomId !== event.roomId) reject(n.authEventsRoom, 'an auth event is of another room');
-    seen.add(key);
+    if (key !== undefined) seen.add(key);
+    if (key !== undefined && allowed.has(key)) judging.push(cited);
+    // Only what has a say in this event; in version 12 not the create event. In portable rooms also what stands.
+    else if (!rules.portable || !mayCite(event, cited, previous)) reject(`${n.authEvents}.2`, `${pdu.type} is not an auth event here`);
   }
   // Up to version 11 a create event must be among them; checkAuth misses it if not.
   const create = rules.roomIdIsCreateHash && createEvent ? [createEvent] : [];
-  checkAuth(event, stateOf([...create, ...authEvents]), rules, ctx);
+  checkAuth(event, stateOf([...create, ...judging]), rules, ctx);
 }

@@ -1,26 +1,30 @@
 import type { RoomEvent } from '../events/index.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
-import type { AuthContext, StateReader } from './auth-context.js';
+import { checkFederatedHome, checkHome, checkPortableCreate } from './acting-home.js';
+import type { AuthContext, Judged, StateReader } from './auth-context.js';
 import { checkAliases } from './alias-rules.js';
 import { checkCreate } from './create-rules.js';
 import { checkFederatedServer } from './federate-rules.js';
 import { checkMember } from './member-rules.js';
-import { checkFederatedHome, checkHome, checkPortableCreate } from './portable-rules.js';
 import { checkPowerLevels } from './power-level-rules.js';
 import { powerLevelsOf } from './power-levels-of.js';
 import { checkRedaction } from './redaction-rules.js';
 import { membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
 import { ruleNumbers } from './rule-numbers.js';
+import { isStandsEvent } from './standing-events.js';
 
 /**
  * The authorization rules of a room version, against one state. The rules about the list of auth events are
  * `checkAuthEvents`; signatures by servers' keys are verified before an event comes here.
  *
  * @param state the state to check against, with the create event in every room version
+ * @param judged what the state is to the event; matters in portable rooms
  * @throws AuthError with the number of the rule that refuses the event
  */
-export function checkAuth(event: RoomEvent, state: StateReader, rules: RoomVersionRules, ctx: AuthContext): void {
+export function checkAuth(
+  event: RoomEvent, state: StateReader, rules: RoomVersionRules, ctx: AuthContext, judged: Judged = 'before',
+): void {
   const { pdu } = event;
   if (pdu.type === 'm.room.create') {
     checkCreate(event, rules);
@@ -29,7 +33,7 @@ export function checkAuth(event: RoomEvent, state: StateReader, rules: RoomVersi
   }
   const numbers = ruleNumbers(rules);
   const create = createOf(event, state, rules, numbers.roomId);
-  const input: RuleInput = { event, state, create, levels: powerLevelsOf(state, rules), rules, ctx, numbers };
+  const input: RuleInput = { event, state, create, levels: powerLevelsOf(state, rules), rules, ctx, numbers, judged };
   if (rules.portable) {
     checkHome(input);
     checkFederatedHome(input);
@@ -46,6 +50,8 @@ export function checkAuth(event: RoomEvent, state: StateReader, rules: RoomVersi
     if (level < input.levels.invite) reject(`${numbers.thirdPartyInvite}.1`, 'the sender may not invite');
     return;
   }
+  // What a member's events rest on is the member's to say.
+  if (rules.portable && isStandsEvent(pdu)) return;
   // Every type takes a level.
   if (level < input.levels.event(pdu.type, pdu.state_key !== undefined)) {
     reject(numbers.requiredLevel, `the sender's level is too low for ${pdu.type}`);

@@ -1,4 +1,5 @@
 import { jsonMember } from '../events/index.js';
+import { checkInvitedGenesis } from './invited-person.js';
 import { checkThirdPartyInvite } from './third-party-invite-rules.js';
 import { membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
@@ -7,6 +8,7 @@ import { reject, type RuleInput } from './rule-input.js';
 export function checkInvite(input: RuleInput, target: string): void {
   const { event, state, levels, numbers } = input;
   const n = `${numbers.member}.4`;
+  if (input.rules.portable) checkInvitedGenesis(input, target);
   // An invitation to an address that somebody proved to have: other rules.
   if (jsonMember(event.pdu.content, 'third_party_invite') !== undefined) return checkThirdPartyInvite(input, target);
   // Members invite.

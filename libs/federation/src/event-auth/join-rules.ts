@@ -1,6 +1,7 @@
 import { jsonMember } from '../events/index.js';
 import { serverNameOf } from '../identifiers/index.js';
-import { checkCosignedByHome } from './portable-rules.js';
+import { checkCosignedByHome } from './acting-home.js';
+import { isInvitedAs } from './invited-person.js';
 import { creatorOf, joinRuleOf, membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
 
@@ -21,7 +22,7 @@ export function checkJoin(input: RuleInput, target: string): void {
   if (membership === 'ban') reject(`${n}.3`, 'the sender is banned');
 
   const joinRule = joinRuleOf(state);
-  const invited = membership === 'invite' || membership === 'join';
+  const invited = membership === 'join' || (membership === 'invite' && isInvitedAs(state.get('m.room.member', target), event));
   // By invitation; somebody already joined may change their profile.
   if ((joinRule === 'invite' || (joinRule === 'knock' && rules.knocking)) && invited) return;
   // By invitation, or because a member who may invite vouches for the conditions.

@@ -1,3 +1,5 @@
+import { jsonMember } from '../events/index.js';
+import { isInvitedAs } from './invited-person.js';
 import { membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
 
@@ -8,8 +10,10 @@ export function checkLeave({ event, state, levels, rules, numbers }: RuleInput, 
   const targetMembership = membershipOf(state, target);
   // One's own way out: from an invite, a join or a knock, and not from a ban.
   if (sender === target) {
-    const inside = targetMembership === 'invite' || targetMembership === 'join'
-      || (targetMembership === 'knock' && rules.knocking);
+    // Portable rooms: who has left leaves again to bring a higher record, which rule 4 has looked at.
+    const carries = rules.portable && targetMembership === 'leave' && jsonMember(event.pdu.content, 'io.partyline.carries') === true;
+    const inside = (targetMembership === 'invite' && isInvitedAs(state.get('m.room.member', target), event)) || targetMembership === 'join'
+      || (targetMembership === 'knock' && rules.knocking) || carries;
     if (!inside) reject(`${n}.1`, 'the sender is not in the room');
     return;
   }

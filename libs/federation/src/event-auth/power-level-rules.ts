@@ -49,6 +49,22 @@ export function checkPowerLevels(input: RuleInput): void {
     // Nobody raises anyone above themselves.
     if (after !== undefined && after > own) reject(`${n(5)}.1`, `${userId} becomes higher than the sender`);
   }
+  if (rules.portable) checkGeneses(previous, content, sender, own, read);
+}
+
+/** Portable rooms, rule 6: whose level it is takes as much to change as the level. */
+function checkGeneses(
+  previous: JsonObject, content: JsonObject, sender: string, own: number,
+  read: (holder: JsonValue | undefined, key: string) => number | undefined,
+): void {
+  const genesisOf = (holder: JsonObject, userId: string): JsonValue | undefined => jsonMember(jsonMember(holder, 'io.partyline.genesis'), userId);
+  const maps = [previous, content].map((holder) => jsonMember(holder, 'io.partyline.genesis'));
+  for (const userId of new Set(maps.flatMap((map) => (isJsonObject(map) ? Object.keys(map) : [])))) {
+    if (genesisOf(previous, userId) === genesisOf(content, userId)) continue;
+    const [before, after] = [previous, content].map((holder) => read(jsonMember(holder, 'users'), userId));
+    if (userId !== sender && before !== undefined && before >= own) reject('p6', `the level of ${userId} was not below the sender's`);
+    if (after !== undefined && after > own) reject('p6', `${userId} is higher than the sender`);
+  }
 }
 
 function checkShape({ event, create, rules, numbers }: RuleInput): void {

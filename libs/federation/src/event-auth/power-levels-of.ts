@@ -1,4 +1,6 @@
-import { jsonMember, type JsonObject, type JsonValue } from '../events/index.js';
+import { jsonMember, type JsonObject, type JsonValue, type RoomEvent } from '../events/index.js';
+import { genesisHash } from '../home-record/index.js';
+import { recordOf } from '../home-record/record-of.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
 import type { StateReader } from './auth-context.js';
 import { creatorOf, isPrivilegedCreator } from './room-facts.js';
@@ -26,8 +28,12 @@ export function powerLevelsOf(state: StateReader, rules: RoomVersionRules): Powe
 
   return {
     user(userId) {
-      if (create && isPrivilegedCreator(create, userId, rules)) return Infinity;
-      if (content) return level(content['users'], userId) ?? named('users_default', 0);
+      if (create && isPrivilegedCreator(create, userId, rules) && (!rules.portable || isCreatorHimself(state, create, userId))) return Infinity;
+      if (content) {
+        const standard = named('users_default', 0);
+        const own = level(content['users'], userId) ?? standard;
+        return !rules.portable || own <= standard || isNamed(state, content, userId) ? own : standard;
+      }
       const creator = create && !rules.privilegedCreators ? creatorOf(create, rules) : undefined;
       return userId === creator ? 100 : 0;
     },
@@ -40,6 +46,19 @@ export function powerLevelsOf(state: StateReader, rules: RoomVersionRules): Powe
     get invite() { return named('invite', 0); },
     get redact() { return named('redact', 50); },
   };
+}
+
+/** Whether a map of geneses, in power levels or the create event, means the person whom the room knows by the name. */
+function isNamed(state: StateReader, content: JsonObject, userId: string): boolean {
+  const record = recordOf(state.get('m.room.member', userId));
+  return record !== undefined && jsonMember(jsonMember(content, 'io.partyline.genesis'), userId) === genesisHash(record.genesis);
+}
+
+/** Portable rooms, rule 6: the creator is who made the room, not who bears the name now. */
+function isCreatorHimself(state: StateReader, create: RoomEvent, userId: string): boolean {
+  if (userId !== create.pdu.sender) return isNamed(state, create.pdu.content, userId);
+  const [first, now] = [recordOf(create), recordOf(state.get('m.room.member', userId))];
+  return !first || !now || genesisHash(first.genesis) === genesisHash(now.genesis);
 }
 
 /** One level as it stands in an event. Before version 10 a string that is an integer counts as well. */

@@ -35,6 +35,11 @@ export function thirdPartyTokenOf(event: Pick<Pdu, 'content'>): string | undefin
   return typeof token === 'string' ? token : undefined;
 }
 
+/** Portable rooms: a member event that frees the name from its genesis (protocol §3 rule 6). */
+export function isReleased(member: RoomEvent | undefined): boolean {
+  return jsonMember(member?.pdu.content, 'io.partyline.release') === true;
+}
+
 /** A join, leave, … that its subject sent. */
 export function isOwnMemberEvent(event: Pick<Pdu, 'type' | 'sender' | 'state_key'>): boolean {
   return event.type === 'm.room.member' && event.state_key === event.sender;

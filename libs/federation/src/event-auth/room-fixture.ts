@@ -1,8 +1,8 @@
 import {
-  buildEvent, jsonMember, signatureInput, stateKeyOf, type EventDraft, type JsonObject, type RoomEvent,
+  buildEvent, isJsonObject, jsonMember, signatureInput, stateKeyOf, type EventDraft, type JsonObject, type RoomEvent,
 } from '../events/index.js';
-import { signHomeRecord, type HomeGenesis, type HomeRecord } from '../home-record/index.js';
-import { localpartOf, serverNameOf } from '../identifiers/index.js';
+import { genesisHash, signHomeRecord, type HomeGenesis, type HomeRecord } from '../home-record/index.js';
+import { isUserId, localpartOf, serverNameOf } from '../identifiers/index.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
 import { sha256, signingKeyFromSeed, verifySignature, type SigningKey } from '../signing/index.js';
 import {
@@ -174,7 +174,15 @@ export class RoomFixture {
     return known;
   }
 
+  /** Whom power levels and the create event mean, as the home of who sends them fills it in. */
+  private withGeneses(content: JsonObject): JsonObject {
+    const users = usersOf(content);
+    if (users.length === 0 || 'io.partyline.genesis' in content) return content;
+    return { ...content, 'io.partyline.genesis': Object.fromEntries(users.map((id) => [id, genesisHash(this.recordOf(id).genesis)])) };
+  }
+
   private contentOf({ type, sender, stateKey, content = {}, record }: Sent): JsonObject {
+    if (this.rules.portable && (type === 'm.room.power_levels' || type === 'm.room.create')) content = this.withGeneses(content);
     const holdsRecord = type === 'm.room.member' || type === 'm.room.create';
     if (!this.rules.portable || !holdsRecord || record === null) return content;
     const current = this.state.get(stateKeyOf('m.room.member', stateKey ?? ''));
@@ -182,6 +190,12 @@ export class RoomFixture {
     const carried = record ?? own ?? jsonMember(current?.pdu.content, 'home_record');
     return carried === undefined ? content : { ...content, home_record: carried as JsonObject };
   }
+}
+
+/** User ids of power levels or of a create event. */
+function usersOf(content: JsonObject): string[] {
+  const { users, additional_creators: creators } = content;
+  return [...Object.keys(isJsonObject(users) ? users : {}), ...(Array.isArray(creators) ? creators : [])].filter((id) => isUserId(id));
 }
 
 export function ruleOf(check: () => void): string {

@@ -1,6 +1,6 @@
 import type { RoomEvent } from '../events/index.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
-import type { AuthContext, StateReader } from './auth-context.js';
+import type { AuthContext, Judged, StateReader } from './auth-context.js';
 import { AuthError } from './auth-error.js';
 import type { PowerLevels } from './power-levels-of.js';
 import type { RuleNumbers } from './rule-numbers.js';
@@ -14,6 +14,7 @@ export interface RuleInput {
   readonly rules: RoomVersionRules;
   readonly ctx: AuthContext;
   readonly numbers: RuleNumbers;
+  readonly judged: Judged;
 }
 
 /** Refuses the event under a rule. */

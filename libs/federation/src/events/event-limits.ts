@@ -4,6 +4,8 @@ export const MAX_EVENT_BYTES = 65_536;
 export const MAX_FIELD_BYTES = 255;
 export const MAX_PREV_EVENTS = 20;
 export const MAX_AUTH_EVENTS = 10;
+/** Portable rooms: state events that a member event or `io.partyline.stands` cites above these (protocol §3). */
+export const MAX_STANDING_EVENTS = 1_000;
 
 /** A new event that is beyond a size limit; `M_TOO_LARGE` for clients. */
 export class EventTooLargeError extends Error {

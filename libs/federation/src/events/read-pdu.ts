@@ -7,7 +7,7 @@ import { sha256Base64 } from '../signing/sha256.js';
 import { ADMITTED } from './admitted-key.js';
 import { readAdmitted } from './admitted.js';
 import { eventIdOf } from './event-id-of.js';
-import { exceedsBytes, MAX_AUTH_EVENTS, MAX_EVENT_BYTES, MAX_FIELD_BYTES, MAX_PREV_EVENTS } from './event-limits.js';
+import { exceedsBytes, MAX_AUTH_EVENTS, MAX_EVENT_BYTES, MAX_FIELD_BYTES, MAX_PREV_EVENTS, MAX_STANDING_EVENTS } from './event-limits.js';
 import { isJsonObject } from './json-member.js';
 import { fullText, hashedText, pduMembers, signedText, sizedText } from './pdu-members.js';
 import type { JsonObject, JsonValue, Pdu, RoomEvent } from './pdu.js';
@@ -68,7 +68,8 @@ function readShape(value: unknown, rules: RoomVersionRules): Pdu {
   if (isChosen) requireText(pdu, 'event_id', '$');
   if (isChosen && !(pdu.event_id as string).includes(':')) throw new PduFormatError('event_id has no domain');
   requireEventIds(pdu.prev_events, 'prev_events', MAX_PREV_EVENTS, isChosen);
-  requireEventIds(pdu.auth_events, 'auth_events', MAX_AUTH_EVENTS, isChosen);
+  const citesMany = rules.portable && (pdu.type === 'io.partyline.stands' || (pdu.type === 'm.room.member' && pdu.state_key === pdu.sender));
+  requireEventIds(pdu.auth_events, 'auth_events', MAX_AUTH_EVENTS + (citesMany ? MAX_STANDING_EVENTS : 0), isChosen);
   if (rules.portable && pdu.home !== undefined) requireText(pdu, 'home');
   if (rules.portable && pdu.txn !== undefined) requireText(pdu, 'txn');
   return {

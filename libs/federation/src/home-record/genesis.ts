@@ -10,8 +10,16 @@ const SELF_CERTIFYING = /\.[a-z2-7]{24}$/;
 
 /** SHA-256 of the canonical genesis, unpadded Base64: the identity of an account, whatever keys it has now. */
 export function genesisHash(genesis: HomeGenesis): string {
-  return unpaddedBase64(sha256(canonicalJson(genesis)));
+  let hash = hashes.get(genesis);
+  if (hash === undefined) {
+    hash = unpaddedBase64(sha256(canonicalJson(genesis)));
+    hashes.set(genesis, hash);
+  }
+  return hash;
 }
+
+// Every look at a level compares geneses, and a genesis never changes. Weak keys: the entries go with the records.
+const hashes = new WeakMap<HomeGenesis, string>();
 
 /** What the server of a named account signs to endorse it: the hash of the genesis, with the terms where there are some. */
 export function endorsementInput(genesis: HomeGenesis, terms: EndorsementTerms = {}): string {

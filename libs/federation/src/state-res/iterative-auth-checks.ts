@@ -1,6 +1,10 @@
+import { isOwnMemberEvent } from '../event-auth/room-facts.js';
 import { AuthError, checkAuth, type AuthContext, type StateReader } from '../event-auth/index.js';
 import { stateKeyOf, type RoomEvent } from '../events/index.js';
+import { genesisHash } from '../home-record/index.js';
+import { recordOf } from '../home-record/record-of.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
+import { actingOf } from './acting-homes.js';
 import { stateKeyOfEvent, type EventLookup } from './event-graph.js';
 
 /** What the checks need beside the state and the events. */
@@ -11,8 +15,6 @@ export interface AuthChecksInput {
   readonly ctx: AuthContext;
   /** Where events do not cite the create event: it is in every state. */
   readonly create: RoomEvent | undefined;
-  /** Portable rooms: whether the event is from before its home was dropped. */
-  readonly outlivesHome?: (event: RoomEvent) => boolean;
 }
 
 /**
@@ -24,14 +26,18 @@ export function applyIterativeAuthChecks(
 ): void {
   for (const event of events) {
     const key = stateKeyOfEvent(event);
-    if (key === undefined || !isAllowed(event, readerFor(event, state, input), input)) continue;
+    if (key === undefined || !isAllowed(event, state, input)) continue;
     state.set(key, event.eventId);
   }
 }
 
-function isAllowed(event: RoomEvent, state: StateReader, { rules, ctx }: AuthChecksInput): boolean {
+/** Whether the rules allow an event where the state is resolved this far. */
+export function isAllowed(event: RoomEvent, state: ReadonlyMap<string, string>, input: AuthChecksInput): boolean {
+  const { rules, ctx, lookup } = input;
+  const reader = readerFor(event, state, input);
+  if (rules.portable && !isByKnownBearer(event, reader, lookup)) return false;
   try {
-    checkAuth(event, state, rules, ctx);
+    checkAuth(event, reader, rules, ctx, 'resolution');
     return true;
   } catch (error) {
     if (error instanceof AuthError) return false;
@@ -39,8 +45,16 @@ function isAllowed(event: RoomEvent, state: StateReader, { rules, ctx }: AuthChe
   }
 }
 
+/** Portable rooms: an event of a bearer of the name whom the state does not know is nobody's. Member events have a rule for that. */
+function isByKnownBearer(event: RoomEvent, state: StateReader, lookup: EventLookup): boolean {
+  if (isOwnMemberEvent(event.pdu) || event.pdu.type === 'm.room.create') return true;
+  const acting = actingOf(event, lookup);
+  const known = recordOf(state.get('m.room.member', event.pdu.sender));
+  return acting === undefined || (known !== undefined && genesisHash(known.genesis) === acting.genesis);
+}
+
 function readerFor(
-  event: RoomEvent, state: ReadonlyMap<string, string>, { lookup, isRejected, create, outlivesHome }: AuthChecksInput,
+  event: RoomEvent, state: ReadonlyMap<string, string>, { lookup, isRejected, create }: AuthChecksInput,
 ): StateReader {
   const cited = new Map<string, RoomEvent>();
   for (const id of event.pdu.auth_events) {
@@ -49,7 +63,6 @@ function readerFor(
     if (found && key !== undefined) cited.set(key, found);
   }
   return {
-    actingMember: outlivesHome?.(event) ? cited.get(stateKeyOf('m.room.member', event.pdu.sender)) : undefined,
     get(type, stateKey) {
       const key = stateKeyOf(type, stateKey);
       const id = state.get(key);

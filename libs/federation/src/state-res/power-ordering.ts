@@ -2,14 +2,13 @@ import { powerLevelsOf, stateOf } from '../event-auth/index.js';
 import type { RoomEvent } from '../events/index.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
 import type { EventLookup } from './event-graph.js';
-import { raisesRecord } from './power-events.js';
 import { SmallestFirst } from './smallest-first.js';
 
 interface Ranked {
   readonly event: RoomEvent;
   /** Of the sender, by the event's own auth events. */
   readonly level: number;
-  readonly raisesRecord: boolean;
+  readonly counts: boolean;
   /** How many of the event's auth events have yet to come. */
   waiting: number;
   readonly citedBy: Ranked[];
@@ -20,21 +19,21 @@ interface Ranked {
  * what cites them, and among what is free, the greatest sender's level, the earliest `origin_server_ts`, the smallest
  * event id.
  *
- * Portable rooms: of equal levels, events that raise a home record come first. A dropped home chooses the timestamps of
- * what it still signs; if they counted, it would date its events back before its revocation. What the member did through
- * that home before, and the revocation builds on, is among its auth events and so still precedes it.
+ * Portable rooms: events that do not count are left out, and hold up nothing; but what cites them stays behind what they cite.
  *
  * @param create the room's create event, where events do not cite it
+ * @param revoked events of the set that do not count
  */
 export function powerOrdering(
   ids: ReadonlySet<string>, rules: RoomVersionRules, lookup: EventLookup, create: RoomEvent | undefined,
+  revoked: ReadonlySet<string> = new Set(),
 ): RoomEvent[] {
   const nodes = new Map<string, Ranked>();
   for (const id of ids) {
     const event = lookup(id);
     if (!event) continue;
     const level = senderLevel(event, rules, lookup, create);
-    nodes.set(id, { event, level, raisesRecord: raisesRecord(event, rules, lookup), waiting: 0, citedBy: [] });
+    nodes.set(id, { event, level: revoked.has(id) ? Infinity : level, counts: !revoked.has(id), waiting: 0, citedBy: [] });
   }
   const free = new SmallestFirst<Ranked>(compareRanked);
   for (const node of nodes.values()) {
@@ -48,16 +47,16 @@ export function powerOrdering(
   for (const node of nodes.values()) if (node.waiting === 0) free.push(node);
   const sorted: RoomEvent[] = [];
   for (let node = free.pop(); node; node = free.pop()) {
-    sorted.push(node.event);
+    if (node.counts) sorted.push(node.event);
     for (const citing of node.citedBy) if (--citing.waiting === 0) free.push(citing);
   }
   return sorted;
 }
 
 function compareRanked(x: Ranked, y: Ranked): number {
+  if (x.counts !== y.counts) return x.counts ? 1 : -1;
   // Levels can be Infinity, whose difference is NaN.
   if (x.level !== y.level) return x.level > y.level ? -1 : 1;
-  if (x.raisesRecord !== y.raisesRecord) return x.raisesRecord ? -1 : 1;
   return compareByTime(x.event, y.event);
 }
 

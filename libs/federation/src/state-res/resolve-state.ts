@@ -4,12 +4,13 @@ import type { RoomVersionRules } from '../room-versions/index.js';
 import { stateKeyOf } from '../events/index.js';
 import type { EventLookup } from './event-graph.js';
 import { fullConflictedSet } from './full-conflicted-set.js';
-import { applyIterativeAuthChecks, type AuthChecksInput } from './iterative-auth-checks.js';
+import { takeHighestRecords } from './highest-members.js';
+import { applyIterativeAuthChecks, isAllowed, type AuthChecksInput } from './iterative-auth-checks.js';
 import { mainlineOrdering } from './mainline-ordering.js';
 import { isPowerEvent } from './power-events.js';
 import { resolveStateV1 } from './resolve-state-v1.js';
-import { outlivesHome } from './outlived-homes.js';
 import { powerOrdering } from './power-ordering.js';
+import { revokedEvents } from './revoked-events.js';
 import { splitStates, type StateMap } from './split-states.js';
 
 export interface StateResolutionInput {
@@ -41,26 +42,27 @@ export function resolveState(input: StateResolutionInput): Map<string, string> {
   const lookup: EventLookup = (id) => input.event(id);
   const full = fullConflictedSet(stateSets, split, lookup, rules);
   const create = rules.roomIdIsCreateHash ? lookup('$' + roomId.slice(1)) : undefined;
-  const checks: AuthChecksInput = {
-    rules, lookup, isRejected: (id) => input.isRejected(id), ctx: input.ctx, create,
-    ...(rules.portable && { outlivesHome: (event: RoomEvent) => outlivesHome(event, stateSets, lookup) }),
-  };
+  // Portable rooms: what homes did beside their revocation is out, as if it had been rejected.
+  const revoked = rules.portable ? revokedEvents(full, split, stateSets, lookup) : new Set<string>();
+  const checks: AuthChecksInput = { rules, lookup, isRejected: (id) => revoked.has(id) || input.isRejected(id), ctx: input.ctx, create };
 
   // 1, 2: what takes power away, with what it rests on. Version 2.1 starts from nothing, so that a state which merely
   // was not in conflict cannot outweigh events that came after it.
-  const powerful = powerSet(full, rules, lookup);
+  const powerful = powerSet(full, revoked, lookup);
   const state = rules.stateResolution === 'v2.1' ? new Map<string, string>() : new Map(split.unconflicted);
-  applyIterativeAuthChecks(state, powerOrdering(powerful, rules, lookup, create), checks);
+  applyIterativeAuthChecks(state, powerOrdering(powerful, rules, lookup, create, revoked), checks);
 
   // 3, 4: everything else, along the history of the power levels that came out.
   const rest: RoomEvent[] = [];
   for (const id of full) {
-    const event = powerful.has(id) ? undefined : lookup(id);
+    const event = powerful.has(id) || revoked.has(id) ? undefined : lookup(id);
     if (event) rest.push(event);
   }
   const levelsId = state.get(stateKeyOf('m.room.power_levels', ''));
   const levels = levelsId === undefined ? undefined : lookup(levelsId);
   applyIterativeAuthChecks(state, mainlineOrdering(rest, levels, lookup), checks);
+
+  if (rules.portable) takeHighestRecords(state, countingEvents(full, revoked, lookup), lookup, (event) => isAllowed(event, state, checks));
 
   // 5: what nobody contested stands.
   for (const [key, id] of split.unconflicted) state.set(key, id);
@@ -71,12 +73,12 @@ export function resolveState(input: StateResolutionInput): Map<string, string> {
  * The power events of the full conflicted set, enlarged by their auth chains as far as these lie in the set. The walk
  * stays in the set, as other servers' does; the subgraph of version 2.1 is there so that nothing is cut off by that.
  */
-function powerSet(full: ReadonlySet<string>, rules: RoomVersionRules, lookup: EventLookup): Set<string> {
+function powerSet(full: ReadonlySet<string>, revoked: ReadonlySet<string>, lookup: EventLookup): Set<string> {
   const found = new Set<string>();
   const stack: string[] = [];
   for (const id of full) {
     const event = lookup(id);
-    if (event && isPowerEvent(event, rules, lookup)) stack.push(id);
+    if (event && !revoked.has(id) && isPowerEvent(event)) stack.push(id);
   }
   for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
     if (found.has(id)) continue;
@@ -86,4 +88,11 @@ function powerSet(full: ReadonlySet<string>, rules: RoomVersionRules, lookup: Ev
     }
   }
   return found;
+}
+
+function* countingEvents(full: ReadonlySet<string>, revoked: ReadonlySet<string>, lookup: EventLookup): Generator<RoomEvent> {
+  for (const id of full) {
+    const event = revoked.has(id) ? undefined : lookup(id);
+    if (event) yield event;
+  }
 }

@@ -15,8 +15,9 @@ import { clientError } from '../pipeline/build-event.js';
 import { EventSender } from '../pipeline/event-sender.js';
 import { EventSigners, type EventSigner } from '../pipeline/event-signers.js';
 import { RoomRegistry } from '../room-registry.js';
+import { NamedPersons } from '../pipeline/named-persons.js';
 import { HomeSignatures } from '../state/home-signatures.js';
-import { createContent, initialEvents, type RoomRequest } from './initial-events.js';
+import { createContent, initialEvents, type InitialEvent, type RoomRequest } from './initial-events.js';
 import { RoomVersionChoice } from './room-version-choice.js';
 
 export interface CreateRoom extends RoomRequest {
@@ -38,6 +39,7 @@ export class RoomCreator {
     private readonly signatures: HomeSignatures,
     private readonly sender: EventSender,
     private readonly inviter: Inviter,
+    private readonly persons: NamedPersons,
     private readonly aliases: AliasesStore,
     private readonly profiles: Profiles,
     private readonly positions: StreamPositions,
@@ -54,25 +56,28 @@ export class RoomCreator {
     const rules = await this.versions.choose(creator, request.roomVersion, request.invite);
     const signer = await this.signers.of(creator, rules);
     const ts = this.#creationTime();
-    const create = this.#createEvent(creator, request, rules, signer, ts);
+    const create = this.#createEvent(creator, await this.#createContent(creator, request, rules, signer), rules, signer, ts);
     if (request.alias && (await this.aliases.find(request.alias))) {
       throw new MatrixError(400, 'M_ROOM_IN_USE', 'This alias is taken');
     }
     const room = this.registry.create(create.roomId, rules);
     const profile = (await this.profiles.get(creator)) as JsonObject;
     const join = memberContent(room.state, creator, creator, 'join', signer.record, shownProfile(profile));
-    const localInvites = await this.inviter.localInvitees(rules, request.invite);
+    const initial = await this.#initialEvents(creator, request, rules);
+    const localInvites = await Promise.all((await this.inviter.localInvitees(rules, request.invite)).map(async (invitee) => (
+      { ...invitee, genesis: await this.inviter.genesisOf(rules, invitee.userId) }
+    )));
     await this.registry.enter(room, (draft) => {
       draft.created = { version: rules.id };
       draft.append({ event: create, nid: this.positions.nextId('event_nid'), isOwn: true });
       this.sender.appendTo(draft, { sender: creator, type: 'm.room.member', stateKey: creator, content: join, ts }, signer);
-      for (const event of initialEvents({ ...request, ...(request.alias ? { canonicalAlias: request.alias } : {}) }, rules, creator)) {
+      for (const event of initial) {
         this.#append(() => this.sender.appendTo(draft, { ...event, sender: creator, ts }, signer));
       }
       for (const invitee of localInvites) {
         const content = memberContent(draft, creator, invitee.userId, 'invite', signer.record, {
           ...invitee.profile, ...(request.isDirect ? { is_direct: true } : {}),
-        });
+        }, { genesis: invitee.genesis });
         this.sender.appendTo(draft, { sender: creator, type: 'm.room.member', stateKey: invitee.userId, content, ts }, signer);
       }
     });
@@ -112,9 +117,22 @@ export class RoomCreator {
     }
   }
 
-  #createEvent(creator: string, request: CreateRoom, rules: RoomVersionRules, signer: EventSigner, ts: number): RoomEvent {
+  async #createContent(creator: string, request: CreateRoom, rules: RoomVersionRules, signer: EventSigner): Promise<JsonObject> {
     const content = createContent(request, rules, creator);
-    if (rules.portable) content['home_record'] = signer.record as unknown as JsonObject;
+    if (!rules.portable) return content;
+    return { ...(await this.persons.inCreation(content)), home_record: signer.record as unknown as JsonObject };
+  }
+
+  /** In portable rooms power levels say whom they mean. */
+  async #initialEvents(creator: string, request: CreateRoom, rules: RoomVersionRules): Promise<InitialEvent[]> {
+    const events = initialEvents({ ...request, ...(request.alias ? { canonicalAlias: request.alias } : {}) }, rules, creator);
+    if (!rules.portable) return events;
+    return Promise.all(events.map(async (event) => (
+      event.type === 'm.room.power_levels' && event.stateKey === '' ? { ...event, content: await this.persons.inLevels(event.content) } : event
+    )));
+  }
+
+  #createEvent(creator: string, content: JsonObject, rules: RoomVersionRules, signer: EventSigner, ts: number): RoomEvent {
     const roomId = rules.roomIdIsCreateHash ? {} : { room_id: `!${this.random.token(14)}:${this.config.serverName}` };
     try {
       const event = buildEvent(

@@ -60,6 +60,11 @@ export class Inviter {
     return Promise.all(local.map(async (userId) => ({ userId, profile: shownProfile((await this.profiles.get(userId)) as JsonObject) })));
   }
 
+  /** Whom an invitation means, as far as it is known: in portable rooms it names the person (protocol §3 rule 6). */
+  async genesisOf(rules: RoomVersionRules, userId: string): Promise<string | undefined> {
+    return rules.portable ? this.servers.genesisOf(userId) : undefined;
+  }
+
   /**
    * @throws MatrixError 403 `M_FORBIDDEN`; 404 `M_NOT_FOUND` for an account that this server would have; what the invited
    *   server answers; 502 when it cannot be reached
@@ -78,8 +83,9 @@ export class Inviter {
   async #inviteLocal(room: Room, invitation: Invitation, signer: EventSigner): Promise<void> {
     await this.policy.assertAllowed(invitation.sender, invitation.target);
     const [invitee] = await this.localInvitees(room.rules, [invitation.target]);
+    const genesis = await this.genesisOf(room.rules, invitation.target);
     const event = await room.run((draft) => {
-      const content = this.#content(draft, invitation, signer, invitee!.profile);
+      const content = this.#content(draft, invitation, signer, invitee!.profile, genesis);
       const { eventId } = this.sender.appendTo(
         draft,
         { sender: invitation.sender, type: 'm.room.member', stateKey: invitation.target, content, ts: this.clock.now() },
@@ -103,7 +109,7 @@ export class Inviter {
 
   async #inviteRemote(room: Room, invitation: Invitation, signer: EventSigner, servers: readonly string[]): Promise<void> {
     const draft = room.peek();
-    const content = this.#content(draft, invitation, signer, {});
+    const content = this.#content(draft, invitation, signer, {}, await this.genesisOf(room.rules, invitation.target));
     const event = buildLocalEvent(
       draft,
       { sender: invitation.sender, type: 'm.room.member', stateKey: invitation.target, content, ts: this.clock.now() },
@@ -172,7 +178,7 @@ export class Inviter {
     return events.filter((event) => event !== undefined).map((event) => JSON.parse(event.json) as JsonObject);
   }
 
-  #content(state: Parameters<typeof memberContent>[0], invitation: Invitation, signer: EventSigner, profile: JsonObject): JsonObject {
-    return memberContent(state, invitation.sender, invitation.target, 'invite', signer.record, { ...profile, ...invitation.content });
+  #content(state: Parameters<typeof memberContent>[0], invitation: Invitation, signer: EventSigner, profile: JsonObject, genesis: string | undefined): JsonObject {
+    return memberContent(state, invitation.sender, invitation.target, 'invite', signer.record, { ...profile, ...invitation.content }, { genesis });
   }
 }

@@ -8,7 +8,7 @@ import { EventSigners } from '../pipeline/event-signers.js';
 import { RoomRegistry } from '../room-registry.js';
 import { membershipOf } from '../state/room-state.js';
 import { LocalMembershipsStore } from './local-memberships.store.js';
-import { memberContent } from './member-content.js';
+import { memberContent, type MemberTerms } from './member-content.js';
 import { RemoteLeaver } from './remote-leaver.js';
 import { shownProfile } from './shown-profile.js';
 
@@ -17,6 +17,8 @@ export interface MemberChange {
   readonly sender: string;
   readonly target: string;
   readonly reason?: string;
+  /** Portable rooms: the name is freed from its genesis by the kick; false takes that back (protocol §3 rule 6). */
+  readonly release?: boolean;
 }
 
 /** Leaving, kicking, banning and unbanning, and changes of one's own member event. Joining: joiner.ts; inviting: inviter.ts. */
@@ -50,7 +52,8 @@ export class MemberChanges {
 
   /** @throws 403 `M_FORBIDDEN`, also when the target is not in the room */
   kick(change: MemberChange): Promise<void> {
-    return this.#set(change, 'leave', ['join', 'invite', 'knock'], 'The user is not in this room');
+    const from = change.release === undefined ? ['join', 'invite', 'knock'] : null;
+    return this.#set(change, 'leave', from, 'The user is not in this room');
   }
 
   ban(change: MemberChange): Promise<void> {
@@ -62,12 +65,12 @@ export class MemberChanges {
   }
 
   /** A member event about oneself with other content (a profile for this room, a new home record), while joined. */
-  async update(roomId: string, userId: string, content: JsonObject): Promise<string> {
+  async update(roomId: string, userId: string, content: JsonObject, terms: MemberTerms = {}): Promise<string> {
     const room = await this.registry.get(roomId);
     const signer = await this.signers.of(userId, room.rules);
     return room.run((draft) => {
       if (membershipOf(draft.get('m.room.member', userId)) !== 'join') throw MatrixError.forbidden('You are not in this room');
-      const full = memberContent(draft, userId, userId, 'join', signer.record, content);
+      const full = memberContent(draft, userId, userId, 'join', signer.record, content, terms);
       return this.sender.appendTo(
         draft, { sender: userId, type: 'm.room.member', stateKey: userId, content: full, ts: this.clock.now() }, signer,
       ).eventId;
@@ -78,13 +81,13 @@ export class MemberChanges {
   async refresh(roomId: string, userId: string): Promise<void> {
     const room = await this.registry.get(roomId);
     const { displayname: _name, avatar_url: _avatar, home_record: _record, ...rest } = room.state.get('m.room.member', userId)?.pdu.content ?? {};
-    await this.update(roomId, userId, { ...rest, ...shownProfile((await this.profiles.get(userId)) as JsonObject) });
+    await this.update(roomId, userId, { ...rest, ...shownProfile((await this.profiles.get(userId)) as JsonObject) }, { carries: true });
   }
 
   async #set(
     change: MemberChange, membership: 'leave' | 'ban', from: readonly string[] | null, otherwise?: string,
   ): Promise<void> {
-    const { roomId, sender, target, reason } = change;
+    const { roomId, sender, target, reason, release } = change;
     const room = await this.registry.find(roomId);
     if (!room) throw MatrixError.forbidden('You are not in this room');
     const signer = await this.signers.of(sender, room.rules);
@@ -94,7 +97,7 @@ export class MemberChanges {
         if (otherwise === undefined) return;
         throw MatrixError.forbidden(otherwise);
       }
-      const content = memberContent(draft, sender, target, membership, signer.record, reason === undefined ? {} : { reason });
+      const content = memberContent(draft, sender, target, membership, signer.record, reason === undefined ? {} : { reason }, release === undefined ? {} : { release });
       this.sender.appendTo(draft, { sender, type: 'm.room.member', stateKey: target, content, ts: this.clock.now() }, signer);
     });
   }

@@ -1,6 +1,6 @@
 import {
   addSignature, authStateKeys, buildEvent as build, canonicalJson, CanonicalJsonError, checkAuth, AuthError, EventTooLargeError, type AuthContext,
-  type EventDraft, type JsonObject, type RoomEvent,
+  recordOf, revokesHomes, standingEvents, type EventDraft, type HomeRecord, type JsonObject, type RoomEvent,
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import type { EventSigner } from './event-signers.js';
@@ -20,6 +20,8 @@ export interface LocalEvent {
   readonly ts: number;
   /** Once-only key (protocol §6). */
   readonly txn?: string | null;
+  /** Event ids to cite beside the usual auth events (`io.partyline.stands`); what a member event revokes is found by itself. */
+  readonly stands?: readonly string[];
   /** Signs too: the server of the member who authorises a restricted join. */
   readonly cosigner?: EventSigner;
 }
@@ -45,9 +47,10 @@ export function buildLocalEvent(draft: RoomDraft, request: LocalEvent, signer: E
     ...redactsMember(request, rules.updatedRedaction),
     ...(rules.portable ? { home: signer.name, ...(request.txn ? { txn: request.txn } : {}) } : {}),
   };
-  eventDraft.auth_events = authStateKeys(eventDraft, rules)
+  const cited = authStateKeys(eventDraft, rules)
     .map(([type, stateKey]) => draft.get(type, stateKey)?.eventId)
     .filter((id) => id !== undefined);
+  eventDraft.auth_events = [...new Set([...cited, ...(request.stands ?? standingIds(draft, request))])];
   try {
     const signed = build(eventDraft, rules, signer);
     const event = request.cosigner ? addSignature(signed, rules, request.cosigner.name, request.cosigner.key) : signed;
@@ -56,6 +59,18 @@ export function buildLocalEvent(draft: RoomDraft, request: LocalEvent, signer: E
   } catch (error) {
     throw clientError(error);
   }
+}
+
+/** Portable rooms: state that stands though its home goes with the member event that is about to be made (protocol §3). */
+export function standingIds(draft: RoomDraft, { type, stateKey, sender, content }: LocalEvent): string[] {
+  const next = draft.room.rules.portable && type === 'm.room.member' && stateKey === sender ? recordOfContent(content) : undefined;
+  const current = next && recordOf(draft.get('m.room.member', sender));
+  if (!next || !current || !revokesHomes(current, next)) return [];
+  return standingEvents(sender, next, draft.stateEvents()).map((event) => event.eventId);
+}
+
+function recordOfContent(content: JsonObject): HomeRecord | undefined {
+  return content['home_record'] as unknown as HomeRecord | undefined;
 }
 
 /** Where a new event stands: behind the extremities. */

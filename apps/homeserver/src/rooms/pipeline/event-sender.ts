@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { powerLevelsOf, type JsonObject } from '#federation';
+import { MAX_STANDING_EVENTS, powerLevelsOf, STANDS_TYPE, type JsonObject } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { isUniqueViolation } from '../../storage/database.js';
@@ -7,7 +7,7 @@ import { StreamPositions } from '../../storage/stream-positions.js';
 import { RoomRegistry } from '../room-registry.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { EventsStore } from '../timeline/events.store.js';
-import { buildLocalEvent, isSameState, type LocalEvent } from './build-event.js';
+import { buildLocalEvent, isSameState, standingIds, type LocalEvent } from './build-event.js';
 import { EventSigners, type EventSigner } from './event-signers.js';
 import type { RoomDraft } from './room-draft.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
@@ -99,7 +99,7 @@ export class EventSender {
       if (current && isSameState(current, event)) return { eventId: current.eventId, destinations: [] };
     }
     const context = this.signatures.context(room.rules);
-    const built = buildLocalEvent(draft, event, signer, context);
+    const built = buildLocalEvent(draft, this.#withStands(draft, event, signer), signer, context);
     if (room.rules.portable) this.signatures.trust(built, signer.name, signer.key.keyId, signer.key.publicKey);
     const destinations = draft.destinations(built);
     draft.append({
@@ -112,6 +112,18 @@ export class EventSender {
       destinations,
     });
     return { eventId: built.eventId, destinations };
+  }
+
+  /** More than one event can cite are cited by events that stand before it. */
+  #withStands(draft: RoomDraft, event: LocalEvent, signer: EventSigner): LocalEvent {
+    const ids = event.stands ? [] : standingIds(draft, event);
+    if (ids.length <= MAX_STANDING_EVENTS) return event;
+    const stands: string[] = [];
+    for (let at = 0; at < ids.length; at += MAX_STANDING_EVENTS) {
+      const part: LocalEvent = { sender: event.sender, type: STANDS_TYPE, content: {}, ts: event.ts, stands: ids.slice(at, at + MAX_STANDING_EVENTS) };
+      stands.push(this.appendTo(draft, part, signer).eventId);
+    }
+    return { ...event, stands };
   }
 
   // Redactions are always allowed by the auth rules of the supported room versions; whether they take effect is decided apart.

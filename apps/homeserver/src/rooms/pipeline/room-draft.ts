@@ -84,6 +84,12 @@ export class RoomDraft implements StateReader {
     return this.entry(type, stateKey)?.event;
   }
 
+  /** All events of the state. */
+  *stateEvents(): Generator<RoomEvent> {
+    for (const [key, { event }] of this.room.state.entries()) if (!this.changes.has(key)) yield event;
+    for (const { entry } of this.changes.values()) if (entry) yield entry.event;
+  }
+
   entry(type: string, stateKey: string): StateEntry | undefined {
     const change = this.changes.get(stateKeyOf(type, stateKey));
     return change ? (change.entry ?? undefined) : this.room.state.entry(type, stateKey);

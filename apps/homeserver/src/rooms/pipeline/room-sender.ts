@@ -11,6 +11,7 @@ import { MemberChanges } from '../membership/member-changes.js';
 import { RoomRegistry } from '../room-registry.js';
 import { membershipOf } from '../state/room-state.js';
 import { EventSender, type SentEvent } from './event-sender.js';
+import { NamedPersons } from './named-persons.js';
 
 export interface ClientSend {
   readonly roomId: string;
@@ -43,6 +44,7 @@ export class RoomSender {
     private readonly inviter: Inviter,
     private readonly joiner: Joiner,
     private readonly canonicalAliases: CanonicalAliases,
+    private readonly persons: NamedPersons,
     keys: ServerKeys,
   ) {
     // Known to nobody else, and the same after every restart.
@@ -64,11 +66,18 @@ export class RoomSender {
 
   /** A state event. */
   async setState(requester: Requester, request: ClientState): Promise<SentEvent> {
-    const { roomId, type, stateKey, content } = request;
+    const { roomId, type, stateKey } = request;
     if (type === 'm.room.member') return this.#setMember(requester.userId, request);
-    if (type === 'm.room.canonical_alias' && stateKey === '') await this.canonicalAliases.check(roomId, content);
+    if (type === 'm.room.canonical_alias' && stateKey === '') await this.canonicalAliases.check(roomId, request.content);
     if (type === 'm.room.create') throw MatrixError.forbidden('A room is created once');
+    const content = type === 'm.room.power_levels' && stateKey === '' ? await this.#withGeneses(roomId, request.content) : request.content;
     return this.sender.send({ roomId, sender: requester.userId, type, stateKey, content, deviceId: requester.deviceId, txn: request.onceOnlyKey ?? null });
+  }
+
+  /** Portable rooms: whom the levels mean. Clients need to know nothing of it. */
+  async #withGeneses(roomId: string, content: JsonObject): Promise<JsonObject> {
+    const room = await this.registry.find(roomId);
+    return room?.rules.portable ? this.persons.inLevels(content, room.state) : content;
   }
 
   /** The same rules and side effects as `/join`, `/invite`, `/kick` and so on. */
@@ -85,6 +94,7 @@ export class RoomSender {
       else await this.joiner.join({ roomId, userId: sender, via: [], content: extra });
     } else if (membership === 'invite') await this.inviter.invite({ roomId, sender, target, content: extra });
     else if (membership === 'leave' && sender === target) await this.changes.leave(change);
+    else if (membership === 'leave' && typeof extra['io.partyline.release'] === 'boolean') await this.changes.kick({ ...change, release: extra['io.partyline.release'] });
     else if (membership === 'leave') await (current === 'ban' ? this.changes.unban(change) : this.changes.kick(change));
     else if (membership === 'ban') await this.changes.ban(change);
     else throw MatrixError.forbidden('This membership cannot be set');

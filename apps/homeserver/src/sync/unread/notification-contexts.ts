@@ -62,9 +62,10 @@ function levelsOf(roomId: string, create: SyncEvent | undefined, levels: SyncEve
   if (!create || !rules) return undefined;
   const eventOf = (event: SyncEvent | undefined): RoomEvent | undefined => event && roomEventFromJson(event.json, event.eventId, roomId);
   const [createEvent, levelsEvent] = [eventOf(create), eventOf(levels)];
+  // By name in portable rooms too: whether somebody may notify the whole room is not worth reading every sender's member event.
   return powerLevelsOf({
     get: (type) => (type === 'm.room.create' ? createEvent : type === 'm.room.power_levels' ? levelsEvent : undefined),
-  }, rules);
+  }, { ...rules, portable: false });
 }
 
 /** Level that is needed to notify in a way; only `room` has a meaning in the specification. */

@@ -1,29 +1,45 @@
 import { jsonMember, type RoomEvent } from '../events/index.js';
-import { HomeRecordError, mayFollow, type HomeRecord } from '../home-record/index.js';
-import { recordOf, verifiedRecordOf } from '../home-record/record-of.js';
+import { compareRecords, homeIn, isListed, isSameGenesis, type HomeRecord } from '../home-record/index.js';
+import { recordOf } from '../home-record/record-of.js';
 import type { AuthContext, StateReader } from './auth-context.js';
+import { goodRecord } from './record-rules.js';
 import { isOwnMemberEvent, membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
 
-// The rules that portable rooms add (protocol §3). "U's record" is the home record in U's member event in the state.
+// Rules 1, 2 and 5 of portable rooms (protocol §3): which server speaks for a person.
 
 /** Rules 1 and 2 for the create event, which stands for itself as its sender's first record. */
 export function checkPortableCreate(event: RoomEvent, ctx: AuthContext): void {
-  checkActingHome(event, ownRecord(event), ctx);
+  checkHomeOf(event, ownRecord(event), ctx);
 }
 
 /** Rule 1: in place of the sender's server, a home that the sender's record names has signed the event. */
-export function checkHome({ event, state, ctx }: RuleInput): void {
-  if (isOwnMemberEvent(event.pdu)) return checkActingHome(event, ownRecord(event), ctx);
-  if (isVouchedByThirdParty(event, state)) return;
-  checkActingHome(event, recordOf(state.actingMember ?? state.get('m.room.member', event.pdu.sender)), ctx);
+export function checkHome({ event, state, ctx, judged }: RuleInput): void {
+  const inState = recordOf(state.get('m.room.member', event.pdu.sender));
+  const own = isOwnMemberEvent(event.pdu) ? ownRecord(event) : undefined;
+  if (judged === 'resolution') return;
+  if (!own && isVouchedByThirdParty(event, state)) return;
+  if (judged === 'before') return checkHomeOf(event, own && !own.deactivated ? own : inState, ctx);
+  // The brought record says with which key the home signed; whether that still counts, the state's one.
+  const brought = own && !own.deactivated ? own : undefined;
+  if (brought) checkHomeOf(event, brought, ctx);
+  if (!inState || (brought && (!isSameGenesis(brought, inState) || compareRecords(brought, inState) >= 0))) {
+    if (!brought) reject('p1', 'the sender has no home record');
+    return;
+  }
+  const { home } = event.pdu;
+  const listed = [...inState.homes, ...(inState.retired ?? [])].filter(({ server_name: name }) => name === home);
+  const counts = brought
+    ? isListed(inState, homeIn(brought, home)!)
+    : listed.some(({ server_name: name, key_id: keyId, key }) => ctx.verifyHomeSignature(event, name, keyId, key));
+  if (!counts) reject('p1', `${String(home)} is not, or no more, a home of the sender`);
 }
 
-function checkActingHome(event: RoomEvent, record: HomeRecord | undefined, ctx: AuthContext): void {
-  const home = event.pdu.home;
+function checkHomeOf(event: RoomEvent, record: HomeRecord | undefined, ctx: AuthContext): void {
+  const { home } = event.pdu;
   if (typeof home !== 'string') reject('p1', 'the event names no home');
   if (!record) reject('p1', 'the sender has no home record');
-  const entry = record.homes.find(({ server_name: name }) => name === home);
+  const entry = homeIn(record, home);
   if (!entry) reject('p1', `${home} is not a home of the sender`);
   if (!ctx.verifyHomeSignature(event, home, entry.key_id, entry.key)) reject('p1', 'not signed with the home key');
 }
@@ -44,36 +60,9 @@ function ownRecord(event: RoomEvent): HomeRecord {
   const record = goodRecord(event);
   if (!record) reject('p2', 'the event carries no home record');
   if (record.user_id !== event.pdu.sender) reject('p2', 'the home record is of another user');
+  // The end of an account is a leave, judged by the record that the room has.
+  if (record.deactivated && jsonMember(event.pdu.content, 'membership') !== 'leave') reject('p2', 'the account has ended');
   return record;
-}
-
-function goodRecord(event: RoomEvent): HomeRecord | undefined {
-  try {
-    return verifiedRecordOf(event);
-  } catch (error) {
-    if (error instanceof HomeRecordError) reject('p2', error.message);
-    throw error;
-  }
-}
-
-/**
- * Rule 3: once the room has a record of a user, every member event for them carries one that may follow it.
- *
- * A creator's first record is that of the create event: else a stranger with a second genesis for the creator's name
- * could make the creator's first join. And only its subject brings the first record: else an inviter could plant
- * another genesis, with which the real user could never join.
- */
-export function checkMonotonic({ event, state, create }: RuleInput, target: string): void {
-  const current = recordOf(state.get('m.room.member', target))
-    ?? (create.pdu.sender === target ? recordOf(create) : undefined);
-  const next = goodRecord(event);
-  if (!next) {
-    if (current) reject('p3', 'the home record of the target is missing');
-    return;
-  }
-  if (next.user_id !== target) reject('p2', 'the home record is of another user');
-  if (!current && event.pdu.sender !== target) reject('p3', 'only its subject can bring the first home record');
-  if (!mayFollow(current, next)) reject('p3', 'the home record may not follow the one that the room has');
 }
 
 /**
@@ -90,9 +79,11 @@ export function checkFederatedHome({ event, create }: RuleInput): void {
  * Rule 5, restricted joins: a home of the authorising user has signed too, with its home key. Other memberships have no
  * authoriser: they do not cite one's membership, so nobody could look up the record.
  */
-export function checkCosignedByHome({ event, state, ctx }: RuleInput, authoriser: string): void {
+export function checkCosignedByHome({ event, state, ctx, judged }: RuleInput, authoriser: string): void {
   if (jsonMember(event.pdu.content, 'membership') !== 'join') reject('p5', 'only joins name an authorising user');
-  const homes = recordOf(state.get('m.room.member', authoriser))?.homes ?? [];
+  if (judged === 'resolution') return;
+  const record = recordOf(state.get('m.room.member', authoriser));
+  const homes = [...(record?.homes ?? []), ...(judged === 'beside' ? (record?.retired ?? []) : [])];
   const signed = homes.some(({ server_name: name, key_id: keyId, key }) =>
     ctx.verifyHomeSignature(event, name, keyId, key));
   if (!signed) reject('p5', 'not signed by a home of the authorising user');

@@ -1,0 +1,121 @@
+import { isOwnMemberEvent } from '../event-auth/room-facts.js';
+import { stateKeyOf, type RoomEvent } from '../events/index.js';
+import { genesisHash, highestRecord, isListed, type HomeRecord } from '../home-record/index.js';
+import { recordOf } from '../home-record/record-of.js';
+import { actingOf, authorisingOf, type Acting } from './acting-homes.js';
+import { authChain, authEventOf, stateKeyOfEvent, type EventLookup } from './event-graph.js';
+import type { SplitStates, StateMap } from './split-states.js';
+
+/** What is known, in one resolution, of the homes of one bearer of a name. */
+interface Bearer {
+  readonly highest: HomeRecord;
+  /** Member events about the user that carry a record of this genesis. */
+  readonly carriers: readonly RoomEvent[];
+}
+
+/**
+ * Portable rooms (protocol §3, "Resolution"): the events of the full conflicted set that do not count, because their home is
+ * in neither list of the highest record of their sender. They are left out before anything is ordered: else a level that the
+ * sender had, or a time that the home chose, could bring them before the revocation.
+ *
+ * What the home had set before its revocation counts. That shows in one of two ways: a member event that revokes the home, by
+ * one that still counts, has it in its auth chain (`standingEvents`); or one of the states holds both it and a record without the
+ * home, and behind such a record it would have been refused.
+ */
+export function revokedEvents(
+  full: ReadonlySet<string>, split: SplitStates, sets: readonly StateMap[], lookup: EventLookup,
+): Set<string> {
+  const bearers = new Bearers(full, split, lookup);
+  const revoked = new Set<string>();
+  for (const id of full) {
+    const event = lookup(id);
+    if (!event) continue;
+    const sender = actingOf(event, lookup);
+    const falls = (acting: Acting): boolean => bearers.revoke(acting) && !stands(event, acting, bearers, sets, lookup);
+    const authorising = authorisingOf(event, lookup);
+    if ((sender && falls(sender)) || (authorising.length > 0 && authorising.every(falls))) revoked.add(id);
+  }
+  return revoked;
+}
+
+function stands(event: RoomEvent, acting: Acting, bearers: Bearers, sets: readonly StateMap[], lookup: EventLookup): boolean {
+  const memberKey = stateKeyOf('m.room.member', acting.userId);
+  const key = stateKeyOfEvent(event)!;
+  const isBesideDrop = sets.some((set) => {
+    const record = set.get(key) === event.eventId && key !== memberKey ? recordOf(lookup(set.get(memberKey) ?? '')) : undefined;
+    return record !== undefined && genesisHash(record.genesis) === acting.genesis && !isListed(record, acting.home);
+  });
+  return isBesideDrop || bearers.chainsRevoking(acting).some((chain) => chain.has(event.eventId));
+}
+
+class Bearers {
+  readonly #known = new Map<string, Bearer | undefined>();
+  readonly #chains = new Map<RoomEvent, ReadonlySet<string>>();
+  readonly #members = new Map<string, RoomEvent[]>();
+
+  constructor(full: ReadonlySet<string>, private readonly split: SplitStates, private readonly lookup: EventLookup) {
+    for (const id of full) this.#note(lookup(id));
+  }
+
+  /** Whether the home is in neither list of the highest record. */
+  revoke(acting: Acting): boolean {
+    const highest = this.#bearer(acting)?.highest;
+    return highest !== undefined && !isListed(highest, acting.home) && !this.#isOnlySignedApart(acting, highest);
+  }
+
+  /** Auth chains of the user's own member events that end the home's say, and are by a home that has one. */
+  chainsRevoking(acting: Acting): ReadonlySet<string>[] {
+    const bearer = this.#bearer(acting)!;
+    return bearer.carriers.filter((event) => {
+      const by = isOwnMemberEvent(event.pdu) ? actingOf(event, this.lookup) : undefined;
+      return by !== undefined && isListed(bearer.highest, by.home) && !isListed(recordOf(event)!, acting.home);
+    }).map((event) => {
+      const known = this.#chains.get(event) ?? authChain([event.eventId], this.lookup);
+      this.#chains.set(event, known);
+      return known;
+    });
+  }
+
+  /**
+   * A home that another device added meanwhile, in a record with the number of the highest: nobody dropped it, and it comes back when
+   * the two are merged. One that a former record lists was dropped.
+   */
+  #isOnlySignedApart({ userId, genesis, record, home }: Acting, highest: HomeRecord): boolean {
+    if (record.epoch !== highest.epoch || record.seq !== highest.seq) return false;
+    const pending = [...(this.#members.get(userId) ?? [])];
+    const seen = new Set(pending);
+    for (let event = pending.pop(); event; event = pending.pop()) {
+      const former = recordOf(event);
+      const isFormer = former && genesisHash(former.genesis) === genesis && (former.epoch !== highest.epoch || former.seq < highest.seq);
+      if (isFormer && isListed(former, home)) return false;
+      const before = authEventOf(event, 'm.room.member', userId, this.lookup);
+      if (before && !seen.has(before)) {
+        seen.add(before);
+        pending.push(before);
+      }
+    }
+    return true;
+  }
+
+  #bearer({ userId, genesis }: Acting): Bearer | undefined {
+    const key = `${genesis} ${userId}`;
+    if (!this.#known.has(key)) {
+      const agreed = this.lookup(this.split.unconflicted.get(stateKeyOf('m.room.member', userId)) ?? '');
+      const carriers = [...(this.#members.get(userId) ?? []), ...(agreed ? [agreed] : [])].filter((event) => {
+        const record = recordOf(event);
+        return record !== undefined && genesisHash(record.genesis) === genesis;
+      });
+      const highest = highestRecord(carriers.map((event) => recordOf(event)!));
+      this.#known.set(key, highest && { highest, carriers });
+    }
+    return this.#known.get(key);
+  }
+
+  #note(event: RoomEvent | undefined): void {
+    const { type, state_key: userId } = event?.pdu ?? {};
+    if (!event || type !== 'm.room.member' || userId === undefined || !recordOf(event)) return;
+    const list = this.#members.get(userId);
+    if (list) list.push(event);
+    else this.#members.set(userId, [event]);
+  }
+}
