@@ -7,6 +7,8 @@ const help = `Partyline, a Matrix homeserver whose rooms outlive servers.
   partyline serve                       run the server (also: npm start)
   partyline demo                        three servers on this machine, to try what happens when one dies
   partyline admin create-user NAME      create an account; --admin makes it an administrator
+  partyline admin restored              after a backup was restored in a way that the server cannot notice
+  partyline admin end-sessions          everybody has to log in anew
   partyline --help
 
 Settings are environment variables or lines of partyline.yaml, in the working folder or the data folder:
@@ -37,7 +39,7 @@ const args = process.argv.slice(2);
 const [command, ...rest] = args;
 if (command === undefined || command === 'help' || args.includes('--help') || args.includes('-h')) {
   process.stdout.write(help);
-} else if (['serve', 'demo'].includes(command) || (command === 'admin' && rest[0] === 'create-user')) {
+} else if (['serve', 'demo'].includes(command) || (command === 'admin' && ['create-user', 'restored', 'end-sessions'].includes(rest[0]))) {
   ensureDependencies();
   const node = ensureNode();
   ensureBuild(node);

@@ -1,3 +1,4 @@
+import { endSessions, restored } from './commands/after-restore.js';
 import { createUser, createUserUsage } from './commands/create-user.js';
 import { serve } from './commands/serve.js';
 import { SettingsError } from './config/settings-error.js';
@@ -14,6 +15,8 @@ export async function main(args: readonly string[]): Promise<number> {
     if (command === 'serve') return await serve();
     if (command === 'demo') return await demo(rest);
     if (command === 'admin' && rest[0] === 'create-user') return await createUser(rest.slice(1));
+    if (command === 'admin' && rest[0] === 'restored') return await restored();
+    if (command === 'admin' && rest[0] === 'end-sessions') return await endSessions();
     process.stderr.write(`${createUserUsage}\n`);
     return 2;
   } catch (error) {

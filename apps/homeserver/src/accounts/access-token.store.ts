@@ -35,6 +35,8 @@ const removeRefreshOfUser = statement(
   'access_token.delete_refresh_user',
   'DELETE FROM refresh_tokens WHERE user_id = $1 AND access_hash IS DISTINCT FROM $2',
 );
+const removeAll = statement('access_token.delete_everybody', 'DELETE FROM access_tokens RETURNING token_hash');
+const removeAllRefresh = statement('access_token.delete_refresh_everybody', 'DELETE FROM refresh_tokens');
 const removeSuperseded = statement(
   'access_token.delete_superseded',
   `WITH old AS (DELETE FROM refresh_tokens WHERE token_hash = $1 RETURNING access_hash)
@@ -107,6 +109,12 @@ export class AccessTokenStore {
   async deleteOfDevices(db: Queryable, userId: string, deviceIds: readonly string[]): Promise<string[]> {
     await db.query(removeRefreshOfDevices, [userId, deviceIds]);
     return hashes(await db.query<{ token_hash: string }>(removeOfDevices, [userId, deviceIds]));
+  }
+
+  /** Tokens of all accounts; returns the hashes of the access tokens. */
+  async deleteAll(tx: Queryable): Promise<string[]> {
+    await tx.query(removeAllRefresh);
+    return (await tx.query<{ token_hash: string }>(removeAll)).map((row) => row.token_hash);
   }
 
   /** @param except hash of the one access token that stays */

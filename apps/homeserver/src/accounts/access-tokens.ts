@@ -104,6 +104,13 @@ export class AccessTokens {
     this.forget(await this.db.transaction((tx) => this.store.deleteOfUser(tx, userId, options.except ?? null)));
   }
 
+  /** Ends every session of every account. @returns how many */
+  async revokeEverybody(): Promise<number> {
+    const hashes = await this.db.transaction((tx) => this.store.deleteAll(tx));
+    this.forget(hashes);
+    return hashes.length;
+  }
+
   /** Called with the hashes of tokens that are no longer valid, so that open connections can be closed. */
   onRevoked(listener: (tokenHashes: readonly string[]) => void): () => void {
     this.#listeners.add(listener);

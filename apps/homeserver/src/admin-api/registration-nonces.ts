@@ -40,11 +40,15 @@ export class RegistrationNonces {
   /** @throws MatrixError 400 M_UNKNOWN for a nonce that is unknown, used or old; 403 M_FORBIDDEN for a wrong MAC */
   redeem(request: SignedRegistration): void {
     const { nonce, username, password, admin, userType, mac } = request;
+    this.redeemFor(nonce, [username, password, admin ? 'admin' : 'notadmin', ...(userType === undefined ? [] : [userType])], mac);
+  }
+
+  /** The same for anything else that an operator asks: the MAC covers the nonce and these words. */
+  redeemFor(nonce: string, words: readonly string[], mac: string): void {
     const issuedAt = this.#issued.get(nonce);
     this.#issued.delete(nonce);
     if (issuedAt === undefined || this.clock.now() - issuedAt > LIFETIME_MS) throw MatrixError.unknown(400, 'Unrecognised nonce');
-    const parts = [nonce, username, password, admin ? 'admin' : 'notadmin', ...(userType === undefined ? [] : [userType])];
-    const expected = createHmac('sha1', this.config.registrationSecret ?? '').update(parts.join('\0')).digest('hex');
+    const expected = createHmac('sha1', this.config.registrationSecret ?? '').update([nonce, ...words].join('\0')).digest('hex');
     if (!sameText(mac.toLowerCase(), expected)) throw MatrixError.forbidden('The MAC is wrong');
   }
 }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { AccessTokens } from '../accounts/access-tokens.js';
 import { Devices } from '../accounts/devices.js';
+import { DatabaseEpoch } from '../storage/database-epoch.js';
+import { Clock } from '../observability/clock.js';
 import type { Requester } from '../accounts/requester.js';
 import { MatrixError } from '../errors/matrix-error.js';
 
@@ -15,6 +17,9 @@ export interface RequestFacts {
 /** Knows tokens that are no account's own; undefined for tokens that are not of its kind. */
 export type TokenSource = (token: string, facts: RequestFacts) => Promise<Requester | undefined>;
 
+/** Sessions that a restored database lacks are looked for that long. */
+const LOST_SESSIONS_MS = 30 * 24 * 3_600_000;
+
 /** From a token to the account that it speaks for. */
 @Injectable()
 export class Authenticator {
@@ -23,6 +28,8 @@ export class Authenticator {
   constructor(
     private readonly tokens: AccessTokens,
     private readonly devices: Devices,
+    private readonly epoch: DatabaseEpoch,
+    private readonly clock: Clock,
   ) {}
 
   /** Adds a kind of token (application services). Called when the server starts. */
@@ -45,6 +52,12 @@ export class Authenticator {
       const other = await source(token, facts);
       if (other) return other;
     }
-    throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'Unknown access token', { soft_logout: false });
+    throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'Unknown access token', { soft_logout: this.#mayBeLost() });
+  }
+
+  /** A session of after a backup that was restored since: its owner logs in again and keeps what his device has. */
+  #mayBeLost(): boolean {
+    const { restoredTs } = this.epoch;
+    return restoredTs !== null && this.clock.now() - restoredTs < LOST_SESSIONS_MS;
   }
 }

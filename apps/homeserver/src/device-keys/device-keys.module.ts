@@ -10,6 +10,7 @@ import { DeviceListUpdates } from './device-lists/device-list-updates.js';
 import { DeviceListWriter } from './device-lists/device-list-writer.js';
 import { DeviceLists } from './device-lists/device-lists.js';
 import { RemoteDeviceListStore } from './device-lists/remote-device-list.store.js';
+import { RenewedDeviceLists } from './device-lists/renewed-device-lists.js';
 import { RemoteDeviceLists } from './device-lists/remote-device-lists.js';
 import { CrossSigning } from './keys/cross-signing.js';
 import { DeviceKeyStore } from './keys/device-key.store.js';
@@ -30,6 +31,7 @@ import { ToDeviceStore } from './to-device/to-device.store.js';
     DeviceKeyStore, DeviceKeyUpload, CrossSigning, SignatureUpload, KeyQuery, KeyClaimer,
     OneTimeKeyStore, OneTimeKeys, DeviceServerSlots,
     DeviceListStore, DeviceListWriter, DeviceLists, DeviceListReader, DeviceListUpdates, RemoteDeviceListStore, RemoteDeviceLists,
+    RenewedDeviceLists,
     ToDeviceStore, ToDeviceInbox, ToDevice,
     DeletedDevices, AdoptedDevices, DeviceKeyReplication,
   ],

@@ -30,6 +30,9 @@ import { OperationPages } from './ops/operation-pages.js';
 import { OperationsStore } from './ops/operations.store.js';
 import { SharedAccounts } from './ops/shared-accounts.js';
 import { RoomReach } from './routing/room-reach.js';
+import { AfterRestore } from './restore/after-restore.js';
+import { RestoredRoomsStore } from './restore/restored-rooms.store.js';
+import { RoomCatchUp } from './restore/room-catch-up.js';
 import { RecordsModule } from './records/records.module.js';
 import { HomeGate } from './routing/home-gate.js';
 import { FrontierFetch } from './resume/frontier-fetch.js';
@@ -46,6 +49,7 @@ import { SyncResume } from './resume/sync-resume.js';
     LoginNonces, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
     OperationsStore, SharedAccounts, AccountVectors, OperationLog, OperationMerge, OperationPages, OperationExchange, HomeRequests, AccountCopies,
+    RestoredRoomsStore, RoomCatchUp, AfterRestore,
     RoomReach, HomeGate,
     ResumeStore, ResumeTurns, RoomResumes, FrontierFetch, SyncResume,
     { provide: AccountVector, useExisting: AccountVectors },

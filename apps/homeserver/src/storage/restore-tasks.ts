@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Log } from '../observability/log.js';
 import { DatabaseEpoch } from './database-epoch.js';
 
@@ -15,11 +15,13 @@ interface Task {
  * is killed in between: the database has for which epoch it was done last.
  */
 @Injectable()
-export class RestoreTasks implements OnModuleDestroy {
+export class RestoreTasks implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #tasks = new Map<string, Task>();
   readonly #running = new Set<Promise<void>>();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  /** By task that failed. */
+  readonly #timers = new Map<string, NodeJS.Timeout>();
   #done: Promise<Map<string, string>> | undefined;
+  #isReady = false;
   #stopped = false;
 
   constructor(
@@ -31,9 +33,15 @@ export class RestoreTasks implements OnModuleDestroy {
     });
   }
 
+  /** All modules are there: what works in the background may begin. */
+  async onApplicationBootstrap(): Promise<void> {
+    this.#isReady = true;
+    for (const [name, { isBackground }] of this.#tasks) if (isBackground) await this.#run(name);
+  }
+
   async onModuleDestroy(): Promise<void> {
     this.#stopped = true;
-    for (const timer of this.#timers) clearTimeout(timer);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
     await Promise.all(this.#running);
   }
 
@@ -48,6 +56,15 @@ export class RestoreTasks implements OnModuleDestroy {
     await this.#run(name);
   }
 
+  /** A task that failed may succeed now. */
+  retry(name: string): void {
+    const timer = this.#timers.get(name);
+    if (!timer || this.#stopped) return;
+    clearTimeout(timer);
+    this.#timers.delete(name);
+    void this.#run(name);
+  }
+
   /** Resolves when nothing is done in the background. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
@@ -55,18 +72,16 @@ export class RestoreTasks implements OnModuleDestroy {
 
   async #run(name: string): Promise<void> {
     const { isBackground } = this.#tasks.get(name)!;
+    if (isBackground && !this.#isReady) return;
     const done = await (this.#done ??= this.epoch.store.tasks());
     const { epoch } = this.epoch;
     if (this.epoch.restoredTs === null || done.get(name) === epoch) return;
     if (!isBackground) return this.#do(name, epoch);
     const run = this.#do(name, epoch).catch((error: unknown) => {
       if (this.#stopped) return;
-      this.log.error('a task after a restore failed', error, { task: name });
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        void this.#run(name);
-      }, RETRY_MS).unref();
-      this.#timers.add(timer);
+      this.log.warn('a task after a restore is not done yet', { task: name, reason: String(error) });
+      clearTimeout(this.#timers.get(name));
+      this.#timers.set(name, setTimeout(() => this.retry(name), RETRY_MS).unref());
     });
     this.#running.add(run);
     void run.finally(() => this.#running.delete(run));

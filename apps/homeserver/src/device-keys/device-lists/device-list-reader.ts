@@ -89,6 +89,11 @@ export class DeviceListReader implements OnModuleDestroy {
     };
   }
 
+  /** For a client whose knowledge is of a history that was lost: everybody. */
+  async all(userId: string): Promise<string[]> {
+    return [...(await this.memberships.usersSharingRoomWith(userId))];
+  }
+
   /** Both together. */
   async since(userId: string, from: DeviceListPositions, to: DeviceListPositions): Promise<ChangedDeviceLists> {
     const keys = await this.changed(userId, from.device_lists, to.device_lists);

@@ -95,7 +95,11 @@ export class DeviceListUpdates implements OnModuleInit, OnModuleDestroy {
     const { userId, deviceId, origin, streamId, device } = update;
     const list = await this.store.lockedList(tx, userId);
     if (!list || list.isStale) return;
-    if (list.origin === origin && list.streamId !== null && streamId <= list.streamId) return;
+    if (list.origin === origin && list.streamId !== null && streamId <= list.streamId) {
+      // Its numbers go back when a server was restored from a backup (or an old update comes late, which costs one request).
+      if (streamId < list.streamId) await this.store.markStale(tx, userId);
+      return;
+    }
     if (!follows(list, update)) {
       // Another home tells the same by its own numbers: that changes nothing.
       if (list.origin !== origin && isSame(await this.store.device(tx, userId, deviceId), device)) return;

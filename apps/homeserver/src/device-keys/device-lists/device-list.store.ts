@@ -59,6 +59,13 @@ const members = statement(
   `SELECT DISTINCT state_key AS user_id FROM current_state WHERE room_nid = ANY($1) AND type = 'm.room.member'
    AND membership IN ('join', 'leave', 'ban')`,
 );
+const withDevices = statement(
+  'device_list.with_devices',
+  `SELECT DISTINCT user_id FROM (
+     (SELECT user_id FROM devices WHERE user_id > $1 ORDER BY user_id LIMIT $2)
+     UNION ALL (SELECT user_id FROM device_list_streams WHERE user_id > $1 ORDER BY user_id LIMIT $2)
+   ) AS u ORDER BY user_id LIMIT $2`,
+);
 const stream = statement('device_list.stream', 'SELECT stream_id FROM device_list_streams WHERE user_id = $1');
 const putStream = statement(
   'device_list.put_stream',
@@ -103,6 +110,11 @@ export class DeviceListStore {
   /** Present and former members. */
   async members(roomNids: readonly number[]): Promise<string[]> {
     return (await this.db.query<{ user_id: string }>(members, [roomNids])).map((row) => row.user_id);
+  }
+
+  /** Accounts of this server of whose devices others may have heard, in the order of their names, after one. */
+  async withDevices(after: string, limit: number): Promise<string[]> {
+    return (await this.db.query<{ user_id: string }>(withDevices, [after, limit])).map((row) => row.user_id);
   }
 
   /** Number of the last update about the user that was sent to other servers; 0 for none. */

@@ -46,6 +46,26 @@ export class DeviceLists {
     });
   }
 
+  /**
+   * Tells of all devices of an account anew, after a restore: what others have of it may be of a history that was lost. The update
+   * names a predecessor that nobody has, so that they fetch the list.
+   */
+  async allChanged(userId: string): Promise<void> {
+    await this.writer.submit({
+      userId,
+      audience: '',
+      wake: await this.#localAudience(userId),
+      announce: {
+        destinations: await this.memberships.serversSharingRoomWith(userId),
+        edu: async (tx, pos) => {
+          await this.store.putStreamId(tx, userId, pos - 1);
+          const [deviceId] = Object.keys((await this.keys.keysOf([userId], null, tx)).get(userId)?.devices ?? {});
+          return this.#deviceUpdate(tx, userId, deviceId ?? 'none', pos);
+        },
+      },
+    });
+  }
+
   /** The same for the cross-signing keys of an account. */
   async crossSigningChanged(userId: string, store?: (tx: Transaction) => Promise<void>): Promise<void> {
     await this.writer.submit({

@@ -75,6 +75,7 @@ const unsharedOfRoom = statement(
    ) AND NOT ${isShared}`,
 );
 const unshared = statement('remote_device_list.unshared', `SELECT u.user_id FROM remote_device_lists u WHERE NOT ${isShared}`);
+const some = statement('remote_device_list.some', 'SELECT user_id FROM remote_device_lists WHERE user_id > $1 ORDER BY user_id LIMIT $2');
 const forgetLists = statement(
   'remote_device_list.forget',
   `WITH gone AS (DELETE FROM remote_device_lists WHERE user_id = ANY($1)),
@@ -133,6 +134,11 @@ export class RemoteDeviceListStore {
 
   async putStreamId(tx: Queryable, list: RemoteList): Promise<void> {
     await tx.query(putList, [list.userId, list.origin, list.streamId, list.isStale]);
+  }
+
+  /** Users whose lists are kept, in the order of their names, after one. */
+  async some(after: string, limit: number): Promise<string[]> {
+    return (await this.db.query<{ user_id: string }>(some, [after, limit])).map((row) => row.user_id);
   }
 
   async markStale(tx: Queryable, userId: string): Promise<void> {

@@ -62,6 +62,8 @@ const forgetClaimed = statement(
   'one_time_key.forget_claimed',
   'DELETE FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND claimed_ts < $3',
 );
+const claimAll = statement('one_time_key.claim_all', 'UPDATE one_time_keys SET claimed_ts = $1 WHERE claimed_ts IS NULL');
+const useAllFallback = statement('fallback_key.use_all', 'UPDATE fallback_keys SET is_used = true WHERE NOT is_used');
 const unusedFallback = statement(
   'fallback_key.unused',
   'SELECT algorithm FROM fallback_keys WHERE user_id = $1 AND device_id = $2 AND NOT is_used ORDER BY algorithm',
@@ -116,6 +118,12 @@ export class OneTimeKeyStore {
 
   async claimFallback(claims: readonly KeyClaim[]): Promise<ClaimedKey[]> {
     return (await this.db.query<Row>(claimFallback, columns(claims))).map(toKey);
+  }
+
+  /** As if all keys had been handed out. */
+  async spendAll(now: number): Promise<void> {
+    await this.db.query(claimAll, [now]);
+    await this.db.query(useAllFallback);
   }
 
   async forgetClaimed(db: Queryable, userId: string, deviceId: string, before: number): Promise<void> {

@@ -1,10 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { AccountOps } from '../../accounts/account-ops.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Database } from '../../storage/database.js';
 import { type ClaimedKey, type KeyClaim, OneTimeKeyStore, type SessionKey } from './one-time-key.store.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
+import { RestoreTasks } from '../../storage/restore-tasks.js';
 
 const MAX_KEYS = 2_000;
 const MAX_CACHED = 50_000;
@@ -21,15 +22,24 @@ export interface KeyCounts {
 
 /** One-time and fallback keys of the devices of accounts on this server. */
 @Injectable()
-export class OneTimeKeys {
+export class OneTimeKeys implements OnModuleInit {
   readonly #counts = boundedCache<string, Promise<KeyCounts>>(MAX_CACHED);
 
   constructor(
     private readonly store: OneTimeKeyStore,
     private readonly ops: AccountOps,
     private readonly db: Database,
+    private readonly restores: RestoreTasks,
     private readonly clock: Clock,
   ) {}
+
+  async onModuleInit(): Promise<void> {
+    // Which of them were handed out since the backup nobody knows. Devices are told that they have none, and upload others.
+    await this.restores.register('one-time-keys', async () => {
+      await this.store.spendAll(this.clock.now());
+      this.#counts.clear();
+    });
+  }
 
   /**
    * Adds keys of a device. Keys that it has uploaded before change nothing, even if they have been claimed since.

@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { Config } from '../../config/config.js';
 import { Destinations } from '../../federation/outgoing/destinations.js';
+import { Clock } from '../../observability/clock.js';
+import { DatabaseEpoch } from '../../storage/database-epoch.js';
 import { HomeKeyStore } from '../records/home-key.store.js';
 import { HomeRecords } from '../records/home-records.js';
 import { OperationExchange } from '../ops/operation-exchange.js';
@@ -14,6 +16,11 @@ export interface AccountHomesBody {
   readonly custody: boolean;
   /** The account key has signed two different records of one version. */
   readonly equivocation: boolean;
+  /**
+   * When this server noticed that its database had been restored from a backup, for 90 days; milliseconds. What nobody else knew of is
+   * lost: changed passwords and ended sessions of the time since the backup, where the account has no other home.
+   */
+  readonly restored_ts?: number;
 }
 
 interface HomeBody {
@@ -27,6 +34,8 @@ interface HomeBody {
   readonly last_contact_ts?: number | null;
 }
 
+const RESTORED_SHOWN_MS = 90 * 24 * 3_600_000;
+
 /** How an account's homes stand with each other, as this one sees it. */
 @Injectable()
 export class AccountHomes {
@@ -38,6 +47,8 @@ export class AccountHomes {
     private readonly arrivals: ArrivalsStore,
     private readonly exchange: OperationExchange,
     private readonly destinations: Destinations,
+    private readonly epoch: DatabaseEpoch,
+    private readonly clock: Clock,
   ) {}
 
   async of(userId: string): Promise<AccountHomesBody> {
@@ -54,7 +65,13 @@ export class AccountHomes {
       homes,
       custody: (await this.keys.custody(userId)) !== undefined,
       equivocation: await this.records.isEquivocal(userId),
+      ...this.#restored(),
     };
+  }
+
+  #restored(): { restored_ts?: number } {
+    const { restoredTs } = this.epoch;
+    return restoredTs === null || this.clock.now() - restoredTs > RESTORED_SHOWN_MS ? {} : { restored_ts: restoredTs };
   }
 
   async #rooms(userId: string): Promise<NonNullable<HomeBody['rooms']>> {

@@ -125,6 +125,7 @@ export class SyncEngine {
   async #deviceLists({ userId, since }: SyncRequest, { next, ahead }: AnswerMoment, to: number): Promise<string | null> {
     // A client that knows nothing asks for the keys of everybody whom it meets.
     if (since === null || !(ahead.has('device_lists') || ahead.has('events'))) return null;
+    if (since.resume?.isFresh) return `"device_lists":${JSON.stringify({ changed: await this.deviceLists.all(userId), left: [] })}`;
     const { changed, left } = await this.deviceLists.since(userId, since.positions, { events: to, device_lists: next.device_lists });
     return changed.length + left.length === 0 ? null : `"device_lists":${JSON.stringify({ changed, left })}`;
   }
