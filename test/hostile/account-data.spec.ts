@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { acceptedInput, signingKeyFromSeed } from '../../libs/federation/src/index.js';
+import { operationHash, type AccountOperation } from '../../libs/federation/src/index.js';
 import { AccountOps } from '../../apps/homeserver/src/accounts/account-ops.js';
-import { parseReading } from '../../apps/homeserver/src/homes/ops/hybrid-clock.js';
-import { OperationLog } from '../../apps/homeserver/src/homes/ops/operation-log.js';
-import { operationInput } from '../../apps/homeserver/src/homes/ops/operation.js';
 import { eventually } from '../network/eventually.js';
 import { Person } from '../network/person.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
+import { HostileHome } from './hostile-home.js';
 import { HostilePerson } from './hostile-person.js';
 import type { HostileServer } from './hostile-server.js';
 import { HostileWorld, path } from './hostile-world.js';
@@ -80,22 +78,16 @@ describe('data of an account', () => {
 
   it('survives a hostile home that the person chose, whatever it writes', async () => {
     const victim = await Person.selfCertified(`v${randomBytes(3).toString('hex')}`, a);
-    const key = signingKeyFromSeed('ed25519:h_bad', randomBytes(32));
-    const helper = new HostilePerson('helper', hostile);
-    const accepted = { [hostile.key.keyId]: hostile.key.sign(acceptedInput(victim.userId, key.publicKey, hostile.name)) };
-    await victim.publish(victim.next({ add: [helper.entry(hostile, { key: key.publicKey, key_id: key.keyId, accepted })] }), a);
-    let n = 0;
-    const op = (kind: string, name: string, value: string, ms = Date.now()) => {
-      const unsigned = { home: hostile.name, n: ++n, hlc: `${String(ms).padStart(15, '0')}.${String(n).padStart(8, '0')}`, kind, key: name, value };
-      return { ...unsigned, signature: key.sign(operationInput({ ...unsigned, userId: victim.userId })) };
-    };
-    const uri = `${FEDERATION}/account/${encodeURIComponent(victim.userId)}/ops`;
+    const home = new HostileHome(hostile, victim.userId);
+    await victim.publish(victim.next({ add: [home.entry] }), a);
+    let prev: AccountOperation | null = null;
+    const op = (kind: string, name: string, value: string, ms = Date.now()) => (prev = home.op(kind, name, JSON.parse(value), { prev, ms }));
     const values = ['null', '1', '"x"', '[]', '{}', 'true', '{"a":1.5}', '"\\u0000"', '"\\ud800"', '{"display_name":"\\u0000"}', '{"__proto__":{}}', '{"rules":7}', '[[[]]]', '"{\\"a\\":"', '"null"', '"[1]"'];
     const keys = ['x', '', '["!a:b","m.tag"]', '[]', '{}', 'master', '__proto__', 'm.push_rules', '["a\\u0000","m.read",""]', '["global","override",".m.rule.master"]', 'displayname'];
-    for (const [kind] of a.get(AccountOps).kinds()) {
+    for (const kind of [...[...a.get(AccountOps).kinds()].map(([name]) => name), 'closed', 'unheard of']) {
       const ops = values.flatMap((value) => keys.map((name) => op(kind, name, value)));
-      const { status, body } = await hostile.raw(a, 'POST', uri, { ops });
-      expect([kind, status, body?.vector?.[hostile.name]]).toEqual([kind, 200, n]);
+      const { status, body } = await home.hand(a, ops, { heads: [home.head(ops.at(-1)!)] });
+      expect([kind, status, body?.heads.find((head: Json) => head.log === home.log)?.n, body?.refused]).toEqual([kind, 200, ops.at(-1)!.n, []]);
     }
     // The account works on at its good home.
     const client = victim.at(a);
@@ -104,18 +96,24 @@ describe('data of an account', () => {
     }
     const { room_id: roomId } = await client.request('POST', '/v3/createRoom', { room_version: VERSION });
     await client.request('PUT', `${path(roomId)}/send/m.room.message/1`, { body: 'x', msgtype: 'm.text' });
-    // A clock that is days ahead would win for ever.
-    const late = Date.now() + 3 * 86_400_000;
-    await hostile.expectError(403, 'M_FORBIDDEN', a, 'POST', uri, { ops: [op('profile', 'displayname', '"late"', late)] });
-    // Nor is it taken with a copy of the whole account.
-    const hlc = `${String(late).padStart(15, '0')}.00000000`;
+    // A clock that is days ahead wins over what it did not know of, until the next write that saw it.
+    const name = async () => (await client.request('GET', `/v3/profile/${encodeURIComponent(victim.userId)}`)).displayname;
+    await home.hand(a, [op('profile', 'displayname', '"late"', Date.now() + 3 * 86_400_000)]);
+    expect(await name()).toBe('late');
+    await client.request('PUT', `/v3/profile/${encodeURIComponent(victim.userId)}/displayname`, { displayname: 'mine' });
+    expect(await name()).toBe('mine');
+    // A copy of the whole account holds what proves itself; nothing else of it is taken, nor a head that is not signed.
+    const last = prev!;
     hostile.on(/\/account\/.*\/ops/, () => ({ snapshot_needed: true }));
+    const head = home.head({ n: last.n + 100, hash: operationHash(last) });
+    const planted = { ...home.op('profile', 'displayname', 'planted', { prev: last, ms: Date.now() + 9e9 }), signature: last.signature };
+    const ownHead = { log: a.name, n: 9e15, hash: operationHash(last), key: home.key.publicKey, signature: last.signature };
     hostile.on(/\/account\/.*\/snapshot/, () => ({
-      vector: { [hostile.name]: n + 100 }, rooms: {}, items: [{ kind: 'profile', key: 'displayname', value: 'late', hlc, home: hostile.name }],
+      heads: [head, ownHead], rooms: {}, ops: [planted, { kind: 'profile', key: 'displayname', value: 'planted' }, null],
     }));
-    await hostile.request(a, 'POST', uri, { ops: [], vector: { [hostile.name]: n + 100 } });
-    await eventually(async () => (await hostile.request(a, 'POST', uri, { ops: [] })).vector[hostile.name] === n + 100);
-    expect((await client.request('GET', `/v3/profile/${encodeURIComponent(victim.userId)}`)).displayname).not.toBe('late');
-    expect(parseReading(a.get(OperationLog).clock.tick()).ms).toBeLessThan(late - 86_400_000);
+    await home.hand(a, [], { heads: [head] });
+    await eventually(() => hostile.requests.some((request) => request.path.includes('/snapshot')));
+    await client.request('PUT', `/v3/profile/${encodeURIComponent(victim.userId)}/m.tz`, { 'm.tz': 'UTC' });
+    expect(await name()).toBe('mine');
   });
 });

@@ -25,7 +25,7 @@ describe('the copy of an account at another home', () => {
   afterEach(() => net.stop());
 
   const apply = (kind: AccountOpKind, key: string, value: unknown): Promise<void> =>
-    net.server('b').get(AccountOps).applier(kind)!.apply({ userId, home: net.server('a').name, hlc: '1', kind, key, value });
+    net.server('b').get(AccountOps).applier(kind)!.apply({ userId, home: net.server('a').name, ms: 1, log: 'log', n: 1, hash: '', knew: () => false, kind, key, value });
   const copy = async (kind: AccountOpKind): Promise<void> => {
     for (const change of await net.server('a').get(AccountOps).applier(kind)!.snapshot(userId)) await apply(kind, change.key, change.value);
   };

@@ -19,9 +19,9 @@ describe('what other homes get to know of an account', () => {
   beforeAll(async () => {
     net = await Network.start({ servers: ['a'], rootModule: AccountsOnly });
     net.server('a').get(PluggableAccountOps).plugIn({
-      record: async (_tx, _userId, changes) => {
+      recordAll: async (_tx, all) => {
         if (fails) throw new Error('the log is full');
-        recorded.push(...changes);
+        recorded.push(...[...all.values()].flat());
       },
     });
     client = await net.client().register('alice', undefined, { device_id: 'ONE', initial_device_display_name: 'First' });
@@ -34,7 +34,7 @@ describe('what other homes get to know of an account', () => {
 
   const path = () => `/v3/profile/${encodeURIComponent(client.userId)}`;
   const apply = (kind: AccountOpKind, key: string, value: unknown): Promise<void> => {
-    const change: RemoteChange = { userId: client.userId, home: 'b', hlc: '1', kind, key, value };
+    const change: RemoteChange = { userId: client.userId, home: 'b', ms: 1, log: 'log', n: 1, hash: '', knew: () => false, kind, key, value };
     return net.server('a').get(AccountOps).applier(kind)!.apply(change);
   };
 

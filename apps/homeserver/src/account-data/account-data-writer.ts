@@ -87,7 +87,7 @@ export class AccountDataWriter {
         if (count > MAX_ENTRIES) throw MatrixError.tooLarge('This account holds too much account data');
       }
     }
-    for (const [userId, changes] of ops) await this.ops.record(tx, userId, changes);
+    await this.ops.recordAll(tx, ops);
   }
 }
 

@@ -15,7 +15,8 @@ export type AccountOpKind =
   | 'to_device'
   | 'to_device_consumed'
   | 'read_marker'
-  | 'account_key';
+  | 'account_key'
+  | 'closed';
 
 /** One change of an account's replicated data. */
 export interface AccountChange {
@@ -26,23 +27,40 @@ export interface AccountChange {
   readonly value: unknown;
 }
 
-/** A change that arrived from another home, with the clock that decides between writers. */
+/** A change that another home made, with its place among the others. */
 export interface RemoteChange extends AccountChange {
   readonly userId: string;
+  /** Server name of the writer. */
   readonly home: string;
-  /** Hybrid logical clock of the writer: comparable text. */
-  readonly hlc: string;
+  /** The writer's milliseconds. */
+  readonly ms: number;
+  /** The operation: its log, number and hash. */
+  readonly log: string;
+  readonly n: number;
+  readonly hash: string;
+  /** Whether its writer held operation `n` of a log. */
+  knew(log: string, n: number): boolean;
 }
 
+/** How concurrent writes of one item are merged (protocol §4). */
+export type AccountOpMerge =
+  /** Shown is the write that no other knew of with the highest time. */
+  | 'last-writer'
+  /** The same, but a removal stands against every write that did not know of it. */
+  | 'removal-wins'
+  /** Every operation is applied; the store merges them, whatever the order. */
+  | 'own';
+
 /**
- * How a kind is merged and read out. `apply` is called in order per home, possibly twice for the same operation, only when
- * the merge rule of §4 lets the change win (last writer wins kinds) or for every operation (`merge: 'own'`).
+ * How a kind is merged and read out. `apply` is called in order, possibly twice for the same operation, with what the item
+ * shows when that changes, or with every operation (`merge: 'own'`). With `removal-wins` it is called with each removal that this
+ * home's own newest write of the item did not know of, then with what is shown if that is something else.
  */
 export interface AccountOpApplier {
-  readonly merge: 'last-writer' | 'own';
+  readonly merge: AccountOpMerge;
   /** Stores the change here without recording it again, and wakes the account's syncs. */
   apply(change: RemoteChange): Promise<void>;
-  /** Everything of this kind that the account has now: what a new home gets. */
+  /** Everything of this kind that the account has now. */
   snapshot(userId: string): Promise<AccountChange[]>;
 }
 
@@ -66,6 +84,11 @@ export abstract class AccountOps {
     return this.#appliers;
   }
 
-  /** Writes the changes of one account to its log, if the account has more than one home; costs nothing otherwise. */
-  abstract record(tx: Transaction, userId: string, changes: readonly AccountChange[]): Promise<void>;
+  /** Writes the changes of one account to its log, if the account has a record; costs nothing otherwise. */
+  record(tx: Transaction, userId: string, changes: readonly AccountChange[]): Promise<void> {
+    return this.recordAll(tx, new Map([[userId, changes]]));
+  }
+
+  /** The same for several accounts at the price of one. A transaction calls it once: it locks the logs of the accounts. */
+  abstract recordAll(tx: Transaction, changes: ReadonlyMap<string, readonly AccountChange[]>): Promise<void>;
 }

@@ -21,14 +21,26 @@ import { AccountKeyLogin } from './login/account-key-login.js';
 import { AccountKeyProofs } from './login/account-key-proofs.js';
 import { LoginNonces } from './login/login-nonces.js';
 import { AccountCopies } from './ops/account-copies.js';
+import { AccountDigests } from './ops/account-digests.js';
+import { AccountLogsStore } from './ops/account-logs.store.js';
+import { AccountPeersStore } from './ops/account-peers.store.js';
 import { AccountVectors } from './ops/account-vectors.js';
+import { DigestExchange } from './ops/digest-exchange.js';
 import { HomeRequests } from './ops/home-requests.js';
+import { LogBackfill } from './ops/log-backfill.js';
+import { LogLoader } from './ops/log-loader.js';
+import { LogReport } from './ops/log-report.js';
+import { LogStandings } from './ops/log-standings.js';
+import { OperationApplier } from './ops/operation-applier.js';
 import { OperationExchange } from './ops/operation-exchange.js';
 import { OperationLog } from './ops/operation-log.js';
 import { OperationMerge } from './ops/operation-merge.js';
 import { OperationPages } from './ops/operation-pages.js';
+import { OperationPull } from './ops/operation-pull.js';
 import { OperationsStore } from './ops/operations.store.js';
+import { PeerHeads } from './ops/peer-heads.js';
 import { SharedAccounts } from './ops/shared-accounts.js';
+import { WaitingOperations } from './ops/waiting-operations.js';
 import { RoomReach } from './routing/room-reach.js';
 import { AfterRestore } from './restore/after-restore.js';
 import { RestoredRoomsStore } from './restore/restored-rooms.store.js';
@@ -48,7 +60,9 @@ import { SyncResume } from './resume/sync-resume.js';
   providers: [
     LoginNonces, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
-    OperationsStore, SharedAccounts, AccountVectors, OperationLog, OperationMerge, OperationPages, OperationExchange, HomeRequests, AccountCopies,
+    AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
+    LogStandings, LogReport, WaitingOperations, OperationApplier, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange,
+    OperationExchange, HomeRequests, AccountCopies,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
     RoomReach, HomeGate,
     ResumeStore, ResumeTurns, RoomResumes, FrontierFetch, SyncResume,
@@ -56,7 +70,7 @@ import { SyncResume } from './resume/sync-resume.js';
     { provide: ResumePoints, useExisting: SyncResume },
   ],
   exports: [
-    LoginNonces, HomeOffers, RecordPublication, RoomCopies, AccountHomes, AccountCopies, OperationExchange, RoomReach, SyncResume, Arrivals,
+    LoginNonces, HomeOffers, RecordPublication, RoomCopies, AccountHomes, AccountCopies, OperationExchange, DigestExchange, OperationLog, RoomReach, SyncResume, Arrivals,
     AccountVector, ResumePoints,
   ],
 })

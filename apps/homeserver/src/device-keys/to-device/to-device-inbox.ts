@@ -124,7 +124,7 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
       if (!isReplica) ops.set(message.userId, [...(ops.get(message.userId) ?? []), messageOp(message)]);
     }
     if (full.size > 0) await this.store.trim(tx, [...full.values()], MAX_WAITING);
-    for (const [userId, changes] of ops) await this.ops.record(tx, userId, changes);
+    await this.ops.recordAll(tx, ops);
   }
 }
 

@@ -1,23 +1,29 @@
 import { Controller, Get, Param, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { DIGEST_BUCKETS, readPlaces, type LogPlaces } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { AnswerTurns } from '../../federation/inbound/answer-turns.js';
 import { AccountCopies } from '../../homes/ops/account-copies.js';
-import { readVector, type Vector } from '../../homes/ops/operation.js';
+import { DigestExchange } from '../../homes/ops/digest-exchange.js';
 import { OperationExchange } from '../../homes/ops/operation-exchange.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { BodyOptions } from '../../http/body-options.decorator.js';
 import { JsonBody, OriginServer, QueryParams } from '../../http/param.decorators.js';
 
-const operationsBody = z.object({ record: z.unknown().optional(), vector: z.unknown().optional(), ops: z.array(z.unknown()).max(500) });
-const sinceQuery = z.object({ since: z.string().max(16_384).default('{}') });
+const operationsBody = z.object({
+  record: z.unknown().optional(), heads: z.unknown().optional(), now: z.unknown().optional(), digest: z.unknown().optional(),
+  horizon: z.unknown().optional(), ops: z.array(z.unknown()).max(500),
+});
+const digestBody = z.object({ horizon: z.unknown().optional(), buckets: z.array(z.unknown()).length(DIGEST_BUCKETS) });
+const sinceQuery = z.object({ since: z.string().max(65_536).default('{}') });
 
 /** The data of an account between its homes (docs/protocol.md, §4). */
 @Controller('/_matrix/federation/unstable/io.partyline/account/:userId')
 export class AccountReplicationController {
   constructor(
     private readonly exchange: OperationExchange,
+    private readonly digests: DigestExchange,
     private readonly copies: AccountCopies,
     private readonly turns: AnswerTurns,
   ) {}
@@ -28,7 +34,7 @@ export class AccountReplicationController {
   async push(
     @OriginServer() origin: string, @Param('userId') userId: string, @JsonBody(operationsBody) body: z.output<typeof operationsBody>,
   ): Promise<object> {
-    return { vector: await this.exchange.receive(origin, userId, body) };
+    return this.exchange.receive(origin, userId, body);
   }
 
   @Get('ops')
@@ -39,6 +45,14 @@ export class AccountReplicationController {
     return this.exchange.page(origin, userId, readSince(query.since));
   }
 
+  @Post('digest')
+  @Auth('server')
+  digest(
+    @OriginServer() origin: string, @Param('userId') userId: string, @JsonBody(digestBody) body: z.output<typeof digestBody>,
+  ): Promise<object> {
+    return this.digests.answer(origin, userId, body);
+  }
+
   @Get('snapshot')
   @Auth('server')
   snapshot(@OriginServer() origin: string, @Param('userId') userId: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
@@ -46,10 +60,13 @@ export class AccountReplicationController {
   }
 }
 
-function readSince(text: string): Vector {
+function readSince(text: string): LogPlaces {
+  let places: LogPlaces | undefined;
   try {
-    return readVector(JSON.parse(text));
+    places = readPlaces(JSON.parse(text));
   } catch {
     throw MatrixError.invalidParam('since: not JSON');
   }
+  if (!places) throw MatrixError.invalidParam('since: not places by log');
+  return places;
 }

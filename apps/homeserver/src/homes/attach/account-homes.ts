@@ -7,6 +7,7 @@ import { DatabaseEpoch } from '../../storage/database-epoch.js';
 import { HomeKeyStore } from '../records/home-key.store.js';
 import { HomeRecords } from '../records/home-records.js';
 import { OperationExchange } from '../ops/operation-exchange.js';
+import { LogReport, type ReportedLog, type ReportedPeer } from '../ops/log-report.js';
 import { ArrivalsStore } from './arrivals.store.js';
 
 /** Answer of `GET …/account/homes`. */
@@ -21,9 +22,11 @@ export interface AccountHomesBody {
    * lost: changed passwords and ended sessions of the time since the backup, where the account has no other home.
    */
   readonly restored_ts?: number;
+  /** The account's logs, those of former homes too. */
+  readonly logs: Readonly<Record<string, ReportedLog>>;
 }
 
-interface HomeBody {
+interface HomeBody extends ReportedPeer {
   readonly server_name: string;
   readonly priority: number;
   /** Of this server: how far the account has moved in; `complete` once the list of rooms is. */
@@ -46,6 +49,7 @@ export class AccountHomes {
     private readonly keys: HomeKeyStore,
     private readonly arrivals: ArrivalsStore,
     private readonly exchange: OperationExchange,
+    private readonly report: LogReport,
     private readonly destinations: Destinations,
     private readonly epoch: DatabaseEpoch,
     private readonly clock: Clock,
@@ -53,12 +57,14 @@ export class AccountHomes {
 
   async of(userId: string): Promise<AccountHomesBody> {
     const record = await this.identities.record(userId);
+    const peers = await this.report.peersOf(userId);
     const homes = await Promise.all(record.homes.map(async ({ server_name: name, priority }): Promise<HomeBody> => {
       if (name === this.config.serverName) return { server_name: name, priority, rooms: await this.#rooms(userId) };
       return {
         server_name: name, priority,
         ops_behind: await this.exchange.behind(userId, name),
         last_contact_ts: this.destinations.lastContact(name) || null,
+        ...peers.get(name),
       };
     }));
     return {
@@ -66,6 +72,7 @@ export class AccountHomes {
       custody: (await this.keys.custody(userId)) !== undefined,
       equivocation: await this.records.isEquivocal(userId),
       ...this.#restored(),
+      logs: await this.report.logsOf(record),
     };
   }
 

@@ -1,78 +1,105 @@
 import { Injectable } from '@nestjs/common';
-import { isRoomId, isServerName } from '#federation';
-import { AccountOps } from '../../accounts/account-ops.js';
+import { isRoomId, isServerName, readHead, readOperation, type HomeRecord } from '#federation';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { FederationClient } from '../../federation/federation-client.js';
+import { Clock } from '../../observability/clock.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
+import { HomeRecords } from '../records/home-records.js';
 import { snapshotPath } from './account-paths.js';
 import { HomeRequests } from './home-requests.js';
-import { isReading } from './hybrid-clock.js';
-import { readVector } from './operation.js';
-import { OperationMerge, type CopiedItem } from './operation-merge.js';
+import { LogBackfill } from './log-backfill.js';
+import { OperationMerge } from './operation-merge.js';
+import { OperationPages, wireHeads, wireOperation } from './operation-pages.js';
 import { OperationsStore } from './operations.store.js';
 
 const MAX_BYTES = 128 * 1024 * 1024;
 const TIMEOUT_MS = 60_000;
 const MAX_ITEMS = 500_000;
 const MAX_ROOMS = 10_000;
+const MAX_HEADS = 500;
 /** Replicas that are named per room. */
 const MAX_SERVERS = 10;
+/** A retired home is asked only when the homes in force could not be had for so long. */
+const RETIRED_AFTER_MS = 10 * 60_000;
 
 /** An account as a whole, for a home that knows nothing or too little of it. */
 export interface AccountCopy {
   readonly record: object;
-  /** What the items cover. */
-  readonly vector: Readonly<Record<string, number>>;
+  /** Signed ends of the logs, up to which nothing else has to be asked for. */
+  readonly heads: readonly object[];
   /** Portable rooms in which the account is joined → servers that hold them. */
   readonly rooms: Readonly<Record<string, readonly string[]>>;
-  readonly items: readonly CopiedItem[];
+  /** Per item the operations that set it; they prove themselves. */
+  readonly ops: readonly object[];
 }
 
-/** Gives and takes copies of accounts between their homes (protocol §4: "snapshot for a new home"). */
+/** Gives and takes copies of accounts between their homes (protocol §4). */
 @Injectable()
 export class AccountCopies {
+  readonly #listeners = new Set<(userId: string) => void>();
+  /** When a retired home was first thought of. */
+  readonly #waiting = boundedCache<string, number>(10_000);
+
   constructor(
     private readonly config: Config,
-    private readonly ops: AccountOps,
+    private readonly records: HomeRecords,
+    private readonly pages: OperationPages,
     private readonly store: OperationsStore,
     private readonly merge: OperationMerge,
+    private readonly backfill: LogBackfill,
     private readonly requests: HomeRequests,
     private readonly memberships: Memberships,
     private readonly registry: RoomRegistry,
     private readonly federation: FederationClient,
+    private readonly clock: Clock,
   ) {}
+
+  /** Called when a copy was taken. */
+  onTaken(listener: (userId: string) => void): void {
+    this.#listeners.add(listener);
+  }
 
   /** @throws as `HomeRequests.authorise` */
   async give(origin: string, userId: string): Promise<AccountCopy> {
     const record = await this.requests.authorise(origin, userId);
-    // The vector first: what happens meanwhile comes again as operations, and not at all only the other way round.
-    const vector = await this.store.vector(userId);
-    const writers = new Map((await this.store.winnersOf(userId)).map((winner) => [`${winner.kind} ${winner.key}`, winner]));
-    const items: CopiedItem[] = [];
-    for (const [, applier] of this.ops.kinds()) {
-      for (const { kind, key, value } of await applier.snapshot(userId)) {
-        const writer = writers.get(`${kind} ${key}`);
-        items.push({ kind, key, value, ...(writer && !writer.isRemoved && { hlc: writer.hlc, home: writer.home }) });
-      }
-    }
-    for (const { kind, key, hlc, home, isRemoved } of writers.values()) if (isRemoved) items.push({ kind, key, value: null, hlc, home });
-    return { record, vector, rooms: await this.#rooms(userId), items };
+    // The heads first: what happens meanwhile comes again as operations, and not at all only the other way round.
+    const heads = wireHeads(await this.pages.heads(record));
+    const ops = (await this.store.keptOf(userId)).map(wireOperation);
+    return { record, heads, rooms: await this.#rooms(userId), ops };
   }
 
   /**
    * Fetches the account from another home and merges it here.
    *
    * @returns its rooms
-   * @throws MatrixError when the home does not hand it over
+   * @throws MatrixError when the home does not hand it over, or is one that is not to be asked
    */
   async take(userId: string, from: string): Promise<Map<string, string[]>> {
+    const record = await this.records.get(userId);
+    if (!record || !this.#mayAsk(record, from)) throw MatrixError.forbidden(`${from} is no home of the account`);
     const answer = await this.federation.request({ destination: from, method: 'GET', path: snapshotPath(userId), timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES });
-    if (!Array.isArray(answer['items'])) throw MatrixError.unknown(502, `${from} gave no copy of the account`);
-    const items = (answer['items'] as unknown[]).slice(0, MAX_ITEMS).filter(isItem);
-    await this.merge.takeCopy(userId, items, readVector(answer['vector']));
+    if (!Array.isArray(answer['ops']) || !Array.isArray(answer['heads'])) throw MatrixError.unknown(502, `${from} gave no copy of the account`);
+    const heads = (answer['heads'] as unknown[]).slice(0, MAX_HEADS).flatMap((value) => readHead(userId, value) ?? []);
+    const ops = (answer['ops'] as unknown[]).slice(0, MAX_ITEMS).flatMap((value) => readOperation(userId, value) ?? []);
+    const ends = new Map(heads.map((head) => [head.log, heads.filter(({ log }) => log === head.log)] as const)
+      .flatMap(([log, list]) => (list.length === 1 ? [[log, [list[0]!.n, list[0]!.hash] as const] as const] : [])));
+    await this.merge.takeKept(userId, ops, ends, new Map(heads.map((head) => [head.log, head.key])));
+    await this.backfill.isDone(userId);
+    for (const listener of this.#listeners) listener(userId);
     return readRooms(answer['rooms'], from);
+  }
+
+  /** Homes in force; retired ones when those cannot be had for long; revoked ones never. */
+  #mayAsk(record: HomeRecord, from: string): boolean {
+    if (record.homes.some((home) => home.server_name === from)) return true;
+    if (!(record.retired ?? []).some((home) => home.server_name === from)) return false;
+    if (record.homes.every((home) => home.server_name === this.config.serverName)) return true;
+    const since = this.#waiting.get(record.user_id) ?? this.clock.now();
+    this.#waiting.set(record.user_id, since);
+    return this.clock.now() - since >= RETIRED_AFTER_MS;
   }
 
   async #rooms(userId: string): Promise<Record<string, string[]>> {
@@ -85,13 +112,6 @@ export class AccountCopies {
     }
     return rooms;
   }
-}
-
-function isItem(value: unknown): value is CopiedItem {
-  if (typeof value !== 'object' || value === null) return false;
-  const { kind, key, hlc, home } = value as Record<string, unknown>;
-  const hasWriter = hlc === undefined || (typeof hlc === 'string' && isReading(hlc) && typeof home === 'string');
-  return typeof kind === 'string' && typeof key === 'string' && 'value' in value && hasWriter;
 }
 
 function readRooms(value: unknown, from: string): Map<string, string[]> {

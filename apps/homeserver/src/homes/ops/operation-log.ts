@@ -1,39 +1,47 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { AccountOps, type AccountChange } from '../../accounts/account-ops.js';
+import { logName, operationHash, signOperation, type HeldOperation, type LogPlaces, type SigningKey } from '#federation';
+import type { AccountChange, AccountOps } from '../../accounts/account-ops.js';
 import { PluggableAccountOps } from '../../accounts/pluggable-account-ops.js';
 import { Config } from '../../config/config.js';
 import { Clock } from '../../observability/clock.js';
-import type { Transaction } from '../../storage/database.js';
+import { Random } from '../../observability/random.js';
+import { Database, type Transaction } from '../../storage/database.js';
 import { HomeKeys } from '../records/home-keys.js';
+import { AccountDigests } from './account-digests.js';
+import { AccountLogsStore, countedEnds, type StoredLine } from './account-logs.store.js';
 import { AccountVectors } from './account-vectors.js';
-import { HybridClock } from './hybrid-clock.js';
-import { operationInput, type Operation } from './operation.js';
 import { OperationsStore } from './operations.store.js';
 import { SharedAccounts } from './shared-accounts.js';
 
-/** This home's own part of the operation logs: every change of replicated data becomes an operation, in its own transaction. */
+/** A change with the time and the writer that it had before there were logs. */
+export interface EarlierChange extends AccountChange {
+  readonly ms?: number;
+  readonly home?: string;
+}
+
+const NO_HEAD: StoredLine['head'] = { n: 0, hash: '', signature: '' };
+
+/** This home's own logs: every change of replicated data becomes an operation, in its own transaction (protocol §4). */
 @Injectable()
 export class OperationLog implements OnModuleInit {
-  readonly clock: HybridClock;
   readonly #listeners = new Set<(userId: string) => void>();
 
   constructor(
     private readonly config: Config,
-    private readonly ops: AccountOps,
     private readonly pluggable: PluggableAccountOps,
     private readonly shared: SharedAccounts,
     private readonly keys: HomeKeys,
+    private readonly logs: AccountLogsStore,
     private readonly store: OperationsStore,
     private readonly vectors: AccountVectors,
-    private readonly wallClock: Clock,
-  ) {
-    this.clock = new HybridClock(() => wallClock.now());
-  }
+    private readonly digests: AccountDigests,
+    private readonly db: Database,
+    private readonly random: Random,
+    private readonly clock: Clock,
+  ) {}
 
-  async onModuleInit(): Promise<void> {
-    const last = await this.store.lastReading();
-    if (last !== null) this.clock.observe(last);
-    this.pluggable.plugIn(this);
+  onModuleInit(): void {
+    this.pluggable.plugIn(this satisfies Pick<AccountOps, 'recordAll'>);
   }
 
   /** Called after own operations of an account were committed. */
@@ -41,26 +49,84 @@ export class OperationLog implements OnModuleInit {
     this.#listeners.add(listener);
   }
 
-  async record(tx: Transaction, userId: string, changes: readonly AccountChange[]): Promise<void> {
-    if (changes.length === 0 || this.shared.others(userId).length === 0) return;
-    const key = await this.keys.find(userId);
-    if (!key) return;
-    const home = this.config.serverName;
-    // The row lock makes numbers and clock readings follow the order of commits.
-    const first = (await this.store.advance(tx, userId, home, changes.length)) - changes.length + 1;
-    const list = changes.map((change, i): Operation => {
-      const op = {
-        userId, home, n: first + i, hlc: this.clock.tick(), kind: change.kind, key: change.key,
-        value: JSON.stringify(change.value ?? null),
-      };
-      return { ...op, signature: key.sign(operationInput(op)) };
-    });
-    await this.store.insert(tx, list, this.wallClock.now());
-    const contested = list.filter((op) => this.ops.applier(op.kind as AccountChange['kind'])?.merge === 'last-writer');
-    await this.store.win(tx, userId, contested.map((op) => ({ ...op, isRemoved: op.value === 'null' })));
+  /**
+   * Lets the next operation of an account begin a new log, or that of every account: this home may have lost what it wrote (a
+   * backup was restored), and must not give a number twice. The old log is then another one, and fetched from whoever has it.
+   */
+  async beginAnew(userId: string | null = null): Promise<void> {
+    await this.logs.disown(this.db, userId);
+  }
+
+  async recordAll(tx: Transaction, changes: ReadonlyMap<string, readonly AccountChange[]>): Promise<void> {
+    const due = [...changes].filter(([userId, list]) => list.length > 0 && this.shared.hasLog(userId));
+    if (due.length > 0) await this.#write(tx, new Map(due), false);
+  }
+
+  /** Writes what was there before the log was: its writer knew of nothing, so that it stands back behind every real write. */
+  async recordEarlier(tx: Transaction, userId: string, changes: readonly EarlierChange[]): Promise<void> {
+    if (changes.length > 0) await this.#write(tx, new Map([[userId, changes]]), true);
+  }
+
+  async #write(tx: Transaction, changes: ReadonlyMap<string, readonly EarlierChange[]>, knowsNothing: boolean): Promise<void> {
+    const userIds = [...changes.keys()];
+    // The row locks make the chain follow the order of commits.
+    const lines = await this.logs.lock(tx, userIds);
+    const ops: HeldOperation[] = [];
+    const ends: StoredLine[] = [];
+    for (const [userId, list] of changes) {
+      const key = await this.keys.find(userId);
+      if (!key) continue;
+      let present = lines.filter((line) => line.userId === userId);
+      if (!present.some(({ isOwn }) => isOwn)) {
+        await this.logs.begin(tx, userId);
+        present = await this.logs.lock(tx, [userId]);
+      }
+      const written = this.#chain(userId, key, present, list, knowsNothing);
+      ops.push(...written.ops);
+      ends.push(written.end);
+    }
+    if (ops.length === 0) return;
+    await this.logs.put(tx, ends);
+    await this.store.insert(tx, ops, this.clock.now());
+    await this.store.keep(tx, ops);
     tx.afterCommit(() => {
-      this.vectors.changed(userId);
-      for (const listener of this.#listeners) listener(userId);
+      this.digests.touch(ops);
+      for (const userId of userIds) {
+        this.vectors.changed(userId);
+        for (const listener of this.#listeners) listener(userId);
+      }
     });
+  }
+
+  #chain(
+    userId: string, key: SigningKey, present: readonly StoredLine[], changes: readonly EarlierChange[], knowsNothing: boolean,
+  ): { ops: HeldOperation[]; end: StoredLine } {
+    const own = present.find((line) => line.isOwn);
+    const log = own?.log ?? logName(userId, key.publicKey, this.random.token(8).slice(0, 10));
+    const line = own?.id ?? 0;
+    let n = own?.n ?? 0;
+    let prev: string | null = own?.hash ?? null;
+    let after: LogPlaces = {};
+    if (!knowsNothing) {
+      const ends = countedEnds(present);
+      ends.delete(log);
+      after = Object.fromEntries(ends);
+    }
+    const ops = changes.map((change): HeldOperation => {
+      const { kind, key: item, value, ms = this.clock.now(), home = this.config.serverName } = change;
+      const op = signOperation(
+        { user_id: userId, log, n: ++n, prev, after, home, ms, kind, key: item, value: JSON.stringify(value ?? null) }, key,
+      );
+      prev = operationHash(op);
+      return { op, hash: prev, log, line, n, home, ms, value: op.value };
+    });
+    const end: StoredLine = {
+      ...(own ?? {
+        userId, log, id: line, parent: null, from: 0, first: ops[0]!.hash, beside: null, key: key.publicKey, isOwn: true,
+        isProvisional: false, head: NO_HEAD,
+      }),
+      n, hash: prev!, counted: [n, prev!],
+    };
+    return { ops, end };
   }
 }

@@ -1,145 +1,222 @@
 import { Injectable } from '@nestjs/common';
-import { CanonicalJsonError, type HomeRecord } from '#federation';
-import { AccountOps, type AccountOpApplier, type AccountOpKind } from '../../accounts/account-ops.js';
-import { MatrixError } from '../../errors/matrix-error.js';
+import {
+  isLogOf, itemName, keyOfLog, operationHash, operationInput, standingOf, verifySignatureAsync, type AccountLog, type AccountOperation, type HeldOperation,
+  type HomeRecord, type LogPlaces,
+} from '#federation';
 import { Clock } from '../../observability/clock.js';
-import { Log } from '../../observability/log.js';
-import { Database, isInvalidValue } from '../../storage/database.js';
+import { Database } from '../../storage/database.js';
 import { HomeRecords } from '../records/home-records.js';
 import { InTurn } from '../records/in-turn.js';
+import { AccountDigests } from './account-digests.js';
+import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
 import { AccountVectors } from './account-vectors.js';
-import { parseReading } from './hybrid-clock.js';
-import { compareWriters, isSignedBy, type Operation, type Vector } from './operation.js';
-import { OperationLog } from './operation-log.js';
+import { LogLoader, namesOf, type LoadedLog } from './log-loader.js';
+import { LogStandings } from './log-standings.js';
+import { OperationApplier } from './operation-applier.js';
 import { OperationsStore } from './operations.store.js';
-import { violatesRecord } from './record-rules.js';
 
-/** A home whose clock is further ahead than this is refused: its writes would win for ever. */
-const MAX_AHEAD_MS = 24 * 3_600_000;
+/** `[log, n, why]`: an operation that was not taken. */
+export type Refusal = readonly [log: string, n: number, why: string];
 
-/** An item as a home hands it over whole; without a writer it is older than every operation. */
-export interface CopiedItem {
-  readonly kind: string;
-  readonly key: string;
-  readonly value: unknown;
-  readonly hlc?: string;
-  readonly home?: string;
+export interface TakenOperations {
+  /** Operations that were not here before. */
+  readonly fresh: number;
+  readonly refused: readonly Refusal[];
+  /** What operations that could not be taken yet knew of and is not here. */
+  readonly missing: LogPlaces;
+  /** Those operations. */
+  readonly waiting: readonly (readonly [log: string, n: number])[];
 }
 
-/** Brings operations of other homes into the account's data here (protocol §4). */
+/** Public keys of logs, as signed heads showed them. */
+export type LogKeys = ReadonlyMap<string, string>;
+
+const NO_HEAD: StoredLine['head'] = { n: 0, hash: '', signature: '' };
+const MAX_TRIES = 3;
+
+/** Brings operations of all homes into the account's data here (protocol §4). */
 @Injectable()
 export class OperationMerge {
   readonly #inTurn = new InTurn();
 
   constructor(
-    private readonly ops: AccountOps,
     private readonly records: HomeRecords,
+    private readonly logs: AccountLogsStore,
     private readonly store: OperationsStore,
-    private readonly log: OperationLog,
+    private readonly loader: LogLoader,
+    private readonly applier: OperationApplier,
+    private readonly standings: LogStandings,
     private readonly vectors: AccountVectors,
+    private readonly digests: AccountDigests,
     private readonly db: Database,
     private readonly clock: Clock,
-    private readonly logger: Log,
   ) {}
 
-  /**
-   * Takes operations of an account: those that continue the log of their home, each signed with that home's key.
-   *
-   * @returns false when some were left out because others before them are missing
-   * @throws MatrixError 403 `M_FORBIDDEN` for an operation of somebody who is no home, or with a wrong signature or clock
-   */
-  take(userId: string, list: readonly Operation[]): Promise<boolean> {
-    return this.#inTurn.run(userId, () => this.#take(userId, list));
+  /** Takes operations of an account in order, whoever brings them: they prove themselves. What was taken is applied, then stored. */
+  take(userId: string, list: readonly AccountOperation[], keys: LogKeys = new Map()): Promise<TakenOperations> {
+    return this.#inTurn.run(userId, () => this.#take(userId, list, keys));
   }
 
-  /** Takes everything that another home has of an account, and its vector: what the vector covers is then known here. */
-  takeCopy(userId: string, items: readonly CopiedItem[], vector: Vector): Promise<void> {
+  /**
+   * Takes operations that items keep at another home, which need not continue what is here, and believes the heads that came with
+   * them: operations up to there are not asked for any more.
+   */
+  takeKept(userId: string, list: readonly AccountOperation[], heads: ReadonlyMap<string, readonly [n: number, hash: string]>, keys: LogKeys): Promise<number> {
+    return this.#inTurn.run(userId, () => this.#takeKept(userId, list, heads, keys));
+  }
+
+  /** Puts a record to work: cuts, and what homes say that they hold of former ones. */
+  restand(userId: string): Promise<void> {
     return this.#inTurn.run(userId, async () => {
       const record = await this.records.get(userId);
-      for (const item of items) await this.#mergeItem(userId, item, record);
-      for (const [home, n] of Object.entries(vector)) await this.store.raise(this.db, userId, home, n);
-      this.vectors.changed(userId);
+      if (record) await this.standings.restand(record);
     });
   }
 
-  async #take(userId: string, list: readonly Operation[]): Promise<boolean> {
+  async #take(userId: string, list: readonly AccountOperation[], keys: LogKeys): Promise<TakenOperations> {
     const record = await this.records.get(userId);
-    const heads = { ...(await this.store.vector(userId)) };
-    let isWhole = true;
-    for (const op of list) {
-      const head = heads[op.home] ?? 0;
-      if (op.n <= head) continue;
-      if (op.n > head + 1) {
-        isWhole = false;
-        continue;
+    const refused: Refusal[] = [];
+    const missing: Record<string, [number, string][]> = {};
+    if (!record || list.length === 0) return { fresh: 0, refused, missing, waiting: [] };
+    for (let tries = 1; ; tries++) {
+      const loaded = await this.loader.forOperations(record, list);
+      const { good, why } = await this.#verified(record, list, keys, loaded.lines);
+      if (tries === 1) refused.push(...why);
+      const taken: HeldOperation[] = [];
+      const waiting: (readonly [string, number])[] = [];
+      for (const op of good) {
+        const hash = operationHash(op);
+        const verdict = loaded.log.judge(op, hash);
+        if (verdict.as === 'next' || verdict.as === 'fork') taken.push(loaded.log.take(op, hash));
+        else if (verdict.as === 'refused' && tries === 1) refused.push([op.log, op.n, verdict.why]);
+        else if (verdict.as === 'waits') {
+          waiting.push([op.log, op.n]);
+          for (const [log, places] of Object.entries(verdict.missing)) missing[log] = [...(missing[log] ?? []), ...places];
+        }
       }
-      this.#check(op, record);
-      await this.#merge(op, record);
-      heads[op.home] = op.n;
+      if (taken.length === 0) return { fresh: 0, refused, missing: wanting(missing, taken), waiting };
+      if (await this.#store(record, loaded, taken, keys)) return { fresh: taken.length, refused, missing: wanting(missing, taken), waiting };
+      if (tries === MAX_TRIES) throw new Error('the own log was written all the time');
     }
-    return isWhole;
   }
 
-  #check(op: Operation, record: HomeRecord | undefined): void {
-    const home = record?.homes.find((entry) => entry.server_name === op.home);
-    if (!home) throw MatrixError.forbidden(`${op.home} is no home of the account`);
-    if (!isSignedBy(op, home.key)) throw MatrixError.forbidden(`An operation is not signed by ${op.home}`);
-    if (this.#isAhead(op.hlc)) throw MatrixError.forbidden(`The clock of ${op.home} is a day ahead`);
-    this.log.clock.observe(op.hlc);
-  }
-
-  #isAhead(hlc: string): boolean {
-    return parseReading(hlc).ms > this.clock.now() + MAX_AHEAD_MS;
-  }
-
-  async #merge(op: Operation, record: HomeRecord | undefined): Promise<void> {
-    const applier = this.ops.applier(op.kind as AccountOpKind);
-    const isContested = applier?.merge === 'last-writer';
-    const winner = isContested ? await this.store.winner(this.db, op.userId, op.kind, op.key) : undefined;
-    if (applier && (!winner || compareWriters(op, winner) > 0)) await this.#apply(applier, op, record);
-    const later = await this.db.transaction(async (tx) => {
-      await this.store.insert(tx, [op], this.clock.now());
-      await this.store.raise(tx, op.userId, op.home, op.n);
-      if (!isContested) return undefined;
-      await this.store.win(tx, op.userId, [{ ...op, isRemoved: op.value === 'null' }]);
-      return this.store.winner(tx, op.userId, op.kind, op.key);
+  /** @returns false when this home went on with a log of which somebody else brings operations: they have to be judged again */
+  async #store(record: HomeRecord, loaded: LoadedLog, taken: readonly HeldOperation[], keys: LogKeys): Promise<boolean> {
+    const userId = record.user_id;
+    const plain = (held: HeldOperation) => isPlain(record, loaded.log, held.log);
+    const isOwn = (log: string) => loaded.lines.some((line) => line.log === log && line.isOwn);
+    const counted = taken.filter(plain);
+    const shown = await this.applier.applyTaken(loaded.log, counted, isOwn);
+    const isStored = await this.db.transaction(async (tx) => {
+      const present = await this.logs.lock(tx, [userId]);
+      const changed = new Set(taken.map(({ log }) => log));
+      const moved = present.some((line) => changed.has(line.log) && loaded.lines.every((before) => before.log !== line.log || before.id !== line.id || before.n !== line.n));
+      if (moved) return false;
+      await this.store.insert(tx, taken, this.clock.now());
+      await this.store.keep(tx, counted);
+      const lines = [...changed].flatMap((log) => loaded.log.linesOf(log).all.map((line): StoredLine => {
+        const before = present.find((one) => one.log === log && one.id === line.id);
+        const isCounted = isPlain(record, loaded.log, log);
+        return {
+          ...(before ?? { head: NO_HEAD, isProvisional: false, key: keyFor(record, log, keys, loaded.lines)! }),
+          ...line, userId, log, counted: isCounted ? [line.n, line.hash] : (before?.counted ?? [0, '']),
+          // Somebody has operations of the own log that are not from here: this home lost its memory, and begins a new log.
+          isOwn: false,
+        };
+      }));
+      await this.logs.put(tx, lines);
+      return true;
     });
-    this.vectors.changed(op.userId);
-    // Somebody wrote here while the operation was applied, and wins: his value goes over it again.
-    if (applier && later && compareWriters(later, op) > 0 && (!winner || compareWriters(later, winner) > 0)) {
-      const own = await this.store.byWriter(op.userId, op.kind, op.key, later);
-      if (own) await this.#apply(applier, own, record);
-    }
+    if (!isStored) return false;
+    this.digests.touch(taken);
+    this.vectors.changed(userId);
+    await this.applier.settle(record, namesOf(counted.map(({ op }) => op)), shown);
+    if (counted.length < taken.length || taken.some(({ op }) => op.kind === 'closed')) await this.standings.restand(record);
+    return true;
   }
 
-  async #mergeItem(userId: string, item: CopiedItem, record: HomeRecord | undefined): Promise<void> {
-    const { kind, key, hlc = '', home = '' } = item;
-    const applier = this.ops.applier(kind as AccountOpKind);
-    // One reading that is far ahead would carry the clock of this server along, for all its accounts.
-    if (!applier || (hlc !== '' && this.#isAhead(hlc))) return;
-    const isContested = applier.merge === 'last-writer';
-    const winner = isContested ? await this.store.winner(this.db, userId, kind, key) : undefined;
-    if (winner && compareWriters({ hlc, home }, winner) <= 0) return;
-    if (hlc !== '') this.log.clock.observe(hlc);
-    await this.#apply(applier, { userId, kind, key, hlc, home, value: JSON.stringify(item.value ?? null) }, record);
-    if (isContested && hlc !== '') {
-      await this.store.win(this.db, userId, [{ kind, key, hlc, home, isRemoved: item.value === null }]);
-    }
+  async #takeKept(userId: string, list: readonly AccountOperation[], heads: ReadonlyMap<string, readonly [number, string]>, keys: LogKeys): Promise<number> {
+    const record = await this.records.get(userId);
+    if (!record) return 0;
+    let fresh = 0;
+    const sorted = [...list].sort((a, b) => this.applier.orderOf(a.kind) - this.applier.orderOf(b.kind));
+    for (let at = 0; at < sorted.length; at += 200) fresh += await this.#takeKeptPart(record, sorted.slice(at, at + 200), heads, keys);
+    await this.db.transaction(async (tx) => {
+      const lines = await this.logs.lock(tx, [userId]);
+      const jumps = [...heads].flatMap(([log, [n, hash]]): StoredLine[] => {
+        const own = lines.filter((line) => line.log === log);
+        const key = keyFor(record, log, keys, lines);
+        if (own.length > 1 || own.some((line) => line.isOwn || line.n >= n) || key === undefined) return [];
+        const isOpen = standingOf(record, log).as === 'open';
+        const base = own[0] ?? { userId, log, id: 0, parent: null, from: 0, first: '', beside: null, key, isOwn: false, head: NO_HEAD, counted: [0, ''] as [number, string] };
+        return [{ ...base, n, hash, isProvisional: true, counted: isOpen ? [n, hash] : base.counted }];
+      });
+      await this.logs.put(tx, jumps);
+    });
+    this.vectors.changed(userId);
+    await this.standings.restand(record);
+    return fresh;
   }
 
-  async #apply(applier: AccountOpApplier, op: Omit<Operation, 'n' | 'signature'>, record: HomeRecord | undefined): Promise<void> {
-    const { userId, kind, key, home, hlc } = op;
-    const value: unknown = JSON.parse(op.value);
-    if (violatesRecord({ kind, key, value }, record)) {
-      this.logger.warn('an operation contradicts the home record', { userId, kind, home });
-      return;
+  async #takeKeptPart(record: HomeRecord, list: readonly AccountOperation[], heads: ReadonlyMap<string, readonly [number, string]>, keys: LogKeys): Promise<number> {
+    const loaded = await this.loader.forOperations(record, list);
+    const { good } = await this.#verified(record, list, keys, loaded.lines);
+    const taken: HeldOperation[] = [];
+    for (const op of good) {
+      const hash = operationHash(op);
+      const { log: name, n } = op;
+      const end = Math.max(0, ...loaded.log.linesOf(name).all.map((line) => line.n), heads.get(name)?.[0] ?? 0);
+      const { as, places } = standingOf(record, name);
+      if (n > end || (as === 'cut' && n > Math.max(0, ...places.map(([m]) => m)))) continue;
+      const at = loaded.log.find(name, [n, hash]) ?? (loaded.log.linesOf(name).isForked ? undefined : { line: 0, n });
+      if (!at || loaded.log.newest(itemName(op)).some((held) => held.hash === hash)) continue;
+      const held = { op, hash, log: name, line: at.line, n, home: op.home, ms: op.ms, value: op.value };
+      taken.push(held);
     }
-    try {
-      await applier.apply({ userId, kind: kind as AccountOpKind, key, value, home, hlc });
-    } catch (error) {
-      // A value that is refused here is refused at every try; the log must go on.
-      if (!(error instanceof MatrixError) && !(error instanceof CanonicalJsonError) && !isInvalidValue(error)) throw error;
-      this.logger.warn('an operation was refused', { userId, kind, home, reason: (error as Error).message });
+    // Lines first: an item of a log that is not here yet counts by the head that came with it.
+    for (const { log: name } of taken) {
+      const head = heads.get(name);
+      if (head) loaded.log.jump(name, [head[0], head[1]]);
     }
+    for (const held of taken) loaded.log.load(held);
+    const counted = taken.filter((held) => loaded.log.counts(held));
+    const shown = await this.applier.applyTaken(loaded.log, counted, (log) => loaded.lines.some((line) => line.log === log && line.isOwn));
+    await this.db.transaction(async (tx) => {
+      await this.store.insert(tx, taken, this.clock.now());
+      await this.store.keep(tx, counted);
+    });
+    this.digests.touch(taken);
+    await this.applier.settle(record, namesOf(counted.map(({ op }) => op)), shown);
+    return taken.length;
   }
+
+  /** Those whose signature is by the key of their log. */
+  async #verified(
+    record: HomeRecord, list: readonly AccountOperation[], keys: LogKeys, lines: readonly StoredLine[],
+  ): Promise<{ good: AccountOperation[]; why: Refusal[] }> {
+    const reasons = await Promise.all(list.map(async (op) => {
+      const key = keyFor(record, op.log, keys, lines);
+      if (key === undefined) return 'no key';
+      return (await verifySignatureAsync(key, operationInput(op), op.signature)) ? null : 'signature';
+    }));
+    const why = list.flatMap((op, i): Refusal[] => (reasons[i] === null ? [] : [[op.log, op.n, reasons[i]!]]));
+    return { good: list.filter((_op, i) => reasons[i] === null), why };
+  }
+}
+
+/** A log that counts as far as it is held. */
+function isPlain(record: HomeRecord, log: AccountLog, name: string): boolean {
+  return standingOf(record, name).as === 'open' && !log.linesOf(name).isForked;
+}
+
+function keyFor(record: HomeRecord, log: string, keys: LogKeys, lines: readonly StoredLine[]): string | undefined {
+  const shown = keys.get(log);
+  return keyOfLog(record, log) ?? lines.find((line) => line.log === log)?.key ?? (shown !== undefined && isLogOf(log, record.user_id, shown) ? shown : undefined);
+}
+
+/** Without what came in the same list. */
+function wanting(missing: LogPlaces, taken: readonly HeldOperation[]): LogPlaces {
+  const here = new Set(taken.map(({ log, n, hash }) => `${log} ${n} ${hash}`));
+  const entries = Object.entries(missing).map(([log, places]) => [log, places.filter(([n, hash]) => !here.has(`${log} ${n} ${hash}`))] as const);
+  return Object.fromEntries(entries.filter(([, places]) => places.length > 0));
 }

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { HomeRecord } from '#federation';
+import { signHead, standingOf, type HeldOperation, type HomeRecord, type LinePlace, type LogHead, type LogLines, type LogPlaces } from '#federation';
+import { HomeKeys } from '../records/home-keys.js';
+import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
+import { LogLoader } from './log-loader.js';
 import { OperationsStore } from './operations.store.js';
-import { wireOperation, type Operation, type Vector, type WireOperation } from './operation.js';
 
 /** Operations of one answer or request. */
 export const PAGE_OPERATIONS = 200;
@@ -9,45 +11,83 @@ export const PAGE_OPERATIONS = 200;
 const PAGE_CHARACTERS = 1_000_000;
 
 export interface OperationPage {
-  readonly ops: WireOperation[];
+  readonly ops: readonly object[];
   /** There are more after these. */
   readonly more: boolean;
   /** Operations that are asked for have been dropped; only a copy of the account helps. */
   readonly snapshot_needed: boolean;
-  readonly vector: Vector;
+  readonly heads: readonly object[];
 }
 
-/** Reads the log in pieces that fit into a request. */
+/** Reads the logs in pieces that fit into a request. */
 @Injectable()
 export class OperationPages {
-  constructor(private readonly store: OperationsStore) {}
+  constructor(
+    private readonly logs: AccountLogsStore,
+    private readonly store: OperationsStore,
+    private readonly loader: LogLoader,
+    private readonly keys: HomeKeys,
+  ) {}
 
-  /** Operations of the record's homes that the vector does not cover; per home in order. */
-  async since(record: HomeRecord, known: Vector): Promise<OperationPage> {
+  /** Signed ends of all logs as far as they are held, without what is not believed itself yet. */
+  async heads(record: HomeRecord): Promise<LogHead[]> {
     const userId = record.user_id;
-    const vector = await this.store.vector(userId);
-    const ops: Operation[] = [];
-    for (const { server_name: home } of record.homes) {
-      const from = known[home] ?? 0;
-      if ((vector[home] ?? 0) <= from) continue;
-      const next = await this.store.after(userId, home, from, PAGE_OPERATIONS + 1);
-      if (next[0]?.n !== from + 1) return { ops: [], more: false, snapshot_needed: true, vector };
-      ops.push(...next);
-    }
-    const fitting = fit(ops);
-    return { ops: fitting.map(wireOperation), more: fitting.length < ops.length, snapshot_needed: false, vector };
+    const key = await this.keys.find(userId);
+    return (await this.logs.of(userId)).filter((line) => !line.isProvisional).flatMap((line) => {
+      // Of revoked homes nobody hands on more than what counts.
+      if (standingOf(record, line.log).as === 'cut' && line.head.n > line.counted[0]) return [];
+      const log = { user_id: userId, log: line.log };
+      if (key && key.publicKey === line.key) return [signHead({ ...log, n: line.n, hash: line.hash }, key)];
+      const { n, hash, signature } = line.head;
+      return n > 0 ? [{ ...log, n, hash, key: line.key, signature }] : [];
+    });
   }
 
-  /** A home's own operations after a number, as many as fit; undefined when they are no longer there. */
-  async after(userId: string, home: string, n: number): Promise<Operation[] | undefined> {
-    const next = await this.store.after(userId, home, n, PAGE_OPERATIONS);
-    if (next.length > 0 && next[0]!.n !== n + 1) return undefined;
-    return fit(next);
+  /** Operations that somebody who has these places lacks, causes first. */
+  async since(record: HomeRecord, known: LogPlaces): Promise<OperationPage> {
+    const userId = record.user_id;
+    const { log, lines } = await this.loader.forPlaces(record, known);
+    const found: (HeldOperation & { seq: number })[] = [];
+    for (const line of lines) {
+      const { as } = standingOf(record, line.log);
+      // Of revoked homes only what counts; of others all, since what waits here may count there.
+      const to = as === 'cut' ? line.counted[0] : line.n;
+      const from = Math.max(line.from, ...(known[line.log] ?? []).map((place) => reach(log.linesOf(line.log), log.find(line.log, place), line, place[0])));
+      if (to <= from) continue;
+      const next = await this.store.onLine(userId, line.log, line.id, from, to, PAGE_OPERATIONS + 1);
+      if (next.some((held, i) => held.n !== from + 1 + i) || next.length === 0) return { ops: [], more: false, snapshot_needed: true, heads: wireHeads(await this.heads(record)) };
+      found.push(...next);
+    }
+    const fitting = fit(found.sort((a, b) => a.seq - b.seq));
+    return { ops: fitting.map(wireOperation), more: fitting.length < found.length, snapshot_needed: false, heads: wireHeads(await this.heads(record)) };
+  }
+
+  /** Operations of the own log after a number, as many as fit; undefined when they are no longer there. */
+  async after(own: StoredLine, n: number): Promise<HeldOperation[] | undefined> {
+    const next = await this.store.onLine(own.userId, own.log, own.id, n, own.n, PAGE_OPERATIONS);
+    return next.some((held, i) => held.n !== n + 1 + i) ? undefined : fit(next);
   }
 }
 
-function fit(ops: readonly Operation[]): Operation[] {
+export function wireOperation({ op }: HeldOperation): object {
+  const { user_id: _user, ...wire } = op;
+  return wire;
+}
+
+export function wireHeads(heads: readonly LogHead[]): object[] {
+  return heads.map(({ user_id: _user, ...wire }) => wire);
+}
+
+/** How far a line is known to somebody who holds a place of its log. */
+function reach(lines: LogLines, at: LinePlace | undefined, line: StoredLine, n: number): number {
+  if (at) return lines.upTo([at]).get(line.id) ?? 0;
+  // It is ahead of this server, or on a branch that is not here: then it asks again with places further back.
+  return n > line.n ? line.n : 0;
+}
+
+function fit<T extends HeldOperation>(ops: readonly T[]): T[] {
   let characters = 0;
-  const count = ops.findIndex((op, i) => i >= PAGE_OPERATIONS || (i > 0 && (characters += op.value.length + op.key.length) > PAGE_CHARACTERS));
+  const count = ops.findIndex((held, i) => i >= PAGE_OPERATIONS || ((characters += held.op.value.length + held.op.key.length + 600) > PAGE_CHARACTERS && i > 0));
   return ops.slice(0, count < 0 ? ops.length : count);
 }
+

@@ -1,142 +1,190 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Queryable, statement, type Transaction } from '../../storage/database.js';
+import { bucketOf, type AccountOperation, type HeldOperation, type LinePlace } from '#federation';
+import { Database, type Queryable, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
-import type { Operation, Vector } from './operation.js';
 
-const columns = 'user_id, home, n, hlc, kind, op_key, value, signature';
-const advance = statement(
-  'account_op.advance',
-  `INSERT INTO account_op_heads (user_id, home, n) VALUES ($1, $2, $3)
-   ON CONFLICT (user_id, home) DO UPDATE SET n = account_op_heads.n + $3 RETURNING n`,
+const columns = 'log, n, hash, line, prev, after, home, ms, kind, op_key, value, signature';
+const qualified = columns.split(', ').map((name) => `o.${name}`).join(', ');
+const isItemOf = 'i.user_id = o.user_id AND i.log = o.log AND i.n = o.n AND i.hash = o.hash';
+const operations = new RowInserter('account_op.insert', 'account_ops', ['user_id', ...columns.split(', '), 'stored_ts'], 'ON CONFLICT DO NOTHING');
+const items = new RowInserter(
+  'account_op.items', 'account_op_items', ['user_id', 'kind', 'op_key', 'log', 'line', 'n', 'hash', 'ms', 'bucket', 'is_removed'],
+  `ON CONFLICT (user_id, kind, op_key, log, line) DO UPDATE SET n = excluded.n, hash = excluded.hash, ms = excluded.ms, is_removed = excluded.is_removed
+   WHERE account_op_items.n < excluded.n`,
 );
-const raise = statement(
-  'account_op.raise',
-  `INSERT INTO account_op_heads (user_id, home, n) VALUES ($1, $2, $3)
-   ON CONFLICT (user_id, home) DO UPDATE SET n = greatest(account_op_heads.n, $3)`,
+const deleteItems = statement(
+  'account_op.delete_items',
+  `DELETE FROM account_op_items i USING unnest($2::text[], $3::text[], $4::text[], $5::int[]) AS d (kind, op_key, log, line)
+   WHERE i.user_id = $1 AND i.kind = d.kind AND i.op_key = d.op_key AND i.log = d.log AND i.line = d.line`,
 );
-const heads = statement('account_op.heads', 'SELECT home, n FROM account_op_heads WHERE user_id = $1');
-const operations = new RowInserter(
-  'account_op.insert', 'account_ops', [...columns.split(', '), 'stored_ts'], 'ON CONFLICT DO NOTHING',
+const kept = statement(
+  'account_op.kept',
+  `SELECT ${qualified} FROM unnest($2::text[], $3::text[]) AS w (kind, op_key)
+   JOIN account_op_items i ON i.user_id = $1 AND i.kind = w.kind AND i.op_key = w.op_key
+   JOIN account_ops o ON ${isItemOf}`,
 );
-const winners = new RowInserter(
-  'account_op.winners',
-  'account_op_winners',
-  ['user_id', 'kind', 'op_key', 'hlc', 'home', 'is_removed'],
-  `ON CONFLICT (user_id, kind, op_key) DO UPDATE SET hlc = excluded.hlc, home = excluded.home, is_removed = excluded.is_removed
-   WHERE (account_op_winners.hlc COLLATE "C", account_op_winners.home COLLATE "C") < (excluded.hlc COLLATE "C", excluded.home COLLATE "C")`,
+const keptOfKind = statement(
+  'account_op.kept_of_kind', `SELECT ${qualified} FROM account_op_items i JOIN account_ops o ON ${isItemOf} WHERE i.user_id = $1 AND i.kind = $2`,
 );
-const winner = statement('account_op.winner', 'SELECT hlc, home FROM account_op_winners WHERE user_id = $1 AND kind = $2 AND op_key = $3');
-const winnersOf = statement('account_op.winners_of', 'SELECT kind, op_key, hlc, home, is_removed FROM account_op_winners WHERE user_id = $1');
-const byWriter = statement(
-  'account_op.by_writer',
-  `SELECT ${columns} FROM account_ops WHERE user_id = $1 AND kind = $2 AND op_key = $3 AND home = $4 AND hlc = $5`,
+const keptOf = statement('account_op.kept_of', `SELECT ${qualified} FROM account_op_items i JOIN account_ops o ON ${isItemOf} WHERE i.user_id = $1 ORDER BY o.seq`);
+const keptIn = statement(
+  'account_op.kept_in',
+  `SELECT ${qualified} FROM account_op_items i JOIN account_ops o ON ${isItemOf} WHERE i.user_id = $1 AND i.bucket = ANY($2) ORDER BY o.seq`,
 );
-const after = statement(
-  'account_op.after',
-  `SELECT ${columns} FROM account_ops WHERE user_id = $1 AND home = $2 AND n > $3 ORDER BY n LIMIT $4`,
+const buckets = statement(
+  'account_op.buckets',
+  `SELECT bucket, hash FROM account_op_items WHERE user_id = $1 AND bucket = ANY($2)
+   AND NOT ((is_removed OR kind = ANY($4)) AND ms < $3)`,
 );
-const lastReading = statement('account_op.last_reading', 'SELECT max(hlc COLLATE "C") AS hlc FROM account_ops');
-const ack = statement('account_op.ack', 'SELECT n FROM account_op_acks WHERE user_id = $1 AND destination = $2');
-const setAck = statement(
-  'account_op.set_ack',
-  `INSERT INTO account_op_acks (user_id, destination, n) VALUES ($1, $2, $3) ON CONFLICT (user_id, destination) DO UPDATE SET n = $3`,
+const places = statement(
+  'account_op.places',
+  `SELECT o.log, o.n, o.hash, o.line FROM unnest($2::text[], $3::bigint[]) AS w (log, n)
+   JOIN account_ops o ON o.user_id = $1 AND o.log = w.log AND o.n = w.n`,
 );
-const purgeOperations = statement('account_op.purge', 'DELETE FROM account_ops WHERE stored_ts < $1');
-const purgeTombstones = statement(
-  'account_op.purge_tombstones',
-  'DELETE FROM account_op_winners WHERE is_removed AND hlc COLLATE "C" < $1',
+const skeleton = statement('account_op.skeleton', 'SELECT log, n, hash, line FROM account_ops WHERE user_id = $1 AND log = ANY($2)');
+const onLine = statement(
+  'account_op.on_line',
+  `SELECT ${columns}, seq FROM account_ops WHERE user_id = $1 AND log = $2 AND line = $3 AND n > $4 AND n <= $5 ORDER BY n LIMIT $6`,
 );
+const newestUpTo = statement(
+  'account_op.newest_up_to',
+  `SELECT DISTINCT ON (o.kind, o.op_key) ${qualified} FROM account_ops o
+   JOIN unnest($5::text[], $6::text[]) AS w (kind, op_key) ON w.kind = o.kind AND w.op_key = o.op_key
+   WHERE o.user_id = $1 AND o.log = $2 AND o.line = $3 AND o.n <= $4 ORDER BY o.kind, o.op_key, o.n DESC`,
+);
+const kindsBeyond = statement(
+  'account_op.kinds_beyond',
+  `SELECT o.kind, count(*)::int AS count FROM account_ops o JOIN unnest($2::text[], $3::int[], $4::bigint[]) AS w (log, line, n)
+   ON o.log = w.log AND o.line = w.line AND o.n > w.n WHERE o.user_id = $1 GROUP BY o.kind ORDER BY o.kind`,
+);
+const hasItems = statement('account_op.has_items', 'SELECT DISTINCT op_key FROM account_op_items WHERE user_id = $1 AND kind = $2');
+const oldWinners = statement('account_op.old_winners', 'SELECT op_key, hlc, home, is_removed FROM account_op_winners WHERE user_id = $1 AND kind = $2');
+const isBehind = 'EXISTS (SELECT 1 FROM account_op_peers p WHERE p.user_id = t.user_id AND p.is_behind)';
+const purgeItems = statement(
+  'account_op.purge_items',
+  `DELETE FROM account_op_items t USING account_ops o WHERE o.user_id = t.user_id AND o.log = t.log AND o.n = t.n AND o.hash = t.hash
+   AND o.stored_ts < $1 AND t.ms < $1 AND (t.is_removed OR t.kind = ANY($2)) AND NOT ${isBehind}`,
+);
+const purgeOperations = statement(
+  'account_op.purge',
+  `DELETE FROM account_ops t WHERE stored_ts < $1 AND NOT ${isBehind} AND NOT EXISTS (
+     SELECT 1 FROM account_op_items i WHERE i.user_id = t.user_id AND i.kind = t.kind AND i.op_key = t.op_key AND i.log = t.log AND i.line = t.line AND i.n = t.n)`,
+);
+
+/** Kinds whose items are gone with their time: what is older than the kept time counts no more in digests. */
+export const PASSING_KINDS: readonly string[] = ['to_device', 'to_device_consumed'];
 
 interface Row {
-  user_id: string;
-  home: string;
-  n: number;
-  hlc: string;
-  kind: string;
-  op_key: string;
-  value: string;
-  signature: string;
+  log: string; n: number; hash: string; line: number; prev: string | null; after: string; home: string; ms: number; kind: string;
+  op_key: string; value: string; signature: string; seq: number;
 }
 
-/** Which operation won for an item. */
-export interface Winner {
+export interface ItemName {
   readonly kind: string;
   readonly key: string;
-  readonly hlc: string;
-  readonly home: string;
-  readonly isRemoved: boolean;
 }
 
-/** The tables of the operation log. */
+export interface PlaceRow extends LinePlace {
+  readonly log: string;
+  readonly hash: string;
+}
+
+/** The tables `account_ops` and `account_op_items`. */
 @Injectable()
 export class OperationsStore {
   constructor(private readonly db: Database) {}
 
-  /** Takes the next `count` numbers of a home; other transactions of the account wait. @returns the last of them */
-  async advance(tx: Transaction, userId: string, home: string, count: number): Promise<number> {
-    return (await tx.query<{ n: number }>(advance, [userId, home, count]))[0]!.n;
+  async insert(db: Queryable, list: readonly HeldOperation[], now: number): Promise<void> {
+    await operations.insert(db, list.map(({ op, hash, line }) => [
+      op.user_id, op.log, op.n, hash, line, op.prev, JSON.stringify(op.after), op.home, op.ms, op.kind, op.key, op.value, op.signature, now,
+    ]));
   }
 
-  /** Notes that a home's operations up to `n` are here. */
-  async raise(db: Queryable, userId: string, home: string, n: number): Promise<void> {
-    await db.query(raise, [userId, home, n]);
+  /** Makes operations the newest of their line for their items. */
+  async keep(db: Queryable, list: readonly HeldOperation[]): Promise<void> {
+    const newest = new Map(list.map((held) => [JSON.stringify([held.op.user_id, held.op.kind, held.op.key, held.log, held.line]), held]));
+    await items.insert(db, [...newest.values()].map(({ op, hash, line }) => [
+      op.user_id, op.kind, op.key, op.log, line, op.n, hash, op.ms, bucketOf(op.kind, op.key), op.value === 'null',
+    ]));
   }
 
-  async vector(userId: string): Promise<Vector> {
-    const rows = await this.db.query<{ home: string; n: number }>(heads, [userId]);
-    return Object.fromEntries(rows.map((row) => [row.home, row.n]));
+  async dropItems(db: Queryable, userId: string, list: readonly (ItemName & { readonly log: string; readonly line: number })[]): Promise<void> {
+    if (list.length === 0) return;
+    await db.query(deleteItems, [userId, list.map((one) => one.kind), list.map((one) => one.key), list.map((one) => one.log), list.map((one) => one.line)]);
   }
 
-  async insert(db: Queryable, list: readonly Operation[], now: number): Promise<void> {
-    await operations.insert(db, list.map((op) => [op.userId, op.home, op.n, op.hlc, op.kind, op.key, op.value, op.signature, now]));
+  /** The operations that items keep. */
+  async kept(userId: string, list: readonly ItemName[], db: Queryable = this.db): Promise<HeldOperation[]> {
+    if (list.length === 0) return [];
+    return (await db.query<Row>(kept, [userId, list.map(({ kind }) => kind), list.map(({ key }) => key)])).map((row) => held(userId, row));
   }
 
-  /** Makes the writers the winners of their items, unless a later one is. */
-  async win(db: Queryable, userId: string, list: readonly Winner[]): Promise<void> {
-    const lastOfItem = new Map(list.map((item) => [`${item.kind} ${item.key}`, item]));
-    await winners.insert(db, [...lastOfItem.values()].map((item) => [userId, item.kind, item.key, item.hlc, item.home, item.isRemoved]));
+  async keptOfKind(userId: string, kind: string): Promise<HeldOperation[]> {
+    return (await this.db.query<Row>(keptOfKind, [userId, kind])).map((row) => held(userId, row));
   }
 
-  async winner(db: Queryable, userId: string, kind: string, key: string): Promise<{ hlc: string; home: string } | undefined> {
-    return (await db.query<{ hlc: string; home: string }>(winner, [userId, kind, key]))[0];
+  /** All that the account's items keep, or those of some buckets; in the order in which they were taken. */
+  async keptOf(userId: string, some?: readonly number[]): Promise<HeldOperation[]> {
+    const rows = await (some ? this.db.query<Row>(keptIn, [userId, some]) : this.db.query<Row>(keptOf, [userId]));
+    return rows.map((row) => held(userId, row));
   }
 
-  async winnersOf(userId: string): Promise<Winner[]> {
-    const rows = await this.db.query<{ kind: string; op_key: string; hlc: string; home: string; is_removed: boolean }>(winnersOf, [userId]);
-    return rows.map((row) => ({ kind: row.kind, key: row.op_key, hlc: row.hlc, home: row.home, isRemoved: row.is_removed }));
+  /** Hashes by bucket, of what is no older than the horizon or does not pass. */
+  async buckets(userId: string, some: readonly number[], horizon: number): Promise<Map<number, string[]>> {
+    const rows = await this.db.query<{ bucket: number; hash: string }>(buckets, [userId, some, horizon, PASSING_KINDS]);
+    const found = new Map<number, string[]>();
+    for (const { bucket, hash } of rows) found.set(bucket, [...(found.get(bucket) ?? []), hash]);
+    return found;
   }
 
-  async byWriter(userId: string, kind: string, key: string, writer: { home: string; hlc: string }): Promise<Operation | undefined> {
-    const [row] = await this.db.query<Row>(byWriter, [userId, kind, key, writer.home, writer.hlc]);
-    return row && operation(row);
+  /** What stands at these numbers of logs. */
+  async places(userId: string, list: readonly (readonly [log: string, n: number])[]): Promise<PlaceRow[]> {
+    if (list.length === 0) return [];
+    return this.db.query<PlaceRow & { log: string }>(places, [userId, list.map(([log]) => log), list.map(([, n]) => n)]);
   }
 
-  /** Operations of a home with a number above `n`, in order. */
-  async after(userId: string, home: string, n: number, limit: number): Promise<Operation[]> {
-    return (await this.db.query<Row>(after, [userId, home, n, limit])).map(operation);
+  async skeleton(userId: string, logs: readonly string[]): Promise<PlaceRow[]> {
+    return logs.length === 0 ? [] : this.db.query<PlaceRow & { log: string }>(skeleton, [userId, logs]);
   }
 
-  /** The latest clock reading of all operations. */
-  async lastReading(): Promise<string | null> {
-    return (await this.db.query<{ hlc: string | null }>(lastReading))[0]!.hlc;
+  /** Operations of a line with numbers in (from, to], in order, with the order in which this server took them. */
+  async onLine(userId: string, log: string, line: number, from: number, to: number, limit: number): Promise<(HeldOperation & { seq: number })[]> {
+    return (await this.db.query<Row>(onLine, [userId, log, line, from, to, limit])).map((row) => ({ ...held(userId, row), seq: row.seq }));
   }
 
-  async acknowledged(userId: string, destination: string): Promise<number> {
-    return (await this.db.query<{ n: number }>(ack, [userId, destination]))[0]?.n ?? 0;
+  /** Per item its newest operation on a line up to a number. */
+  async newestUpTo(userId: string, log: string, line: number, n: number, list: readonly ItemName[]): Promise<HeldOperation[]> {
+    if (list.length === 0) return [];
+    const rows = await this.db.query<Row>(newestUpTo, [userId, log, line, n, list.map(({ kind }) => kind), list.map(({ key }) => key)]);
+    return rows.map((row) => held(userId, row));
   }
 
-  async acknowledge(userId: string, destination: string, n: number): Promise<void> {
-    await this.db.query(setAck, [userId, destination, n]);
+  /** How many operations of which kinds are on lines beyond these numbers. */
+  async kindsBeyond(userId: string, lines: readonly (LinePlace & { readonly log: string })[]): Promise<{ kind: string; count: number }[]> {
+    return this.db.query(kindsBeyond, [userId, lines.map(({ log }) => log), lines.map(({ line }) => line), lines.map(({ n }) => n)]);
   }
 
-  /** @param before milliseconds; @param reading the same as a clock reading */
-  async purge(before: number, reading: string): Promise<void> {
+  async keysOfKind(userId: string, kind: string): Promise<Set<string>> {
+    return new Set((await this.db.query<{ op_key: string }>(hasItems, [userId, kind])).map((row) => row.op_key));
+  }
+
+  /** Times and writers of version 1. */
+  async oldWriters(userId: string, kind: string): Promise<Map<string, { ms: number; home: string; isRemoved: boolean }>> {
+    const rows = await this.db.query<{ op_key: string; hlc: string; home: string; is_removed: boolean }>(oldWinners, [userId, kind]);
+    return new Map(rows.map((row) => [row.op_key, { ms: Number(row.hlc.slice(0, 15)) || 0, home: row.home, isRemoved: row.is_removed }]));
+  }
+
+  /** Drops what is older and needed no more; of accounts whose homes are all up to date. */
+  async purge(before: number): Promise<void> {
+    await this.db.query(purgeItems, [before, PASSING_KINDS]);
     await this.db.query(purgeOperations, [before]);
-    await this.db.query(purgeTombstones, [reading]);
   }
 }
 
-function operation(row: Row): Operation {
-  const { user_id: userId, op_key: key, home, n, hlc, kind, value, signature } = row;
-  return { userId, home, n, hlc, kind, key, value, signature };
+function held(userId: string, row: Row): HeldOperation {
+  const op: AccountOperation = {
+    user_id: userId, log: row.log, n: row.n, prev: row.prev, after: JSON.parse(row.after) as AccountOperation['after'], home: row.home, ms: row.ms,
+    kind: row.kind, key: row.op_key, value: row.value, signature: row.signature,
+  };
+  return { op, hash: row.hash, log: row.log, line: row.line, n: row.n, home: row.home, ms: row.ms, value: row.value };
 }

@@ -49,6 +49,7 @@ export class HomeRecords {
   #stores = 0;
   readonly #listeners = new Set<ChangeListener>();
   readonly #storing = new Set<StoringListener>();
+  readonly #founded = new Set<(record: HomeRecord) => void>();
 
   constructor(
     private readonly store: AccountRecordStore,
@@ -95,7 +96,13 @@ export class HomeRecords {
       this.#stores++;
       this.#known.delete(record.user_id);
       this.#absent.delete(record.user_id);
+      for (const listener of this.#founded) listener(record);
     });
+  }
+
+  /** Called after the first record of an account of this server was stored by `found`. */
+  onFounded(listener: (record: HomeRecord) => void): void {
+    this.#founded.add(listener);
   }
 
   /** Called after an account got a higher record; who brought it waits. It must not bring records of the account itself. */

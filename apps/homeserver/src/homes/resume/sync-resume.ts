@@ -11,7 +11,7 @@ import {
 } from '../../sync/sync-token.js';
 import { SyncTokens } from '../../sync/sync-tokens.js';
 import { AccountVectors } from '../ops/account-vectors.js';
-import type { Vector } from '../ops/operation.js';
+import type { Vector } from '../ops/account-vectors.js';
 import { FrontierFetch } from './frontier-fetch.js';
 import { ResumeStore } from './resume.store.js';
 import { ResumeTurns } from './resume-turns.js';

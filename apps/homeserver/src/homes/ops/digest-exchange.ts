@@ -1,0 +1,117 @@
+import { Injectable } from '@nestjs/common';
+import { DIGEST_BUCKETS, readOperation, type HomeRecord } from '#federation';
+import { FederationClient } from '../../federation/federation-client.js';
+import { Clock } from '../../observability/clock.js';
+import { Log } from '../../observability/log.js';
+import { AccountDigests } from './account-digests.js';
+import { AccountLogsStore } from './account-logs.store.js';
+import { AccountPeersStore } from './account-peers.store.js';
+import { digestPath } from './account-paths.js';
+import { AccountVectors } from './account-vectors.js';
+import { HomeRequests } from './home-requests.js';
+import { OperationMerge } from './operation-merge.js';
+import { OperationPages, wireHeads, wireOperation } from './operation-pages.js';
+import { OperationsStore } from './operations.store.js';
+import { PeerHeads } from './peer-heads.js';
+import { SharedAccounts } from './shared-accounts.js';
+
+const TIMEOUT_MS = 30_000;
+/** Operations of one answer; buckets that do not fit are asked for again. */
+const MAX_OPERATIONS = 2_000;
+const MAX_CHARACTERS = 4_000_000;
+/** Rounds that bring something; two that do not and the home is named. */
+const MAX_ROUNDS = 300;
+
+/** Answer of `POST …/account/{userId}/digest`. */
+export interface DigestAnswer {
+  readonly heads: readonly object[];
+  /** Buckets that differ. */
+  readonly differing: readonly number[];
+  /** Of the first of them, what items keep here. */
+  readonly ops: readonly object[];
+}
+
+/** Compares everything that two homes hold, and brings over what one lacks: a copy does not prove what it leaves out (protocol §4). */
+@Injectable()
+export class DigestExchange {
+  constructor(
+    private readonly digests: AccountDigests,
+    private readonly store: OperationsStore,
+    private readonly logs: AccountLogsStore,
+    private readonly peers: AccountPeersStore,
+    private readonly pages: OperationPages,
+    private readonly merge: OperationMerge,
+    private readonly heads: PeerHeads,
+    private readonly shared: SharedAccounts,
+    private readonly vectors: AccountVectors,
+    private readonly requests: HomeRequests,
+    private readonly federation: FederationClient,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /** @throws as `HomeRequests.authorise` */
+  async answer(origin: string, userId: string, body: { horizon?: unknown; buckets: readonly unknown[] }): Promise<DigestAnswer> {
+    const record = await this.requests.authorise(origin, userId);
+    const own = await this.digests.of(userId, this.digests.agreed(body.horizon));
+    const differing = own.buckets.flatMap((hash, i) => (hash === body.buckets[i] ? [] : [i]));
+    const ops: object[] = [];
+    let characters = 0;
+    for (const bucket of differing) {
+      if (ops.length >= MAX_OPERATIONS || characters > MAX_CHARACTERS) break;
+      const kept = await this.store.keptOf(userId, [bucket]);
+      ops.push(...kept.map(wireOperation));
+      for (const { op } of kept) characters += op.value.length + op.key.length + 600;
+    }
+    return { heads: wireHeads(await this.pages.heads(record)), differing, ops };
+  }
+
+  /**
+   * Compares with another home until nothing differs or nothing new comes.
+   *
+   * @returns whether what came with a copy is believed since then
+   */
+  async compare(record: HomeRecord, home: string): Promise<boolean> {
+    const userId = record.user_id;
+    let fruitless = 0;
+    let differing: number[] = [];
+    for (let round = 0; round < MAX_ROUNDS && fruitless < 2; round++) {
+      const horizon = this.digests.horizon();
+      const own = await this.digests.of(userId, horizon);
+      const answer = await this.federation.request({
+        destination: home, method: 'POST', path: digestPath(userId), timeoutMs: TIMEOUT_MS, body: { horizon, buckets: own.buckets },
+      });
+      differing = (Array.isArray(answer['differing']) ? answer['differing'] : []).filter((n): n is number => Number.isInteger(n) && n >= 0 && n < DIGEST_BUCKETS);
+      if (differing.length === 0) break;
+      const ops = (Array.isArray(answer['ops']) ? answer['ops'] : []).slice(0, 10 * MAX_OPERATIONS).flatMap((value) => readOperation(userId, value) ?? []);
+      const heard = await this.heads.hear(record, home, answer);
+      // Heads are not moved by what is compared: operations that are missing are fetched.
+      const fresh = await this.merge.takeKept(userId, ops, new Map(), heard.keys);
+      fruitless = fresh > 0 ? 0 : fruitless + 1;
+    }
+    return this.#note(userId, home, differing);
+  }
+
+  /** The hash of everything was the same. @returns as `compare` */
+  equal(userId: string, home: string): Promise<boolean> {
+    return this.#note(userId, home, []);
+  }
+
+  async #note(userId: string, home: string, differing: readonly number[]): Promise<boolean> {
+    const kinds = differing.length === 0 ? [] : [...new Set((await this.store.keptOf(userId, differing)).map(({ op }) => op.kind))];
+    const unequal = differing.length > 0 && kinds.length === 0 ? ['unknown'] : kinds;
+    if (unequal.length > 0) this.log.warn('a home holds something else of an account', { userId, home, kinds: unequal });
+    await this.peers.compared(userId, home, this.clock.now(), unequal);
+    return this.#settle(userId);
+  }
+
+  /** What came with copies is believed when every home that answers was compared. */
+  async #settle(userId: string): Promise<boolean> {
+    const peers = await this.peers.of(userId);
+    const others = this.shared.others(userId);
+    const isCompared = others.every((home) => peers.some((peer) => peer.home === home && (peer.comparedTs > 0 || Object.keys(peer.places).length === 0)));
+    if (!isCompared || !(await this.logs.settle(userId))) return false;
+    this.vectors.changed(userId);
+    return true;
+  }
+}

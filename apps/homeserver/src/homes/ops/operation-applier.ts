@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import { CanonicalJsonError, itemName, type AccountLog, type HeldOperation, type HomeRecord } from '#federation';
+import { AccountOps, type AccountOpApplier, type AccountOpKind } from '../../accounts/account-ops.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { Log } from '../../observability/log.js';
+import { isInvalidValue } from '../../storage/database.js';
+import { LogLoader } from './log-loader.js';
+import type { ItemName } from './operations.store.js';
+import { violatesRecord } from './record-rules.js';
+
+/** Tries until the store shows what the log does; somebody writes here all the time otherwise. */
+const MAX_TRIES = 5;
+
+/** Brings what items show, by the log, into the stores of the account's data. */
+@Injectable()
+export class OperationApplier {
+  constructor(
+    private readonly ops: AccountOps,
+    private readonly loader: LogLoader,
+    private readonly logger: Log,
+  ) {}
+
+  applierOf(kind: string): AccountOpApplier | undefined {
+    return this.ops.applier(kind as AccountOpKind);
+  }
+
+  /** Kinds in the order in which they are applied when an account comes whole. */
+  orderOf(kind: string): number {
+    const at = [...this.ops.kinds()].findIndex(([name]) => name === kind);
+    return at < 0 ? 1_000 : at;
+  }
+
+  /** What the item shows, by the logs that are loaded. */
+  shown(log: AccountLog, item: ItemName): HeldOperation | undefined {
+    return log.shown(itemName(item), this.applierOf(item.kind)?.merge === 'removal-wins');
+  }
+
+  /**
+   * Applies operations that were just taken and are about to be stored.
+   *
+   * @param log with these operations and what else their items keep
+   * @param isOwn whether a log is this home's present one
+   * @returns what each item shows now
+   */
+  async applyTaken(log: AccountLog, taken: readonly HeldOperation[], isOwn: (log: string) => boolean): Promise<Map<string, HeldOperation | undefined>> {
+    const shown = new Map<string, HeldOperation | undefined>();
+    for (const held of taken) {
+      const applier = this.applierOf(held.op.kind);
+      if (!applier) continue;
+      if (applier.merge === 'own') {
+        await this.apply(log.record, held);
+        continue;
+      }
+      const item = itemName(held.op);
+      if (applier.merge === 'removal-wins' && held.value === 'null' && this.#endsWhatIsHere(log, held, isOwn)) await this.apply(log.record, held);
+      shown.set(item, this.shown(log, held.op));
+    }
+    for (const held of shown.values()) if (held && taken.includes(held)) await this.apply(log.record, held);
+    return shown;
+  }
+
+  /** Applies what items show until that is what it was: somebody may write here meanwhile. @param shown what is known to be applied */
+  async settle(record: HomeRecord, items: readonly ItemName[], shown: Map<string, HeldOperation | undefined>): Promise<void> {
+    let due = items.filter(({ kind }) => (this.applierOf(kind)?.merge ?? 'own') !== 'own');
+    for (let i = 0; i < MAX_TRIES && due.length > 0; i++) {
+      const { log } = await this.loader.forItems(record, due);
+      const changed: ItemName[] = [];
+      for (const item of due) {
+        const name = itemName(item);
+        const now = this.shown(log, item);
+        if (now?.hash === shown.get(name)?.hash) continue;
+        changed.push(item);
+        shown.set(name, now);
+        if (now) await this.apply(record, now);
+        else await this.#clear(record, item);
+      }
+      due = changed;
+    }
+  }
+
+  /** Hands one operation to the store of its kind. A value that is refused here is refused at every try; the log must go on. */
+  async apply(record: HomeRecord, { op, hash }: HeldOperation): Promise<void> {
+    const { user_id: userId, log, n, kind, key, home, ms, after } = op;
+    const value: unknown = JSON.parse(op.value);
+    if (violatesRecord({ kind, key, value }, record)) {
+      this.logger.warn('an operation contradicts the home record', { userId, kind, home });
+      return;
+    }
+    const knew = (other: string, m: number): boolean => (other === log ? m < n : (after[other] ?? []).some(([end]) => m <= end));
+    try {
+      await this.applierOf(kind)?.apply({ userId, kind: kind as AccountOpKind, key, value, home, ms, log, n, hash, knew });
+    } catch (error) {
+      if (!(error instanceof MatrixError) && !(error instanceof CanonicalJsonError) && !isInvalidValue(error)) throw error;
+      this.logger.warn('an operation was refused', { userId, kind, home, reason: (error as Error).message });
+    }
+  }
+
+  /** Nothing that was written of an item counts any more. */
+  async #clear(record: HomeRecord, { kind, key }: ItemName): Promise<void> {
+    const op = { user_id: record.user_id, log: '', n: 0, prev: null, after: {}, home: '', ms: 0, kind, key, value: 'null', signature: '' };
+    await this.apply(record, { op, hash: '', log: '', line: 0, n: 0, home: '', ms: 0, value: 'null' });
+  }
+
+  /** Whether this home's own newest write of the item did not know of the removal. */
+  #endsWhatIsHere(log: AccountLog, removal: HeldOperation, isOwn: (log: string) => boolean): boolean {
+    const own = log.newest(itemName(removal.op)).find((held) => isOwn(held.log));
+    return own === undefined || !log.knows(own, removal);
+  }
+}
