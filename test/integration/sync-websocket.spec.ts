@@ -1,11 +1,23 @@
+import { createHmac } from 'node:crypto';
 import { WebSocket } from 'ws';
+import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { eventually } from '../network/eventually.js';
-import { Network } from '../network/network.js';
+import { Network, REGISTRATION_SECRET } from '../network/network.js';
 import type { Json, TestClient } from '../network/test-client.js';
 
+/** A clock that can be set ahead. */
+class HeldClock extends Clock {
+  ahead = 0;
+
+  override now(): number {
+    return super.now() + this.ahead;
+  }
+}
+
 let net: Network;
+const clock = new HeldClock();
 beforeAll(async () => {
-  net = await Network.start();
+  net = await Network.start({ clock });
 });
 afterAll(() => net.stop());
 
@@ -85,6 +97,72 @@ describe('sync over WebSocket', () => {
     for (let i = 0; i < 3; i++) flood.acknowledge();
     await eventually(() => [noToken, badToken, badSince, nonsense, flood].every((socket) => socket.closed !== null));
     expect([noToken, badToken, badSince, nonsense, flood].map((socket) => socket.closed)).toEqual([4401, 4401, 4400, 4400, 4429]);
+  });
+
+  it('is for those for whom /sync is, for as long as it is', async () => {
+    const admin = net.client();
+    const { nonce } = await admin.request('GET', '/_synapse/admin/v1/register');
+    const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0root\0x\0admin`).digest('hex');
+    admin.accessToken = (await admin.request('POST', '/_synapse/admin/v1/register', { nonce, username: 'root', password: 'x', admin: true, mac })).access_token;
+    const names = ['locked', 'expiring', 'removed'];
+    for (const name of names) await net.client().register(name);
+    const [locked, expiring, removed] = await Promise.all(names.map((name, i) => net.client().login(name, undefined, { refresh_token: i === 1 }))) as TestClient[];
+    const { room_id: roomId } = await locked!.request('POST', '/v3/createRoom', { preset: 'public_chat' });
+    for (const client of [expiring!, removed!, admin]) await client.request('POST', `/v3/join/${encodeURIComponent(roomId)}`, {});
+    const sockets = [locked!, expiring!, removed!].map((client) => new Socket(`?access_token=${client.accessToken}`));
+    await eventually(() => sockets.every((socket) => socket.frames.length === 1));
+    for (const socket of sockets) socket.acknowledge();
+    await admin.request('PUT', `/v1/admin/lock/${encodeURIComponent(locked!.userId)}`, { locked: true });
+    await removed!.request('POST', '/v3/logout', {});
+    clock.ahead = 2 * 3_600_000;
+    try {
+      // What happens now is none of their business.
+      await say(admin, roomId, 'too late');
+      await eventually(() => sockets.every((socket) => socket.closed !== null));
+      expect(sockets.map((socket) => [socket.frames.length, socket.closed])).toEqual(names.map(() => [1, 4401]));
+      const again = new Socket(`?access_token=${locked!.accessToken}`);
+      await eventually(() => again.closed !== null);
+      expect([again.closed, again.frames.length]).toEqual([4401, 0]);
+    } finally {
+      clock.ahead = 0;
+    }
+  });
+
+  it('does not listen to floods', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    process.on('warning', onWarning);
+    try {
+      const alice = await net.client().register('flooding');
+      const flood = new Socket(`?access_token=${alice.accessToken}`);
+      await eventually(() => flood.frames.length === 1);
+      for (let i = 0; i < 3_000; i++) flood.ws.send('nonsense');
+      const huge = new Socket(`?access_token=${alice.accessToken}`);
+      await eventually(() => huge.frames.length === 1);
+      huge.ws.send('x'.repeat(1_000_000));
+      const binary = new Socket(`?access_token=${alice.accessToken}`);
+      await eventually(() => binary.frames.length === 1);
+      binary.ws.send(Buffer.from([0, 1, 2]));
+      await eventually(() => [flood, huge, binary].every((socket) => socket.closed !== null));
+      expect([huge.closed, binary.closed]).toEqual([1009, 4400]);
+      expect([4400, 1006]).toContain(flood.closed);
+      expect(warnings).toEqual([]);
+    } finally {
+      process.off('warning', onWarning);
+    }
+  });
+
+  it('is one of twenty per account, and gives their places back', async () => {
+    const alice = await net.client().register('many');
+    const sockets = Array.from({ length: 22 }, () => new Socket(`?access_token=${alice.accessToken}`));
+    await eventually(() => sockets.filter((socket) => socket.frames.length === 1).length === 20 && sockets.filter((socket) => socket.closed === 4429).length === 2);
+    for (const socket of sockets) socket.ws.terminate();
+    await eventually(async () => {
+      const next = new Socket(`?access_token=${alice.accessToken}`);
+      await eventually(() => next.frames.length === 1 || next.closed !== null);
+      next.ws.terminate();
+      return next.closed === null;
+    });
   });
 
   it('ends with the session, and with the server', async () => {

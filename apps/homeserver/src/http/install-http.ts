@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { MatrixError } from '../errors/matrix-error.js';
-import { BodyBudget } from './body-budget.js';
+import { ByteBudget } from './byte-budget.js';
 import type { BodyOptions } from './body-options.decorator.js';
 import { addressKey } from './rate-limits.js';
 import { RawJson } from './raw-json.js';
@@ -11,6 +11,9 @@ import type { RouteTable } from './route-table.js';
 /** Bytes of a JSON body: transactions of other servers hold 50 PDUs of 64 KiB and 100 EDUs; clients upload key backups. */
 const FEDERATION_BODY_LIMIT = 16 * 1024 * 1024;
 const BODY_LIMIT = 4 * 1024 * 1024;
+/** Bytes of bodies that are being read, or whose requests are not answered yet: in all, and of one address. */
+const MAX_HELD_BYTES = 512 * 1024 * 1024;
+const MAX_HELD_BYTES_PER_ADDRESS = 64 * 1024 * 1024;
 
 const R0_PATH = /^\/_matrix\/(client|media)\/r0\//;
 
@@ -47,7 +50,7 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable): void 
   fastify.decorateRequest('originServer', null);
   fastify.decorateRequest('parsedBody', undefined);
   fastify.decorateRequest('bodyBytes', 0);
-  const budget = new BodyBudget();
+  const budget = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_ADDRESS);
   fastify.addHook('onRoute', (route) => routes.add(route.url));
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(corsHeaders);
@@ -85,7 +88,7 @@ function readText(
   request: FastifyRequest,
   payload: IncomingMessage,
   limit: number,
-  budget: BodyBudget,
+  budget: ByteBudget,
   done: (error: Error | null, body?: string) => void,
 ): void {
   const tooLarge = () => MatrixError.tooLarge(`The body is larger than ${limit} bytes`);

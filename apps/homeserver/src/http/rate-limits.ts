@@ -19,6 +19,7 @@ const limits = {
   homes: { perSecond: 5, burst: 100 },
   resume: { perSecond: 0.5, burst: 20 },
   nonce: { perSecond: 1, burst: 30 },
+  socket: { perSecond: 0.5, burst: 40 },
 } as const;
 
 export type RateLimitKind = keyof typeof limits;

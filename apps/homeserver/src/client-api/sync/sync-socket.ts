@@ -8,7 +8,16 @@ const ACKNOWLEDGE_MS = 120_000;
 /** Wait of one turn; what ends without news is not sent. */
 const TURN_MS = 240_000;
 
+/** Frames that are looked away from while the connection closes. */
+const MAX_LATE_FRAMES = 100;
+
 const acknowledgement = z.object({ since: z.string().max(512) });
+
+/** What of the frames that are on their way may be held for the account; see `ByteBudget`. */
+export interface FrameBudget {
+  take(bytes: number): boolean;
+  give(bytes: number): void;
+}
 
 /** One turn of sync: from a token (null: from the start), for so many milliseconds. */
 export type SyncTurn = (since: string | null, timeoutMs: number, signal: AbortSignal) => Promise<{ text: string; isEmpty: boolean }>;
@@ -22,6 +31,8 @@ export class SyncSocket {
   readonly #closed = new AbortController();
   readonly #ping: NodeJS.Timeout;
   #isAlive = true;
+  #isClosing = false;
+  #lateFrames = 0;
   /** An acknowledgement that has come and was not asked for yet, and who asks for one. */
   #received: string | null = null;
   #asking: ((since: string) => void) | null = null;
@@ -39,15 +50,17 @@ export class SyncSocket {
   }
 
   /** Sends answers until the connection ends. Rejects with what a turn throws. */
-  async run(turn: SyncTurn, start: string | null): Promise<void> {
+  async run(turn: SyncTurn, start: string | null, budget: FrameBudget): Promise<void> {
     let since = start;
     while (!this.#closed.signal.aborted) {
       const { text, isEmpty } = await turn(since, TURN_MS, this.#closed.signal);
       if (this.#closed.signal.aborted) return;
       // A first frame goes out in any case: it says that the connection works.
       if (isEmpty && since !== start) continue;
+      const bytes = Buffer.byteLength(text);
+      if (!budget.take(bytes)) return this.close(4429);
       this.socket.send(text);
-      const next = await this.#nextAcknowledgement();
+      const next = await this.#nextAcknowledgement().finally(() => budget.give(bytes));
       if (next === null) return;
       since = next;
       start = null;
@@ -55,6 +68,8 @@ export class SyncSocket {
   }
 
   close(code: number): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
     this.socket.close(code);
     // A client that does not answer the close is dropped.
     const drop = setTimeout(() => this.socket.terminate(), 5_000);
@@ -92,6 +107,10 @@ export class SyncSocket {
   }
 
   #onMessage(text: string): void {
+    if (this.#isClosing) {
+      if (++this.#lateFrames > MAX_LATE_FRAMES) this.socket.terminate();
+      return;
+    }
     const parsed = acknowledgement.safeParse(jsonOf(text));
     if (!parsed.success) return this.close(4400);
     if (this.#asking) this.#asking(parsed.data.since);

@@ -7,6 +7,8 @@ import type { Requester } from '../../accounts/requester.js';
 import { Authenticator } from '../../auth/authenticator.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { accessTokenOf } from '../../http/request.guard.js';
+import { ByteBudget } from '../../http/byte-budget.js';
+import { RateLimits } from '../../http/rate-limits.js';
 import { Log } from '../../observability/log.js';
 import { Stopping } from '../../observability/stopping.js';
 import { SyncService } from '../../sync/sync.service.js';
@@ -14,6 +16,9 @@ import { SyncSocket } from './sync-socket.js';
 
 /** Connections of one account; the next one is closed. */
 const MAX_PER_USER = 20;
+/** Bytes of frames that were sent and not acknowledged: in all, and of one account. */
+const MAX_HELD_BYTES = 512 * 1024 * 1024;
+const MAX_HELD_BYTES_PER_USER = 32 * 1024 * 1024;
 /** Sub-protocol that carries the token, for browsers, which cannot set headers. */
 const TOKEN_PROTOCOL = 'access_token.';
 
@@ -24,12 +29,14 @@ export const CloseCode = { badRequest: 4400, badToken: 4401, tooMany: 4429, fail
 @WebSocketGateway({ path: '/_matrix/client/unstable/io.partyline/ws', maxPayload: 4_096 })
 export class SyncGateway implements OnGatewayConnection<WebSocket>, OnModuleDestroy {
   readonly #sockets = new Map<string, Set<SyncSocket>>();
+  readonly #frames = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_USER);
   readonly #unsubscribe: () => void;
 
   constructor(
     private readonly authenticator: Authenticator,
     private readonly sync: SyncService,
     private readonly stopping: Stopping,
+    private readonly limits: RateLimits,
     private readonly log: Log,
     tokens: AccessTokens,
   ) {
@@ -51,8 +58,9 @@ export class SyncGateway implements OnGatewayConnection<WebSocket>, OnModuleDest
     const socket = new SyncSocket(client);
     try {
       requester = await this.#authenticate(request, query);
+      this.limits.take('socket', requester.userId);
     } catch (error) {
-      socket.close(error instanceof MatrixError ? CloseCode.badToken : CloseCode.failed);
+      socket.close(closeCodeOf(error));
       return;
     }
     const sockets = this.#sockets.get(requester.userId) ?? new Set<SyncSocket>();
@@ -63,31 +71,42 @@ export class SyncGateway implements OnGatewayConnection<WebSocket>, OnModuleDest
     this.#sockets.set(requester.userId, sockets.add(socket));
     socket.tokenHash = requester.tokenHash;
     try {
-      await socket.run((since, timeoutMs, signal) => this.sync.sync(requester, {
-        since: since ?? undefined,
-        filter: query['filter'],
-        fullState: false,
-        useStateAfter: query['use_state_after'] === 'true',
-        frontier: query['io.partyline.frontier'] === 'true',
-        timeoutMs,
-      }, signal), query['since'] ?? null);
+      await socket.run(async (since, timeoutMs, signal) => {
+        const answer = await this.sync.sync(await this.#authenticate(request, query), {
+          since: since ?? undefined,
+          filter: query['filter'],
+          fullState: false,
+          useStateAfter: query['use_state_after'] === 'true',
+          frontier: query['io.partyline.frontier'] === 'true',
+          timeoutMs,
+        }, signal);
+        // A turn takes minutes: the session may have ended, or the account been locked, since it began.
+        await this.#authenticate(request, query);
+        return answer;
+      }, query['since'] ?? null, {
+        take: (bytes) => this.#frames.take(requester.userId, bytes),
+        give: (bytes) => this.#frames.give(requester.userId, bytes),
+      });
     } catch (error) {
       if (!(error instanceof MatrixError)) this.log.error('sync over WebSocket failed', error);
-      socket.close(error instanceof MatrixError ? CloseCode.badRequest : CloseCode.failed);
+      socket.close(closeCodeOf(error));
     } finally {
       sockets.delete(socket);
       if (sockets.size === 0 && this.#sockets.get(requester.userId) === sockets) this.#sockets.delete(requester.userId);
     }
   }
 
-  #authenticate(request: IncomingMessage, query: Record<string, string>): Promise<Requester> {
+  /** @throws MatrixError 401 also for accounts that are locked, as for `/sync` */
+  async #authenticate(request: IncomingMessage, query: Record<string, string>): Promise<Requester> {
     const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     const token = accessTokenOf({ headers: request.headers, query })
       ?? protocols.find((name) => name.startsWith(TOKEN_PROTOCOL))?.slice(TOKEN_PROTOCOL.length);
-    if (token === undefined || token === '') return Promise.reject(new MatrixError(401, 'M_MISSING_TOKEN', 'Missing access token'));
-    return this.authenticator.authenticate(token, {
+    if (token === undefined || token === '') throw new MatrixError(401, 'M_MISSING_TOKEN', 'Missing access token');
+    const requester = await this.authenticator.authenticate(token, {
       address: request.socket.remoteAddress ?? '', userAgent: request.headers['user-agent'], query,
     });
+    if (requester.isLocked) throw new MatrixError(401, 'M_USER_LOCKED', 'This account is locked', { soft_logout: true });
+    return requester;
   }
 
   #closeRevoked(hashes: ReadonlySet<string>): void {
@@ -99,4 +118,10 @@ export class SyncGateway implements OnGatewayConnection<WebSocket>, OnModuleDest
   #closeAll(): void {
     for (const sockets of this.#sockets.values()) for (const socket of sockets) socket.terminate();
   }
+}
+
+function closeCodeOf(error: unknown): number {
+  if (!(error instanceof MatrixError)) return CloseCode.failed;
+  if (error.status === 401) return CloseCode.badToken;
+  return error.status === 429 ? CloseCode.tooMany : CloseCode.badRequest;
 }
