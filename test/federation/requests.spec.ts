@@ -61,14 +61,14 @@ describe('requests between servers', () => {
     const answer = await fromA({
       method: 'PUT', path: `${SEND}/t1`, body: { origin: a.name, origin_server_ts: 1, pdus: [{ event_id: '$1' }, { event_id: '$2', reject: true }] },
     });
-    expect(answer).toEqual({ pdus: { $1: {}, $2: { error: 'not wanted' } } });
+    expect(answer).toEqual({ pdus: { $1: {}, $2: { error: 'not wanted' } }, 'io.partyline.taken': ['$1'] });
     expect(b.get(RecordingReceiver).received.slice(-2)).toEqual([{ origin: a.name, eventId: '$1' }, { origin: a.name, eventId: '$2' }]);
   });
 
   it('takes a body that is not canonical, signed as if it were', async () => {
     const { path, options } = forged({ signedBody: { edus: [], pdus: [{ event_id: '$spaced' }] } });
     const body = '{ "pdus": [ { "event_id": "\\u0024spaced" } ],\n "edus": [] }';
-    expect(await net.client('b').request('PUT', path, body, options)).toEqual({ pdus: { $spaced: {} } });
+    expect(await net.client('b').request('PUT', path, body, options)).toEqual({ pdus: { $spaced: {} }, 'io.partyline.taken': ['$spaced'] });
   });
 
   it.each([
@@ -101,7 +101,7 @@ describe('requests between servers', () => {
     const request = { method: 'PUT', path: `${SEND}/twice`, body: { pdus: [{ event_id: '$once' }] } } as const;
     const both = Promise.all([fromA(request), fromA(request)]);
     open();
-    expect(await both).toEqual([{ pdus: { $once: {} } }, { pdus: { $once: {} } }]);
+    expect(await both).toEqual(Array(2).fill({ pdus: { $once: {} }, 'io.partyline.taken': ['$once'] }));
     expect(await fromA({ ...request, body: { pdus: [{ event_id: '$other' }] } })).toEqual({ pdus: { $once: {} } });
     expect(receiver.runs).toBe(runs + 1);
   });

@@ -26,7 +26,7 @@ export class RecordingReceiver extends PduReceiver {
     const results: PduResults = {};
     for (const { event_id: eventId, reject } of pdus as { event_id: string; reject?: boolean }[]) {
       this.received.push({ origin, eventId });
-      results[eventId] = reject ? { error: 'not wanted' } : {};
+      results[eventId] = reject ? { error: 'not wanted' } : { taken: true };
     }
     return results;
   }

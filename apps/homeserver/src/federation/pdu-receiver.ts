@@ -1,10 +1,16 @@
 /**
  * What became of one event. An event that the auth rules reject was handled, which is what a missing `error` means to other
- * servers; that it does not count as taken is for servers like this one.
+ * servers; that it does not count as taken is for servers like this one. All but `error` is told beside the results, which hold
+ * nothing that others do not expect.
  */
 export interface PduResult {
   readonly error?: string;
-  /** Told beside the results: these hold nothing that others do not expect. */
+  /** The event is held, accepted and shown. */
+  readonly taken?: true;
+  /** The event that is shown in its place (protocol §3 rule 6). */
+  readonly twin?: string;
+  /** Why the event is not shown although it is held: soft-failed. */
+  readonly softFailed?: string;
   readonly rejected?: string;
   /** Told beside the results: the error is of the moment, and the event welcome again. */
   readonly later?: boolean;

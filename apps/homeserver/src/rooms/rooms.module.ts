@@ -30,10 +30,13 @@ import { RoomAddresses } from './membership/room-address.js';
 import { AcceptEvent } from './pipeline/accept-event.js';
 import { CommitService } from './pipeline/commit.service.js';
 import { CommitStore } from './pipeline/commit.store.js';
+import { CurrentState } from './pipeline/current-state.js';
 import { EventSender } from './pipeline/event-sender.js';
 import { EventSigners } from './pipeline/event-signers.js';
+import { LastWords } from './pipeline/last-words.js';
 import { Replication } from './pipeline/replication.js';
 import { RoomSender } from './pipeline/room-sender.js';
+import { Twins } from './pipeline/twins.js';
 import { AbsentRooms } from './remote/absent-rooms.js';
 import { AskBudget } from './remote/ask-budget.js';
 import { InviteReceiver } from './remote/invite-receiver.js';
@@ -57,7 +60,7 @@ import { RoomAccess } from './timeline/room-access.js';
 
 const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, CommitService, HomeSignatures, StateResolver, RoomRegistry,
-  EventSigners, EventSender, NamedPersons, AcceptEvent, RoomSender, Replication,
+  EventSigners, EventSender, NamedPersons, Twins, CurrentState, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, RoomAccess,

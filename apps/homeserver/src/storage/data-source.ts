@@ -45,9 +45,20 @@ export async function openDataSource(url: string, entities: readonly Function[] 
     connectTimeoutMS: 10_000,
     // A lost idle connection is replaced by the pool; the query that meets a broken one reports it.
     poolErrorHandler: () => undefined,
-    extra: { connectionString: url, types, keepAlive: true },
+    // `verify` runs on each new connection before anybody gets it.
+    extra: { connectionString: url, types, keepAlive: true, verify: commitToDisk },
   });
   return dataSource.initialize();
+}
+
+/**
+ * Every answered commit is on disk, whatever the cluster is set to: an answer leaves after its commit (ARCHITECTURE.md, invariant
+ * 2), and one that the disk has not seen would be lost with the machine. Stronger settings stay (`remote_apply`).
+ */
+const SYNCHRONOUS = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')";
+
+function commitToDisk(client: PoolClient, done: (error?: Error) => void): void {
+  client.query(SYNCHRONOUS).then(() => done(), done);
 }
 
 /** The database of an open data source. */

@@ -41,3 +41,6 @@ export const resumeSchema = z.object({
   account: bounded(z.record(z.string().max(255), z.int().nonnegative()), MAX_HOMES).default({}),
 });
 export type ResumeBody = z.output<typeof resumeSchema>;
+
+export const reachSchema = z.object({ event_id: z.string().max(255).optional() });
+export type ReachQuery = z.output<typeof reachSchema>;

@@ -5,9 +5,9 @@ import { RoomReach } from '../../homes/routing/room-reach.js';
 import { SyncResume } from '../../homes/resume/sync-resume.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { BodyOptions } from '../../http/body-options.decorator.js';
-import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
+import { CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.js';
 import { RateLimit } from '../../http/rate-limit.decorator.js';
-import { type ResumeBody, resumeSchema } from './homes.schema.js';
+import { type ReachQuery, reachSchema, type ResumeBody, resumeSchema } from './homes.schema.js';
 
 /** What a client needs to choose between homes and to move between them (docs/protocol.md, §5). */
 @Controller('/_matrix/client/unstable/io.partyline')
@@ -37,7 +37,7 @@ export class RoutingController {
   @Get('rooms/:roomId/reach')
   @Auth('user-or-guest')
   @RateLimit('homes')
-  reach(@CurrentUser() requester: Requester, @Param('roomId') roomId: string): Promise<object> {
-    return this.roomReach.of(requester.userId, roomId);
+  reach(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @QueryParams(reachSchema) query: ReachQuery): Promise<object> {
+    return this.roomReach.of(requester.userId, roomId, query.event_id);
   }
 }

@@ -25,20 +25,29 @@ export class TransactionsController {
 }
 
 /**
- * The results hold errors only, as all servers expect. Beside them stands for servers like this one which events the auth rules
- * rejected, and which ones could not be judged now and are to be sent again (docs/protocol.md §8).
+ * The results hold errors only, as all servers expect. Beside them stands for servers like this one which events are shown here,
+ * which are not and why, and which could not be judged now and are to be sent again (docs/protocol.md §8).
  */
 function answerOf(results: PduResults): object {
   const pdus: Record<string, { error?: string }> = {};
+  const taken: string[] = [];
+  const twins: Record<string, string> = {};
+  const softFailed: Record<string, string> = {};
   const rejected: Record<string, string> = {};
   const later: string[] = [];
   for (const [eventId, result] of Object.entries(results)) {
     pdus[eventId] = result.error === undefined ? {} : { error: result.error };
+    if (result.taken) taken.push(eventId);
+    if (result.twin !== undefined) twins[eventId] = result.twin;
+    if (result.softFailed !== undefined) softFailed[eventId] = result.softFailed;
     if (result.rejected !== undefined) rejected[eventId] = result.rejected;
     if (result.later) later.push(eventId);
   }
   return {
     pdus,
+    ...(taken.length > 0 && { 'io.partyline.taken': taken }),
+    ...(Object.keys(twins).length > 0 && { 'io.partyline.twins': twins }),
+    ...(Object.keys(softFailed).length > 0 && { 'io.partyline.soft_failed': softFailed }),
     ...(Object.keys(rejected).length > 0 && { 'io.partyline.rejected': rejected }),
     ...(later.length > 0 && { 'io.partyline.later': later }),
   };

@@ -13,6 +13,7 @@ import { DestinationQueue, type QueueSurroundings, type Verdict } from './destin
 import { MissedStore, type QueuedPdu } from './missed.store.js';
 import { OutboxStore } from './outbox.store.js';
 import { ReplicaAcknowledgements } from './replica-acknowledgements.js';
+import { resultsOf, type SendAnswer } from './send-answer.js';
 import type { TransactionGate } from './transaction-gate.js';
 import { transactionText } from './transaction-text.js';
 
@@ -233,9 +234,11 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       acknowledged: (destination, pdus, results) => {
         for (const { eventId } of pdus) {
           if (!Object.hasOwn(results, eventId)) continue;
-          const { error, rejected } = results[eventId] ?? {};
-          if (error === undefined && rejected === undefined) this.acknowledgements.acknowledge(eventId, destination);
-          else log.debug('event was not taken', { destination, eventId, error: error ?? rejected });
+          const { taken, twin, error, rejected, softFailed, later } = results[eventId] ?? {};
+          const reason = rejected ?? softFailed ?? error;
+          if (taken || twin !== undefined) this.acknowledgements.acknowledge(eventId, destination, twin);
+          else if (reason !== undefined && !later) this.acknowledgements.refuse(eventId, destination, reason);
+          if (!taken) log.debug('event was not taken', { destination, eventId, twin, error: reason });
         }
       },
       failed: (destination, error) => log.debug('transaction failed', { destination, error: String(error) }),
@@ -261,23 +264,6 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     });
     return resultsOf(answer);
   }
-}
-
-interface SendAnswer extends Record<string, unknown> {
-  readonly pdus?: unknown;
-  /** Reasons by event id. */
-  readonly 'io.partyline.rejected'?: unknown;
-  /** Event ids. */
-  readonly 'io.partyline.later'?: unknown;
-}
-
-/** The results, with what the answer says beside them. */
-function resultsOf(answer: SendAnswer): PduResults {
-  const { pdus, 'io.partyline.rejected': rejected, 'io.partyline.later': later } = answer;
-  const results = new Map(Object.entries((pdus ?? {}) as PduResults));
-  for (const [eventId, reason] of Object.entries(rejected ?? {})) if (typeof reason === 'string') results.set(eventId, { rejected: reason });
-  for (const eventId of Array.isArray(later) ? later : []) results.set(eventId, { error: results.get(eventId)?.error ?? 'later', later: true });
-  return Object.fromEntries(results);
 }
 
 /** Which refusals are about the body rather than about the two servers. */

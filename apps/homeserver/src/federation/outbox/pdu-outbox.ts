@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Bus } from '../../bus/bus.js';
 import { Destinations } from '../outgoing/destinations.js';
 import { Outbox } from './outbox.js';
+import type { ReplicaAnswers } from './replica-acknowledgements.js';
 import type { TransactionGate } from './transaction-gate.js';
 
 /** How often a sender that waits for replicas looks whether there is still hope. */
@@ -31,20 +32,27 @@ export class PduOutbox implements OnModuleInit {
     });
   }
 
+  /** What other servers have said of an own event so far. */
+  answers(eventId: string): ReplicaAnswers {
+    return this.outbox.acknowledgements.answers(eventId);
+  }
+
   /** Has every transaction pass a gate. */
   guard(gate: TransactionGate): void {
     this.outbox.gate = gate;
   }
 
   /**
-   * Waits until `count` other servers have taken an own event, or for `timeoutMs`; no longer once all `destinations` that
-   * have not are known to be down, because a sender would wait in vain for each of its events.
+   * Waits until `count` other servers show an own event, or for `timeoutMs`; no longer once all `destinations` that do not have
+   * refused it or are known to be down, because a sender would wait in vain for each of its events.
    *
-   * @returns the servers that have, this one not among them; may be more or fewer than `count`
+   * @returns the servers that do, this one not among them; may be more or fewer than `count`
    */
   async waitForReplicas(eventId: string, count: number, timeoutMs: number, destinations?: readonly string[]): Promise<string[]> {
-    const isHopeless = (servers: readonly string[]): boolean =>
-      destinations?.every((name) => servers.includes(name) || this.reachability.failures(name) > 0) ?? false;
+    const isHopeless = (servers: readonly string[]): boolean => {
+      const { refused } = this.answers(eventId);
+      return destinations?.every((name) => servers.includes(name) || name in refused || this.reachability.failures(name) > 0) ?? false;
+    };
     for (let left = timeoutMs, look = 0; ; left -= look, look = Math.min(left, LOOK_MS)) {
       const servers = await this.outbox.acknowledgements.wait(eventId, count, look);
       if (servers.length >= count || left <= look || isHopeless(servers)) return servers;

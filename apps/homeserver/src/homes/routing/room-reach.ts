@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
+import type { ReplicaAnswers } from '../../federation/outbox/replica-acknowledgements.js';
 import { Destinations } from '../../federation/outgoing/destinations.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 
@@ -12,6 +14,8 @@ export interface RoomReachBody {
   readonly frontier: readonly string[];
   /** When this server and the replica last understood each other; null for never. */
   readonly replicas: Readonly<Record<string, { readonly last_contact_ts: number | null }>>;
+  /** What other servers have said by now of an event that was sent here, refusals that came late included. */
+  readonly event?: ReplicaAnswers;
 }
 
 /** Which other replicas of a room this server reaches (protocol §5 rule 6). */
@@ -20,14 +24,18 @@ export class RoomReach {
   constructor(
     private readonly registry: RoomRegistry,
     private readonly destinations: Destinations,
+    private readonly outbox: PduOutbox,
   ) {}
 
   /** @throws MatrixError 403 `M_FORBIDDEN` unless the user is joined to the room */
-  async of(userId: string, roomId: string): Promise<RoomReachBody> {
+  async of(userId: string, roomId: string, eventId?: string): Promise<RoomReachBody> {
     const room = await this.registry.find(roomId);
     if (!room?.state.joined.has(userId)) throw MatrixError.forbidden('You are not in this room');
     const replicas = room.state.otherServers.slice(0, MAX_REPLICAS).map((server) => [server, { last_contact_ts: this.#contact(server) }]);
-    return { frontier: room.extremities.map((end) => end.eventId), replicas: Object.fromEntries(replicas) };
+    return {
+      frontier: room.extremities.map((end) => end.eventId), replicas: Object.fromEntries(replicas),
+      ...(eventId !== undefined && { event: this.outbox.answers(eventId) }),
+    };
   }
 
   /** A server that has failed since is not reached, whenever it was before. */

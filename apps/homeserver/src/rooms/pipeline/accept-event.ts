@@ -3,21 +3,26 @@ import { AuthError, checkAuth, checkAuthEvents, stateKeyOf, type RoomEvent, type
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { NameDoor } from '../remote/name-door.js';
 import { HomeSignatures } from '../state/home-signatures.js';
-import { membershipOf, serversOfMember, type StateEntry } from '../state/room-state.js';
+import { membershipOf, serversOfMember } from '../state/room-state.js';
 import type { Snapshot } from '../state/snapshot.js';
-import { splitStateKey } from '../state/state-key.js';
 import { StateResolver } from '../state/state-resolver.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
 import { RoomRegistry } from '../room-registry.js';
 import { applyRedactions, isVoidRedaction } from './apply-redactions.js';
+import { CurrentState } from './current-state.js';
+import { LastWords } from './last-words.js';
+import { noteMissing } from './note-missing.js';
 import type { NewEvent } from './room-commit.js';
 import type { RoomDraft } from './room-draft.js';
+import { Twins } from './twins.js';
 
 /** An event that stands anywhere in the graph: received, or made here on a state that may be old by now. */
 export interface GraphEvent {
   readonly event: RoomEvent;
   readonly isOwn: boolean;
+  /** The server that brought it, or of which it was fetched; absent for events made here. */
+  readonly from?: string;
   readonly destinations?: readonly string[];
   /** The state before the event by event nid, where its prev_events are not all known (from `/state_ids`). */
   readonly before?: ReadonlyMap<string, number>;
@@ -28,12 +33,16 @@ export interface GraphEvent {
   readonly related?: ReadonlyMap<string, StoredEvent>;
 }
 
-/** What became of it. `known` means that it was stored before. */
+/** What became of it. */
 export interface Acceptance {
+  /** `known`: it was stored before, and is now as `held` says. */
   readonly status: EventStatus | 'known';
+  readonly held: EventStatus;
   readonly added: NewEvent | null;
   /** Why it was rejected or soft-failed. */
   readonly reason: string | null;
+  /** The event that is shown in place of a soft-failed one: it has the same once-only key. */
+  readonly twin: string | null;
 }
 
 /**
@@ -48,6 +57,9 @@ export class AcceptEvent {
     private readonly registry: RoomRegistry,
     private readonly resolver: StateResolver,
     private readonly signatures: HomeSignatures,
+    private readonly currentState: CurrentState,
+    private readonly lastWords: LastWords,
+    private readonly twins: Twins,
     private readonly positions: StreamPositions,
     private readonly door: NameDoor,
   ) {}
@@ -61,10 +73,10 @@ export class AcceptEvent {
   async accept(draft: RoomDraft, item: GraphEvent): Promise<Acceptance> {
     const { event } = item;
     const { room } = draft;
-    if (draft.find(event.eventId)) return { status: 'known', added: null, reason: null };
     const related = await this.#related(draft, item);
     const existing = related.get(event.eventId);
-    if (existing && existing.status !== EventStatus.outlier) return { status: 'known', added: null, reason: null };
+    const inDraft = draft.find(event.eventId);
+    if (inDraft || (existing && existing.status !== EventStatus.outlier)) return this.#again(draft, item, inDraft?.status ?? existing!.status);
     const held = new Map(draft.events.map((added) => [added.nid, added.event]));
 
     const before = item.before ? draft.snapshotOf(item.before) : await this.#stateBefore(draft, event, held, related);
@@ -80,19 +92,15 @@ export class AcceptEvent {
       reason = this.door.objection(draft, event);
       if (reason !== null) status = EventStatus.softFailed;
     }
-    let txn = item.txn ?? null;
-    if (room.rules.portable && typeof event.pdu.txn === 'string') {
-      // Protocol §3 rule 6: of two events with one (sender, txn) the second to arrive is soft-failed.
-      txn = event.pdu.txn;
-      if (await this.#isTaken(draft, event, txn)) {
-        txn = null;
-        if (status === EventStatus.accepted) {
-          status = EventStatus.softFailed;
-          reason = 'its transaction is here already';
-        }
-      }
+    // Protocol §3 rule 6: of two events with one (sender, txn) the second to arrive is soft-failed.
+    const twin = status === EventStatus.rejected ? null : await this.twins.of(draft, event);
+    if (twin !== null && status === EventStatus.accepted) {
+      status = EventStatus.softFailed;
+      reason = 'its transaction is here already';
     }
-    if (status === EventStatus.rejected) txn = null;
+    if (status === EventStatus.accepted) await this.lastWords.vouch(draft, event.pdu.prev_events, related);
+    // What is not shown keeps no other event with its key from being shown.
+    const txn = status === EventStatus.accepted ? (item.txn ?? this.twins.keyOf(draft, event)) : null;
     const added = draft.add({
       event, status, before, txn,
       nid: existing?.nid ?? this.positions.nextId('event_nid'),
@@ -102,14 +110,25 @@ export class AcceptEvent {
       deviceId: item.deviceId ?? null,
       clientTxn: item.clientTxn ?? null,
     });
-    this.#noteMissing(draft, added, related);
+    noteMissing(draft, added, related);
     if (status !== EventStatus.accepted) draft.afters.set(event.eventId, status === EventStatus.rejected ? before : draft.after(before, event, added.nid));
     if (status === EventStatus.accepted) {
-      await this.#advance(draft, added, before, held);
+      await this.currentState.advance(draft, added, before, held);
       await applyRedactions(draft, added, this.events);
       await this.#welcome(draft, added);
     }
-    return { status, added, reason };
+    return { status, held: status, added, reason, twin };
+  }
+
+  /** It is here already; who brings it now may vouch for what was held back. */
+  async #again(draft: RoomDraft, { event, from }: GraphEvent, status: EventStatus): Promise<Acceptance> {
+    let held = status;
+    if (held === EventStatus.softFailed && from !== undefined && from !== event.pdu.home) {
+      await this.lastWords.vouch(draft, [event.eventId]);
+      held = draft.find(event.eventId)?.status ?? held;
+    }
+    const twin = held === EventStatus.softFailed ? await this.twins.of(draft, event) : null;
+    return { status: 'known', held, added: null, reason: null, twin };
   }
 
   /**
@@ -186,14 +205,17 @@ export class AcceptEvent {
       if (error instanceof AuthError) return { status: EventStatus.rejected, reason: `${error.rule}: ${error.message}` };
       throw error;
     }
-    try {
-      checkAuth(event, draft, rules, context);
-    } catch (error) {
-      if (!(error instanceof AuthError)) throw error;
-      const status = before === draft.snapshot ? EventStatus.rejected : EventStatus.softFailed;
-      return { status, reason: `${error.rule}: ${error.message}` };
+    if (before === draft.snapshot) {
+      try {
+        checkAuth(event, draft, rules, context);
+      } catch (error) {
+        if (error instanceof AuthError) return { status: EventStatus.rejected, reason: `${error.rule}: ${error.message}` };
+        throw error;
+      }
+      return null;
     }
-    return null;
+    const reason = this.lastWords.refusal(draft, event) ?? this.lastWords.holdsBack(draft, event, item.from);
+    return reason === null ? null : { status: EventStatus.softFailed, reason };
   }
 
   /** Reads a state for the auth rules: all its events are loaded at once. */
@@ -205,47 +227,5 @@ export class AcceptEvent {
         return nid === undefined ? undefined : entries.get(nid)?.event;
       },
     };
-  }
-
-  async #isTaken(draft: RoomDraft, event: RoomEvent, txn: string): Promise<boolean> {
-    const { sender } = event.pdu;
-    if (draft.events.some((other) => other.event.pdu.sender === sender && other.event.pdu.txn === txn)) return true;
-    const twins = await this.events.byTxn(draft.room.id, sender, [txn]);
-    return twins.some((twin) => twin.event.eventId !== event.eventId);
-  }
-
-  #noteMissing(draft: RoomDraft, added: NewEvent, related: ReadonlyMap<string, StoredEvent>): void {
-    draft.found.push(added.event.eventId);
-    for (const id of added.event.pdu.prev_events) {
-      const isInGraph = [related.get(id), draft.find(id)].some((prev) => prev && prev.status !== EventStatus.outlier);
-      if (!isInGraph) draft.missing.push({ eventId: id, child: added });
-    }
-  }
-
-  /** The event becomes an extremity; the current state follows from all extremities. */
-  async #advance(draft: RoomDraft, added: NewEvent, before: Snapshot, held: ReadonlyMap<number, RoomEvent>): Promise<void> {
-    const { event, nid } = added;
-    const followsAll = before === draft.snapshot && draft.extremities.every((e) => event.pdu.prev_events.includes(e.eventId));
-    const after = draft.after(before, event, nid);
-    draft.afters.set(event.eventId, after);
-    const rest = draft.extremities.filter((e) => !event.pdu.prev_events.includes(e.eventId));
-    draft.extremities = [...rest, { nid, eventId: event.eventId, depth: event.pdu.depth, after }];
-    if (followsAll) {
-      if (event.pdu.state_key !== undefined) draft.change(event.pdu.type, event.pdu.state_key, { nid, event }, added);
-      draft.snapshot = after;
-      return;
-    }
-    // Messages that were sent at the same time: all branches have the current state.
-    if (draft.extremities.every((e) => e.after === draft.snapshot || (e.after.isStored && e.after.nid === draft.snapshot.nid))) return;
-    const state = await this.resolver.resolve(draft.room, draft.extremities.map((e) => e.after), new Map([...held, [nid, event]]));
-    const changes = draft.snapshot.changesTo(state);
-    if (changes.size === 0) return;
-    const entries = await this.resolver.entries(draft.room, [...changes.values()].filter((n) => n !== null), new Map([...held, [nid, event]]));
-    for (const [key, changedNid] of changes) {
-      const [type, stateKey] = splitStateKey(key);
-      const entry: StateEntry | null = changedNid === null ? null : (entries.get(changedNid) ?? null);
-      draft.change(type, stateKey, entry, added);
-    }
-    draft.snapshot = draft.extend(draft.snapshot, changes);
   }
 }

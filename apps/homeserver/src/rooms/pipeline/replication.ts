@@ -6,7 +6,7 @@ import type { SentEvent } from './event-sender.js';
 /** How long a sender waits for other servers (protocol §5, "Acknowledged on several servers"). */
 const WAIT_MS = 5_000;
 
-/** Answers sends, if asked to only when several servers have stored the event. */
+/** Answers sends, if asked to only when several servers hold the event and show it. */
 @Injectable()
 export class Replication {
   constructor(
@@ -16,7 +16,8 @@ export class Replication {
 
   /**
    * @param replicas servers, this one included, that are to have the event; waits 5 s at most, and not for servers that are down
-   * @returns the body of the answer; with `replicas`, `io.partyline.replicas` names the servers that have it
+   * @returns the body of the answer; with `replicas`, `io.partyline.replicas` names the servers that show it, `io.partyline.twins`
+   *   which of these show another event in its place, `io.partyline.refused` by server why it is not shown there
    */
   async answer(sent: SentEvent, replicas: number | undefined): Promise<object> {
     if (replicas === undefined) return { event_id: sent.eventId };
@@ -24,6 +25,12 @@ export class Replication {
     if (sent.madeBy !== undefined) return { event_id: sent.eventId, 'io.partyline.replicas': [this.config.serverName, sent.madeBy] };
     const others = Math.min(replicas - 1, sent.destinations.length);
     const servers = others > 0 ? await this.outbox.waitForReplicas(sent.eventId, others, WAIT_MS, sent.destinations) : [];
-    return { event_id: sent.eventId, 'io.partyline.replicas': [this.config.serverName, ...servers] };
+    const { twins, refused } = this.outbox.answers(sent.eventId);
+    return {
+      event_id: sent.eventId,
+      'io.partyline.replicas': [this.config.serverName, ...servers],
+      ...(Object.keys(twins).length > 0 && { 'io.partyline.twins': twins }),
+      ...(Object.keys(refused).length > 0 && { 'io.partyline.refused': refused }),
+    };
   }
 }

@@ -39,6 +39,8 @@ export class RoomDraft implements StateReader {
   events: NewEvent[] = [];
   resent: ResentEvent[] = [];
   snapshots: NewSnapshot[] = [];
+  /** The same, as states. */
+  made: Snapshot[] = [];
   changes = new Map<string, StateChange & { at: NewEvent | null }>();
   redactions: AppliedRedaction[] = [];
   /** Redacted forms of events of the current state. */
@@ -64,6 +66,7 @@ export class RoomDraft implements StateReader {
     copy.events = [...this.events];
     copy.resent = [...this.resent];
     copy.snapshots = [...this.snapshots];
+    copy.made = [...this.made];
     copy.changes = new Map(this.changes);
     copy.redactions = [...this.redactions];
     copy.redactedState = [...this.redactedState];
@@ -100,11 +103,18 @@ export class RoomDraft implements StateReader {
     return this.events.find((item) => item.event.eventId === eventId);
   }
 
+  /** A state that this draft has made or started from, by its id. */
+  beforeOf(stateNid: number | null): Snapshot | undefined {
+    if (stateNid === null) return undefined;
+    return [this.room.snapshot, this.snapshot, ...this.afters.values(), ...this.made].find((snapshot) => snapshot.nid === stateNid);
+  }
+
   /** The state with changes, as a snapshot that the commit stores. */
   extend(snapshot: Snapshot, changes: ReadonlyMap<string, number | null>): Snapshot {
     if (changes.size === 0) return snapshot;
     const made = snapshot.extend(changes, this.nextSnapshotNid());
     this.snapshots.push(made.row);
+    this.made.push(made.snapshot);
     return made.snapshot;
   }
 

@@ -126,7 +126,7 @@ export class RoomReceiver extends PduReceiver {
       return false;
     });
     while (open.length > 0) {
-      const complete = await this.#rooms.run(room.id, () => this.#receiveComplete(room, open, results));
+      const complete = await this.#rooms.run(room.id, () => this.#receiveComplete(origin, room, open, results));
       const incomplete = open[complete];
       if (incomplete) results[incomplete.eventId] = await this.#receiveIncomplete(origin, room, incomplete);
       open = open.slice(complete + 1);
@@ -138,7 +138,7 @@ export class RoomReceiver extends PduReceiver {
    * Takes events up to the first one that lacks something; returns how many these were. What they refer to is read in one
    * query, and they go into the room's queue together and share a commit.
    */
-  async #receiveComplete(room: Room, events: readonly RoomEvent[], results: PduResults): Promise<number> {
+  async #receiveComplete(origin: string, room: Room, events: readonly RoomEvent[], results: PduResults): Promise<number> {
     const ids = new Set(events.flatMap((event) => [event.eventId, ...event.pdu.prev_events, ...event.pdu.auth_events]));
     const related = new Map((await this.events.byIds([...ids])).map((stored) => [stored.event.eventId, stored]));
     const taken = new Set<string>();
@@ -149,7 +149,7 @@ export class RoomReceiver extends PduReceiver {
       if (!pdu.prev_events.every(isInGraph) || !pdu.auth_events.every((id) => taken.has(id) || related.has(id))) break;
       taken.add(eventId);
       waiting.push(
-        room.run((draft) => this.acceptEvent.accept(draft, { event, isOwn: false, related }))
+        room.run((draft) => this.acceptEvent.accept(draft, { event, isOwn: false, from: origin, related }))
           .then((outcome) => (results[eventId] = resultOf(room, outcome)), (error) => (results[eventId] = this.#failure(room, event, error))),
       );
     }
@@ -218,7 +218,7 @@ export class RoomReceiver extends PduReceiver {
     return this.#rooms.run(room.id, () => room.run(async (draft) => {
       const aliases = await this.outliers.add(draft, new Map([...(told?.outliers ?? []), ...authEvents]));
       const before = told && new Map([...told.state].map(([key, nid]) => [key, aliases.get(nid) ?? nid]));
-      return this.acceptEvent.accept(draft, { event, isOwn: false, ...(before ? { before } : {}) });
+      return this.acceptEvent.accept(draft, { event, isOwn: false, from: origin, ...(before ? { before } : {}) });
     }));
   }
 
@@ -233,9 +233,11 @@ export class RoomReceiver extends PduReceiver {
   }
 }
 
-function resultOf(room: Room, { status, reason }: Acceptance): PduResult {
-  if (status !== EventStatus.rejected || !reason) return {};
-  return room.rules.portable ? { error: reason } : { rejected: reason };
+function resultOf(room: Room, { held, reason, twin }: Acceptance): PduResult {
+  if (held === EventStatus.accepted) return { taken: true };
+  if (held === EventStatus.softFailed) return twin === null ? { softFailed: reason ?? 'it is not allowed beside what came before it' } : { twin };
+  const why = reason ?? 'it was rejected before';
+  return room.rules.portable ? { error: why } : { rejected: why };
 }
 
 /** Who the room's list of denied servers has to allow: in portable rooms the home that acts, else who sends. */

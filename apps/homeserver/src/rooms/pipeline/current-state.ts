@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common';
+import type { RoomEvent } from '#federation';
+import type { StateEntry } from '../state/room-state.js';
+import type { Snapshot } from '../state/snapshot.js';
+import { splitStateKey } from '../state/state-key.js';
+import { StateResolver } from '../state/state-resolver.js';
+import type { NewEvent } from './room-commit.js';
+import type { RoomDraft } from './room-draft.js';
+
+/** What accepted events do to a room's ends and to its current state. */
+@Injectable()
+export class CurrentState {
+  constructor(private readonly resolver: StateResolver) {}
+
+  /** The event becomes an extremity; the current state follows from all extremities. */
+  async advance(draft: RoomDraft, added: NewEvent, before: Snapshot, held: ReadonlyMap<number, RoomEvent>): Promise<void> {
+    const { event, nid } = added;
+    const followsAll = before === draft.snapshot && draft.extremities.every((e) => event.pdu.prev_events.includes(e.eventId));
+    const after = draft.after(before, event, nid);
+    draft.afters.set(event.eventId, after);
+    const rest = draft.extremities.filter((e) => !event.pdu.prev_events.includes(e.eventId));
+    draft.extremities = [...rest, { nid, eventId: event.eventId, depth: event.pdu.depth, after }];
+    if (followsAll) {
+      if (event.pdu.state_key !== undefined) draft.change(event.pdu.type, event.pdu.state_key, { nid, event }, added);
+      draft.snapshot = after;
+      return;
+    }
+    // Messages that were sent at the same time: all branches have the current state.
+    if (draft.extremities.every((e) => e.after === draft.snapshot || (e.after.isStored && e.after.nid === draft.snapshot.nid))) return;
+    const state = await this.resolver.resolve(draft.room, draft.extremities.map((e) => e.after), new Map([...held, [nid, event]]));
+    const changes = draft.snapshot.changesTo(state);
+    if (changes.size === 0) return;
+    const entries = await this.resolver.entries(draft.room, [...changes.values()].filter((n) => n !== null), new Map([...held, [nid, event]]));
+    for (const [key, changedNid] of changes) {
+      const [type, stateKey] = splitStateKey(key);
+      const entry: StateEntry | null = changedNid === null ? null : (entries.get(changedNid) ?? null);
+      draft.change(type, stateKey, entry, added);
+    }
+    draft.snapshot = draft.extend(draft.snapshot, changes);
+  }
+}
