@@ -19,7 +19,7 @@ CREATE TABLE record_room_tellings (
   user_id text PRIMARY KEY,          -- account on this server
   due_at bigint,                     -- milliseconds; when its rooms are looked at, NULL when all show the highest record
   is_urgent boolean NOT NULL DEFAULT false, -- the record takes something away, so nothing is waited for
-  told_at bigint NOT NULL DEFAULT 0, -- milliseconds; when they were last told, because additions wait for a minute after that
+  paid_until bigint NOT NULL DEFAULT 0, -- milliseconds; each telling moves it a minute on, and additions wait while it is too far ahead
   attempts integer NOT NULL DEFAULT 0 -- failures so far
 );
 CREATE INDEX record_room_tellings_due ON record_room_tellings (due_at) WHERE due_at IS NOT NULL;
@@ -32,3 +32,11 @@ CREATE TABLE record_askers (
   PRIMARY KEY (user_id, destination)
 );
 CREATE INDEX record_askers_age ON record_askers (asked_ts);
+
+-- When the records of accounts of other servers were last asked after, before they were used.
+CREATE TABLE record_checks (
+  user_id text PRIMARY KEY,          -- account that does not live here
+  sha256 text NOT NULL,              -- hash of the record
+  checked_ts bigint NOT NULL,        -- milliseconds
+  is_confirmed boolean NOT NULL      -- others than a single home of it have answered, now or before
+);

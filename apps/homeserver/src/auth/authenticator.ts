@@ -20,10 +20,14 @@ export type TokenSource = (token: string, facts: RequestFacts) => Promise<Reques
 /** Sessions that a restored database lacks are looked for that long. */
 const LOST_SESSIONS_MS = 30 * 24 * 3_600_000;
 
+/** Undefined when an account may be served now; else resolves when that is known (docs/protocol.md, §2). */
+export type ServingGuard = (userId: string) => Promise<void> | undefined;
+
 /** From a token to the account that it speaks for. */
 @Injectable()
 export class Authenticator {
   readonly #sources: TokenSource[] = [];
+  #guard: ServingGuard = () => undefined;
 
   constructor(
     private readonly tokens: AccessTokens,
@@ -37,13 +41,18 @@ export class Authenticator {
     this.#sources.push(source);
   }
 
+  /** Sets what has to be known before a session goes on. Called when the server starts. */
+  guard(guard: ServingGuard): void {
+    this.#guard = guard;
+  }
+
   /**
    * A known token costs no query.
    *
    * @throws MatrixError 401 M_UNKNOWN_TOKEN
    */
   async authenticate(token: string, facts: RequestFacts): Promise<Requester> {
-    const requester = await this.tokens.authenticate(token);
+    const requester = await this.#account(token);
     if (requester) {
       if (requester.deviceId !== null) this.devices.touch(requester.userId, requester.deviceId, facts.address, facts.userAgent);
       return requester;
@@ -59,5 +68,14 @@ export class Authenticator {
   #mayBeLost(): boolean {
     const { restoredTs } = this.epoch;
     return restoredTs !== null && this.clock.now() - restoredTs < LOST_SESSIONS_MS;
+  }
+
+  async #account(token: string): Promise<Requester | undefined> {
+    const requester = await this.tokens.authenticate(token);
+    const waiting = requester && this.#guard(requester.userId);
+    if (!waiting) return requester;
+    await waiting;
+    // The session may have ended by what was learnt.
+    return this.tokens.authenticate(token);
   }
 }

@@ -4,6 +4,7 @@ import { AccountDirectory } from '../accounts/account-directory.js';
 import { Devices } from '../accounts/devices.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Random } from '../observability/random.js';
+import type { ServingGuard } from './authenticator.js';
 
 const DEVICE_ID_LENGTH = 10;
 
@@ -30,12 +31,19 @@ export interface SessionBody {
 /** Logs in an account whose owner has been checked. */
 @Injectable()
 export class Sessions {
+  #guard: ServingGuard = () => undefined;
+
   constructor(
     private readonly directory: AccountDirectory,
     private readonly devices: Devices,
     private readonly tokens: AccessTokens,
     private readonly random: Random,
   ) {}
+
+  /** Sets what has to be known before a session begins. Called when the server starts. */
+  guard(guard: ServingGuard): void {
+    this.#guard = guard;
+  }
 
   /**
    * Tokens that the device had before are revoked.
@@ -44,6 +52,7 @@ export class Sessions {
    */
   async open(session: NewSession): Promise<SessionBody> {
     const { userId, displayName, refreshable = false } = session;
+    await this.#guard(userId);
     const account = await this.directory.get(userId);
     if (!account) throw MatrixError.forbidden('There is no such account here');
     if (account.deactivatedTs !== null) throw new MatrixError(403, 'M_USER_DEACTIVATED', 'This account has been deactivated');

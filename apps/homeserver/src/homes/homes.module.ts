@@ -19,6 +19,7 @@ import { RoomTellingsStore } from './attach/room-tellings.store.js';
 import { ServedAccounts } from './attach/served-accounts.js';
 import { AccountKeyLogin } from './login/account-key-login.js';
 import { AccountKeyProofs } from './login/account-key-proofs.js';
+import { HeardHomes } from './login/heard-homes.js';
 import { LoginNonces } from './login/login-nonces.js';
 import { AccountCopies } from './ops/account-copies.js';
 import { AccountDigests } from './ops/account-digests.js';
@@ -58,7 +59,7 @@ import { SyncResume } from './resume/sync-resume.js';
 @Module({
   imports: [AuthModule, RecordsModule, DeviceKeysModule, EphemeralModule],
   providers: [
-    LoginNonces, AccountKeyProofs, AccountKeyLogin,
+    LoginNonces, HeardHomes, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
     AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
     LogStandings, LogReport, WaitingOperations, OperationApplier, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange,
@@ -70,7 +71,7 @@ import { SyncResume } from './resume/sync-resume.js';
     { provide: ResumePoints, useExisting: SyncResume },
   ],
   exports: [
-    LoginNonces, HomeOffers, RecordPublication, RoomCopies, AccountHomes, AccountCopies, OperationExchange, DigestExchange, OperationLog, RoomReach, SyncResume, Arrivals,
+    LoginNonces, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, DigestExchange, OperationLog, RoomReach, SyncResume, Arrivals,
     AccountVector, ResumePoints,
   ],
 })

@@ -2,12 +2,15 @@ import { Injectable } from '@nestjs/common';
 import type { HomeRecord } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
+import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Database } from '../../storage/database.js';
+import { HeardHomes } from '../login/heard-homes.js';
 import { AccountKeyProofs, type AccountKeyProof } from '../login/account-key-proofs.js';
 import { accountKeyOf } from '../records/account-key-of.js';
 import { HomeKeyStore } from '../records/home-key.store.js';
-import { HomeRecords } from '../records/home-records.js';
+import { HomeRecords, verifiedRecord } from '../records/home-records.js';
+import { RecordRefresh } from '../records/record-refresh.js';
 import { Arrivals, type RoomServers } from './arrivals.js';
 import { RecordSpread } from './record-spread.js';
 import { ServedAccounts } from './served-accounts.js';
@@ -42,6 +45,9 @@ export class RecordPublication {
     private readonly served: ServedAccounts,
     private readonly arrivals: Arrivals,
     private readonly spread: RecordSpread,
+    private readonly heard: HeardHomes,
+    private readonly refresh: RecordRefresh,
+    private readonly config: Config,
     private readonly proofs: AccountKeyProofs,
     private readonly db: Database,
   ) {}
@@ -55,6 +61,7 @@ export class RecordPublication {
     const userId = (request.record as { user_id?: unknown } | null)?.user_id;
     if (typeof userId !== 'string') throw MatrixError.badJson('record: user_id is missing');
     if (request.requesterId !== null && request.requesterId !== userId) throw MatrixError.forbidden('This is another account');
+    await this.#learn(userId, request.record);
     const { record, outcome } = await this.records.accept(request.record, 'client');
     if (outcome === 'older') {
       throw new MatrixError(409, 'IO_PARTYLINE_STALE_RECORD', 'There is a higher record of this account', { record });
@@ -76,6 +83,13 @@ export class RecordPublication {
     const seeds = await this.keyStore.custody(userId);
     if (!seeds) throw MatrixError.notFound('This server does not hold the keys of the account');
     return seeds.recovery;
+  }
+
+  /** What the others know first, so that an old key or an old record does not count here because this server was away. */
+  async #learn(userId: string, value: unknown): Promise<void> {
+    if (this.directory.has(userId)) return this.heard.ready(userId);
+    const record = verifiedRecord(value);
+    if (record.homes.some((home) => home.server_name === this.config.serverName)) await this.refresh.checkBefore(record);
   }
 
   /** Custody is over when the account key is one that this server has not made. */

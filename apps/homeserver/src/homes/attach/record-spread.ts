@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { recordHash, type HomeRecord } from '#federation';
+import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Config } from '../../config/config.js';
 import { FederationClient } from '../../federation/federation-client.js';
 import { Destinations } from '../../federation/outgoing/destinations.js';
@@ -11,6 +12,7 @@ import { Log } from '../../observability/log.js';
 import type { Transaction } from '../../storage/database.js';
 import { HomeConsents } from '../records/home-consents.js';
 import { HomeRecords, type RecordBringer } from '../records/home-records.js';
+import type { RecordVersion } from '../records/record-version.js';
 import { KnownServers } from './known-servers.js';
 import { RecordTellingsStore, type RecordTelling } from './record-tellings.store.js';
 
@@ -40,6 +42,7 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly config: Config,
     private readonly store: RecordTellingsStore,
     private readonly known: KnownServers,
+    private readonly directory: AccountDirectory,
     private readonly records: HomeRecords,
     private readonly consents: HomeConsents,
     private readonly federation: FederationClient,
@@ -80,6 +83,12 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
       if (name === this.config.serverName || (!open.has(name) && (await this.consents.of(record, name)) === 'given')) told.push(name);
     }
     return told;
+  }
+
+  /** A server said which records it has; those it need not be told of. */
+  async shown(server: string, versions: ReadonlyMap<string, RecordVersion>): Promise<void> {
+    const here = [...versions].filter(([userId]) => this.directory.has(userId));
+    if (here.length > 0) await this.store.shown(server, new Map(here.map(([userId, [, , sha256]]) => [userId, sha256])));
   }
 
   async #settled(userId: string): Promise<void> {

@@ -26,6 +26,10 @@ const claim = statement(
    RETURNING t.user_id, t.destination, t.sha256, t.entry, t.attempts`,
 );
 const done = statement('record_telling.done', 'DELETE FROM record_tellings WHERE user_id = $1 AND destination = $2 AND sha256 = $3');
+const shown = statement(
+  'record_telling.shown',
+  'DELETE FROM record_tellings t USING unnest($2::text[], $3::text[]) AS v(user_id, sha256) WHERE t.destination = $1 AND t.user_id = v.user_id AND t.sha256 = v.sha256',
+);
 const failed = statement(
   'record_telling.failed',
   `UPDATE record_tellings SET attempts = attempts + 1, retry_at = $4::bigint + least(${MAX_RETRY_MS}, 500 * power(2, least(attempts, 20)))::bigint
@@ -76,6 +80,11 @@ export class RecordTellingsStore {
 
   async done({ userId, destination, sha256 }: RecordTelling): Promise<void> {
     await this.db.query(done, [userId, destination, sha256]);
+  }
+
+  /** A server showed that it has records, by account. */
+  async shown(destination: string, hashes: ReadonlyMap<string, string>): Promise<void> {
+    await this.db.query(shown, [destination, [...hashes.keys()], [...hashes.values()]]);
   }
 
   async failed({ userId, destination, sha256 }: RecordTelling, now: number): Promise<void> {

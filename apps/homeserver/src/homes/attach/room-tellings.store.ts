@@ -16,9 +16,9 @@ const claim = statement(
   'room_telling.claim',
   `UPDATE record_room_tellings t SET due_at = $1::bigint + ${LEASE_MS} FROM (
      SELECT user_id, due_at FROM record_room_tellings WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
-   ) due WHERE t.user_id = due.user_id RETURNING t.user_id, t.due_at, t.is_urgent, t.told_at`,
+   ) due WHERE t.user_id = due.user_id RETURNING t.user_id, t.due_at, t.is_urgent, t.paid_until`,
 );
-const begun = statement('room_telling.begun', 'UPDATE record_room_tellings SET told_at = $2 WHERE user_id = $1');
+const begun = statement('room_telling.begun', 'UPDATE record_room_tellings SET paid_until = $2 WHERE user_id = $1');
 const done = statement(
   'room_telling.done',
   'UPDATE record_room_tellings SET due_at = NULL, is_urgent = false, attempts = 0 WHERE user_id = $1 AND due_at = $2',
@@ -39,8 +39,8 @@ export interface RoomTelling {
   readonly userId: string;
   readonly due: number;
   readonly isUrgent: boolean;
-  /** Milliseconds. */
-  readonly toldAt: number;
+  /** Milliseconds; how far the tellings so far have used up the account's share. */
+  readonly paidUntil: number;
 }
 
 /** The table `record_room_tellings`. */
@@ -54,13 +54,13 @@ export class RoomTellingsStore {
   }
 
   async claim(now: number, limit: number): Promise<RoomTelling[]> {
-    const rows = await this.db.query<{ user_id: string; due_at: number; is_urgent: boolean; told_at: number }>(claim, [now, limit]);
-    return rows.map((row) => ({ userId: row.user_id, due: row.due_at, isUrgent: row.is_urgent, toldAt: row.told_at }));
+    const rows = await this.db.query<{ user_id: string; due_at: number; is_urgent: boolean; paid_until: number }>(claim, [now, limit]);
+    return rows.map((row) => ({ userId: row.user_id, due: row.due_at, isUrgent: row.is_urgent, paidUntil: row.paid_until }));
   }
 
   /** Rooms are about to be told. */
-  async begun({ userId }: RoomTelling, now: number): Promise<void> {
-    await this.db.query(begun, [userId, now]);
+  async begun({ userId }: RoomTelling, paidUntil: number): Promise<void> {
+    await this.db.query(begun, [userId, paidUntil]);
   }
 
   async done({ userId, due }: RoomTelling): Promise<void> {

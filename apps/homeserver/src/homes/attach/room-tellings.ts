@@ -10,7 +10,10 @@ import type { Transaction } from '../../storage/database.js';
 import { HomeRecords, type RecordBringer } from '../records/home-records.js';
 import { RoomTellingsStore, type RoomTelling } from './room-tellings.store.js';
 
-/** Records that take nothing away change a room at most so often (protocol §2, "Telling and asking"); the last one wins. */
+/**
+ * Records that take nothing away change a room once in so long (protocol §2, "Telling and asking"), of which one may come early,
+ * since a home that is added is often set up at once; the last one wins.
+ */
 const ADDITION_PAUSE_MS = 60_000;
 /** Who did not take the record from the client itself leaves it so long to the one that did. */
 const OTHERS_FIRST_MS = 5_000;
@@ -61,7 +64,7 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
   async #write(tx: Transaction, record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<void> {
     if (!record.homes.some((home) => home.server_name === this.config.serverName)) return;
     const isUrgent = !previous || takesAway(record, previous);
-    await this.store.put(tx, record.user_id, isUrgent ? 0 : this.clock.now() + pauseBefore(record, previous, from), isUrgent);
+    await this.store.put(tx, record.user_id, isUrgent ? 0 : this.clock.now() + (from === 'client' ? 0 : OTHERS_FIRST_MS), isUrgent);
     tx.afterCommit(() => this.wake());
   }
 
@@ -103,11 +106,13 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
 
   async #tell(telling: RoomTelling): Promise<void> {
     const now = this.clock.now();
-    const { userId, isUrgent, toldAt } = telling;
-    if (!isUrgent && toldAt <= now && now < toldAt + ADDITION_PAUSE_MS) return this.store.postpone(telling, toldAt + ADDITION_PAUSE_MS);
+    const { userId, isUrgent } = telling;
+    // A clock that went back must not keep rooms waiting for ever.
+    const paidUntil = Math.min(telling.paidUntil, now + 2 * ADDITION_PAUSE_MS);
+    if (!isUrgent && paidUntil - now > ADDITION_PAUSE_MS) return this.store.postpone(telling, paidUntil - ADDITION_PAUSE_MS);
     const rooms = await this.#behind(userId);
     // First, so that what comes meanwhile waits.
-    if (rooms.length > 0) await this.store.begun(telling, now);
+    if (rooms.length > 0 && !isUrgent) await this.store.begun(telling, Math.max(now, paidUntil) + ADDITION_PAUSE_MS);
     let isWhole = true;
     for (const roomId of rooms) {
       if (this.#stopped) return;
@@ -145,15 +150,4 @@ function takesAway(record: HomeRecord, previous: HomeRecord): boolean {
   return record.epoch !== previous.epoch
     || previous.homes.some((home) => !homes.has(home.key))
     || (previous.retired ?? []).some((home) => !keys.has(home.key));
-}
-
-/** A new home says so itself, when it has the room. */
-function pauseBefore(record: HomeRecord, previous: HomeRecord, from: RecordBringer): number {
-  if (addsHome(record, previous)) return ADDITION_PAUSE_MS;
-  return from === 'client' ? 0 : OTHERS_FIRST_MS;
-}
-
-function addsHome(record: HomeRecord, previous: HomeRecord): boolean {
-  const keys = new Set(previous.homes.map((home) => home.key));
-  return record.homes.some((home) => !keys.has(home.key));
 }

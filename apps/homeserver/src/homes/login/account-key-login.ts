@@ -12,6 +12,7 @@ import { accountKeyOf } from '../records/account-key-of.js';
 import { HomeKeys } from '../records/home-keys.js';
 import { HomeRecords } from '../records/home-records.js';
 import { RecordRefresh } from '../records/record-refresh.js';
+import { HeardHomes } from './heard-homes.js';
 import { AccountKeyProofs, accountKeyProofShape } from './account-key-proofs.js';
 
 const loginSchema = z.looseObject({ ...userIdentifierShape, ...accountKeyProofShape });
@@ -25,6 +26,7 @@ export class AccountKeyLogin implements OnModuleInit {
     private readonly directory: AccountDirectory,
     private readonly records: HomeRecords,
     private readonly refresh: RecordRefresh,
+    private readonly heard: HeardHomes,
     private readonly keys: HomeKeys,
     private readonly proofs: AccountKeyProofs,
     private readonly config: Config,
@@ -53,7 +55,9 @@ export class AccountKeyLogin implements OnModuleInit {
 
   /** The record if it names this server. Who has just been added may come here before the record does. */
   async #servedRecord(userId: string): Promise<HomeRecord | undefined> {
+    await this.heard.ready(userId);
     if (!this.directory.has(userId) && (await this.keys.find(userId))) await this.refresh.refresh(userId);
+    else await this.refresh.beforeUse([userId]);
     const record = await this.records.get(userId);
     const isHome = record?.homes.some((home) => home.server_name === this.config.serverName) && this.directory.has(userId);
     return isHome ? record : undefined;

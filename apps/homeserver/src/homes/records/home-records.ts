@@ -82,7 +82,7 @@ export class HomeRecords {
    *   `M_LIMIT_EXCEEDED` (too many records of strangers from there)
    */
   async accept(value: unknown, from?: RecordBringer): Promise<AcceptedRecord> {
-    const record = verified(value);
+    const record = verifiedRecord(value);
     // A frequent case on the way of every member event: it is the one that is known, and has been put to work.
     const known = await this.#find(record.user_id);
     if (known?.record && (known.isKept || from !== undefined) && !this.#inTurn.isBusy(record.user_id) && canonicalJson(known.record) === canonicalJson(record)) return { record: known.record, outcome: 'same' };
@@ -182,7 +182,12 @@ export class HomeRecords {
   }
 }
 
-function verified(value: unknown): HomeRecord {
+/**
+ * A record that proves itself, but for its name.
+ *
+ * @throws MatrixError 400 `M_BAD_JSON`, 403 `M_FORBIDDEN`
+ */
+export function verifiedRecord(value: unknown): HomeRecord {
   let record: HomeRecord;
   try {
     record = readHomeRecord(value);

@@ -15,6 +15,9 @@ import { HomeKeys } from './home-keys.js';
 import { HomeRecords } from './home-records.js';
 import { NameWitnesses } from './name-witnesses.js';
 import { RecordAdmission } from './record-admission.js';
+import { RecordCheckStore } from './record-check.store.js';
+import { RecordClaims } from './record-claims.js';
+import { RecordExchange } from './record-exchange.js';
 import { RecordRefresh } from './record-refresh.js';
 import { RecordServers } from './record-servers.js';
 import { RoomRecords } from './room-records.js';
@@ -35,6 +38,9 @@ import { StoredHomeIdentities } from './stored-home-identities.js';
     RecordAdmission,
     HomeRecords,
     HomeConsents,
+    RecordExchange,
+    RecordClaims,
+    RecordCheckStore,
     RecordRefresh,
     RoomRecords,
     FollowedRecords,
@@ -43,7 +49,7 @@ import { StoredHomeIdentities } from './stored-home-identities.js';
     { provide: AccountServers, useClass: RecordServers },
   ],
   exports: [
-    AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, FollowedRecords, HomeConsents, RecordRefresh, RoomRecords, NameWitnesses, DomainSilence,
+    AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, FollowedRecords, HomeConsents, RecordExchange, RecordClaims, RecordRefresh, RoomRecords, NameWitnesses, DomainSilence,
     HomeIdentities, AccountServers, NameDoor,
   ],
 })

@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import { Database, statement } from '../../storage/database.js';
+import { RowInserter } from '../../storage/insert-rows.js';
+
+const select = statement('record_check.get', 'SELECT sha256, checked_ts, is_confirmed FROM record_checks WHERE user_id = $1');
+const rows = new RowInserter(
+  'record_check.put',
+  'record_checks',
+  ['user_id', 'sha256', 'checked_ts', 'is_confirmed'],
+  `ON CONFLICT (user_id) DO UPDATE SET sha256 = excluded.sha256, checked_ts = excluded.checked_ts, is_confirmed = excluded.is_confirmed`,
+);
+
+/** When an account's record was last asked after, and with what result. */
+export interface RecordCheck {
+  readonly userId: string;
+  /** Hash of the record. */
+  readonly sha256: string;
+  /** Milliseconds. */
+  readonly checkedTs: number;
+  readonly isConfirmed: boolean;
+}
+
+/** The table `record_checks`. */
+@Injectable()
+export class RecordCheckStore {
+  constructor(private readonly db: Database) {}
+
+  async get(userId: string): Promise<RecordCheck | undefined> {
+    type Row = { sha256: string; checked_ts: number; is_confirmed: boolean };
+    const [row] = await this.db.query<Row>(select, [userId]);
+    return row && { userId, sha256: row.sha256, checkedTs: row.checked_ts, isConfirmed: row.is_confirmed };
+  }
+
+  async put(checks: readonly RecordCheck[]): Promise<void> {
+    await rows.insert(this.db, checks.map((check) => [check.userId, check.sha256, check.checkedTs, check.isConfirmed]));
+  }
+}
