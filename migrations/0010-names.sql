@@ -27,13 +27,16 @@ CREATE TABLE silent_domains (
   last_ts bigint NOT NULL            -- milliseconds; last attempt in vain, to a minute
 );
 
--- Geneses that this server has endorsed for accounts that existed before.
+-- Geneses that this server has endorsed for accounts of its domain, at the word of their owners.
 CREATE TABLE account_foundings (
   user_id text PRIMARY KEY,          -- account of this domain
   genesis_sha256 text NOT NULL,      -- the genesis that stands
   supersedes text,                   -- the one in whose place it came
-  founded_ts bigint NOT NULL         -- milliseconds; final some time after
+  is_final boolean NOT NULL,         -- made together with the account; else provisional, and final some time after
+  founded_ts bigint NOT NULL         -- milliseconds
 );
 
 ALTER TABLE home_keys
   ADD COLUMN is_dropped boolean NOT NULL DEFAULT false; -- a record has named the key and a later one does not: a new one is made when the account comes back
+-- Version 1 offered the key of before to accounts that came back.
+UPDATE home_keys k SET is_dropped = true FROM account_records r WHERE r.user_id = k.user_id AND position(k.key_id in r.record) = 0;

@@ -19,14 +19,25 @@ export class Person {
 
   private constructor(readonly label: string) {}
 
-  /** An account named by its first home, founded with the person's own keys. */
+  /** An account named by its first home, registered with the person's own keys: its endorsement is final. */
   static async named(label: string, server: TestServer): Promise<Person> {
     const person = new Person(label);
-    const client = await new TestClient(server).register(label);
     const founded = person.#genesis(server);
     person.userId = namedUserId(founded);
-    const { endorsement, ...entry } = await client.request('POST', `${homesPath}/account/attach`, { user_id: person.userId, genesis: founded });
-    await person.#found(founded, entry, server, endorsement);
+    const client = await new TestClient(server).register(label, undefined, { 'io.partyline.genesis': founded });
+    const { endorsement, ...entry } = client.registered['io.partyline.home'];
+    await person.#found(founded, entry, server, { endorsement });
+    person.clients.set(server.label, client);
+    return person;
+  }
+
+  /** The first keys of an account that an ordinary client has made; confirmed by its password. The endorsement is provisional. */
+  static async ofAccount(label: string, server: TestServer, client: TestClient): Promise<Person> {
+    const person = new Person(label);
+    const founded = person.#genesis(server);
+    person.userId = client.userId;
+    const { endorsement, endorsement_terms: endorsementTerms, ...entry } = await confirmed(client, label, 'POST', `${homesPath}/account/attach`, { user_id: client.userId, genesis: founded });
+    await person.#found(founded, entry, server, { endorsement, endorsementTerms });
     person.clients.set(server.label, client);
     return person;
   }
@@ -98,8 +109,16 @@ export class Person {
     });
   }
 
-  async #found(founded: HomeRecord['genesis'], entry: HomeEntry, server: TestServer, endorsement?: Record<string, string>): Promise<void> {
-    const record = firstHomeRecord({ userId: this.userId, genesis: founded, homes: [entry], ...(endorsement ? { endorsement } : {}) }, this.key);
-    await this.publish(record, server);
+  async #found(founded: HomeRecord['genesis'], entry: HomeEntry, server: TestServer, endorsed: Pick<Founding, 'endorsement' | 'endorsementTerms'> = {}): Promise<void> {
+    await this.publish(firstHomeRecord({ userId: this.userId, genesis: founded, homes: [entry], ...endorsed }, this.key), server);
   }
+}
+
+type Founding = Parameters<typeof firstHomeRecord>[0];
+
+/** Sends a request that takes the owner of an account, with the password that `register` sets. */
+export async function confirmed(client: TestClient, label: string, method: string, path: string, body: Json): Promise<Json> {
+  const { body: { session } } = await client.raw(method, path, body);
+  const auth = { type: 'm.login.password', identifier: { type: 'm.id.user', user: label }, password: `password of ${label}`, session };
+  return client.request(method, path, { ...body, auth });
 }

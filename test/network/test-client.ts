@@ -30,6 +30,8 @@ export class TestClient {
   accessToken: string | null = null;
   userId = '';
   deviceId = '';
+  /** What the last registration or login answered. */
+  registered: Json = {};
   #transactions = 0;
 
   constructor(readonly server: TestServer) {}
@@ -108,6 +110,7 @@ export class TestClient {
     this.accessToken = answer.body.access_token ?? null;
     this.userId = answer.body.user_id;
     this.deviceId = answer.body.device_id ?? '';
+    this.registered = answer.body;
     return this;
   }
 }

@@ -53,6 +53,8 @@ export interface HomeChange {
   priorities?: Record<string, number>;
   /** A new pinned cross-signing master key; null removes the pin. */
   masterKey?: string | null;
+  /** The final endorsement of the domain in place of the provisional one (`POST …/account/attach`, protocol §2). */
+  endorsement?: Record<string, string>;
 }
 
 /**
@@ -75,9 +77,10 @@ function follow(previous: HomeRecord, current: HomeRecord, change: HomeChange, a
     .map((home) => ({ ...home, priority: change.priorities?.[home.server_name] ?? home.priority }));
   const retired = retiredAfter(current, homes, new Set([...revoked, ...(change.close ?? [])]));
   const cuts = { ...current.cuts, ...change.cuts };
-  const { signature: _signature, retired: _retired, cuts: _cuts, ...unsigned } = current;
+  const { signature: _signature, retired: _retired, cuts: _cuts, ...kept } = current;
+  const { endorsement_terms: _terms, ...final } = kept;
   return signRecord({
-    ...unsigned,
+    ...(change.endorsement ? { ...final, endorsement: change.endorsement } : kept),
     prev_sha256: recordSha256(previous),
     master_key: change.masterKey === undefined ? current.master_key : change.masterKey,
     homes: checkedHomes(homes),

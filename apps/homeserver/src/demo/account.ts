@@ -25,17 +25,11 @@ export interface OwnedAccount extends Session {
 
 /** Registers an account with a password, as any Matrix client does. */
 export async function register(server: ServerPlace, name: string, deviceId: string): Promise<Session> {
-  const answer = await ask(server.url, {
-    method: 'POST',
-    path: '/_matrix/client/v3/register',
-    body: { username: name, password: randomBytes(18).toString('base64url'), device_id: deviceId, auth: { type: 'm.login.dummy' } },
-  });
-  return { userId: String(answer['user_id']), deviceId: String(answer['device_id']), accessToken: String(answer['access_token']) };
+  return sessionOf(await askToRegister(server, name, deviceId));
 }
 
-/** Registers an account and takes it into the person's own hands: account key, recovery key, first home record. */
+/** Registers an account that is in the person's own hands from the first: account key, recovery key, first home record. */
 export async function registerOwned(server: ServerPlace, name: string, deviceId: string, now: number): Promise<OwnedAccount> {
-  const session = await register(server, name, deviceId);
   const key = accountKey(randomBytes(32));
   const founding = genesis({
     label: name,
@@ -44,11 +38,25 @@ export async function registerOwned(server: ServerPlace, name: string, deviceId:
     accountKey: key.publicKey,
     createdTs: now,
   });
+  const answer = await askToRegister(server, name, deviceId, { 'io.partyline.genesis': founding });
+  const session = sessionOf(answer);
   const { userId, accessToken } = session;
-  const offer = await ask(server.url, { method: 'POST', path: `${unstable}/account/attach`, accessToken, body: { user_id: userId, genesis: founding } });
+  const offer = answer['io.partyline.home'] as Record<string, unknown>;
   const first = firstHomeRecord({ userId, genesis: founding, homes: [{ ...entryOf(offer), priority: 0 }], endorsement: offer['endorsement'] as Record<string, string> }, key);
   await ask(server.url, { method: 'PUT', path: `${unstable}/account/record`, accessToken, body: { record: first } });
   return { ...session, key, record: first };
+}
+
+function askToRegister(server: ServerPlace, name: string, deviceId: string, extra: object = {}): Promise<Record<string, unknown>> {
+  return ask(server.url, {
+    method: 'POST',
+    path: '/_matrix/client/v3/register',
+    body: { username: name, password: randomBytes(18).toString('base64url'), device_id: deviceId, auth: { type: 'm.login.dummy' }, ...extra },
+  });
+}
+
+function sessionOf(answer: Record<string, unknown>): Session {
+  return { userId: String(answer['user_id']), deviceId: String(answer['device_id']), accessToken: String(answer['access_token']) };
 }
 
 /** Asks a server to be a home of the account and signs the record that says so. Nobody else knows of it yet. */
@@ -65,6 +73,6 @@ export async function proof(server: ServerPlace, userId: string, key: AccountKey
 }
 
 function entryOf(offer: Record<string, unknown>): HomeEntry {
-  const { endorsement: _endorsement, ...entry } = offer;
+  const { endorsement: _endorsement, endorsement_terms: _terms, ...entry } = offer;
   return entry as unknown as HomeEntry;
 }

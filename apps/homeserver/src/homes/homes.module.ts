@@ -7,6 +7,7 @@ import { ResumePoints } from '../sync/resume-points.js';
 import { AccountHomes } from './attach/account-homes.js';
 import { Arrivals } from './attach/arrivals.js';
 import { ArrivalsStore } from './attach/arrivals.store.js';
+import { Foundings } from './attach/foundings.js';
 import { HomeOffers } from './attach/home-offers.js';
 import { KnownServers } from './attach/known-servers.js';
 import { RecordPublication } from './attach/record-publication.js';
@@ -65,6 +66,7 @@ import { SyncResume } from './resume/sync-resume.js';
     LogStandings, LogReport, WaitingOperations, OperationApplier, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange,
     OperationExchange, HomeRequests, AccountCopies,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
+    Foundings,
     RoomReach, HomeGate,
     ResumeStore, ResumeTurns, RoomResumes, FrontierFetch, SyncResume,
     { provide: AccountVector, useExisting: AccountVectors },

@@ -3,7 +3,7 @@ import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import type { Requester } from '../../accounts/requester.js';
 import { UserInteractiveAuth } from '../../auth/user-interactive-auth.js';
 import { AccountHomes } from '../../homes/attach/account-homes.js';
-import { HomeOffers } from '../../homes/attach/home-offers.js';
+import { HomeOffers, offerBody } from '../../homes/attach/home-offers.js';
 import { RecordPublication } from '../../homes/attach/record-publication.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { BodyOptions } from '../../http/body-options.decorator.js';
@@ -48,15 +48,16 @@ export class AccountHomesController {
   @Auth('optional')
   @RateLimit('login')
   async attach(@CurrentUser() requester: Requester | null, @JsonBody(attachSchema) body: AttachBody): Promise<object> {
-    const { entry, endorsement } = await this.offers.offer({
+    const request = {
       userId: body.user_id,
       requesterId: requester?.userId ?? null,
       proof: proofOf(body),
       record: body.record,
       genesis: body.genesis,
       registrationToken: body.registration_token,
-    });
-    return { ...entry, ...(endorsement && { endorsement }) };
+    };
+    if (requester && (await this.offers.needsOwner(request))) await this.uia.confirmOwner('found-account', requester.userId, body.auth);
+    return offerBody(await this.offers.offer(request));
   }
 
   @Get('homes')

@@ -29,6 +29,7 @@ export const attachSchema = z.object({
   record: z.unknown().optional(),
   genesis: z.unknown().optional(),
   registration_token: z.string().max(64).optional(),
+  auth: authDataSchema.optional(),
   ...proof,
 });
 export type AttachBody = z.output<typeof attachSchema>;

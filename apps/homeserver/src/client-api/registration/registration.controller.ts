@@ -3,6 +3,7 @@ import { Registration } from '../../auth/registration.js';
 import { Sessions } from '../../auth/sessions.js';
 import { UserNames } from '../../auth/user-names.js';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { HomeOffers, offerBody } from '../../homes/attach/home-offers.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { JsonBody, QueryParams } from '../../http/param.decorators.js';
 import { RateLimit } from '../../http/rate-limit.decorator.js';
@@ -21,6 +22,7 @@ export class RegistrationController {
     private readonly registration: Registration,
     private readonly names: UserNames,
     private readonly sessions: Sessions,
+    private readonly offers: HomeOffers,
   ) {}
 
   @Post('v3/register')
@@ -33,10 +35,21 @@ export class RegistrationController {
     if (query.kind === 'guest') {
       return this.sessions.open({ userId: await this.registration.registerGuest(), displayName: given.initial_device_display_name });
     }
+    this.#readGenesis(given);
     const { userId, request: body } = await this.registration.register(given);
+    const genesis = body['io.partyline.genesis'];
+    // Made with the account, so that it needs no keys in custody and no word of the owner later (docs/protocol.md, §2).
+    const home = genesis === undefined ? {} : { 'io.partyline.home': offerBody(await this.offers.offerNew(userId, this.offers.genesisOf(userId, genesis))) };
     const displayName = body.initial_device_display_name;
-    if (body.inhibit_login) return { user_id: userId, home_server: userId.slice(userId.indexOf(':') + 1) };
-    return this.sessions.open({ userId, deviceId: body.device_id, displayName, refreshable: body.refresh_token ?? false });
+    if (body.inhibit_login) return { user_id: userId, home_server: userId.slice(userId.indexOf(':') + 1), ...home };
+    return { ...(await this.sessions.open({ userId, deviceId: body.device_id, displayName, refreshable: body.refresh_token ?? false })), ...home };
+  }
+
+  /** What is wrong with it is said before there is an account. */
+  #readGenesis({ username, 'io.partyline.genesis': genesis }: RegistrationBody): void {
+    if (genesis === undefined) return;
+    if (username === undefined) throw MatrixError.missingParam('A genesis names its account: username is missing');
+    this.offers.genesisOf(this.names.format(username), genesis);
   }
 
   @Get('v3/register/available')

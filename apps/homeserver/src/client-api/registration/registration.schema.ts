@@ -10,6 +10,7 @@ export const registrationSchema = z.object({
   initial_device_display_name: optionalText(255),
   inhibit_login: z.boolean().nullish(),
   refresh_token: z.boolean().nullish(),
+  'io.partyline.genesis': z.unknown().optional(),
 });
 export type RegistrationBody = z.output<typeof registrationSchema>;
 

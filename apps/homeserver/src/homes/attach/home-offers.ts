@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
-  HomeRecordError, isSelfCertifying, isUserId, readHomeRecord, selfCertifyingLocalpart, serverNameOf, type HomeEntry, type HomeGenesis,
-  type HomeRecord,
+  HomeRecordError, isSelfCertifying, isUserId, readHomeRecord, selfCertifyingLocalpart, serverNameOf, type EndorsementTerms, type HomeEntry,
+  type HomeGenesis, type HomeRecord,
 } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { RegistrationTokens } from '../../auth/registration-tokens.js';
@@ -12,6 +12,7 @@ import { AccountKeyProofs, type AccountKeyProof } from '../login/account-key-pro
 import { accountKeyOf } from '../records/account-key-of.js';
 import { HomeKeys } from '../records/home-keys.js';
 import { HomeRecords } from '../records/home-records.js';
+import { Foundings } from './foundings.js';
 
 /** `POST …/account/attach`: somebody asks this server to be a home. */
 export interface OfferRequest {
@@ -31,6 +32,7 @@ export interface OfferRequest {
 export interface HomeOffer {
   readonly entry: HomeEntry;
   readonly endorsement?: Record<string, string>;
+  readonly terms?: EndorsementTerms;
 }
 
 /** Offers this server as a home to accounts (protocol §3, "Adding a home"). The account comes here when its record says so. */
@@ -40,29 +42,56 @@ export class HomeOffers {
     private readonly directory: AccountDirectory,
     private readonly records: HomeRecords,
     private readonly keys: HomeKeys,
+    private readonly foundings: Foundings,
     private readonly proofs: AccountKeyProofs,
     private readonly tokens: RegistrationTokens,
     private readonly config: Config,
     private readonly db: Database,
   ) {}
 
-  /** @throws MatrixError 403 `M_FORBIDDEN`: no proof, or this server takes nobody; 400 for records and geneses that are none */
+  /**
+   * Whether the request says who an account of this server is from now on: that takes its owner, by user-interactive
+   * authentication, and not just a session of his.
+   */
+  async needsOwner({ userId, requesterId, genesis }: OfferRequest): Promise<boolean> {
+    if (genesis === undefined || requesterId !== userId || isSelfCertifying(userId) || serverNameOf(userId) !== this.config.serverName) return false;
+    return Foundings.isOpen(await this.records.get(userId));
+  }
+
+  /**
+   * The caller has seen to `needsOwner`.
+   *
+   * @throws MatrixError 403 `M_FORBIDDEN`: no proof, or this server takes nobody; 400 for records and geneses that are none
+   */
   async offer(request: OfferRequest): Promise<HomeOffer> {
     const { userId } = request;
     if (request.requesterId !== null && request.requesterId !== userId) throw MatrixError.forbidden('This is another account');
     if (request.record !== undefined) await this.#take(userId, request.record);
     const record = await this.records.get(userId);
-    const genesis = record ? undefined : this.#firstGenesis(userId, request);
+    const isFounding = record === undefined || (await this.needsOwner(request));
+    const genesis = isFounding ? this.#firstGenesis(userId, request) : undefined;
     if (request.requesterId === null) this.#checkProof(request, record ? accountKeyOf(record) : genesis!.account_key);
     await this.#admit(userId, request.registrationToken);
-    const entry = this.keys.entry(userId, await this.keys.findOrMake(userId));
-    const isNamed = genesis !== undefined && !isSelfCertifying(userId);
-    return isNamed ? { entry, endorsement: this.keys.endorse(genesis) } : { entry };
+    const entry = this.keys.entry(userId, await this.keys.forOffer(userId));
+    if (genesis !== undefined && !isSelfCertifying(userId)) return { entry, ...(await this.foundings.endorse(userId, genesis, record)) };
+    const isOurs = record?.genesis.server_name === this.config.serverName;
+    return { entry, ...(isOurs ? await this.foundings.final(record) : {}) };
+  }
+
+  /** Reads the genesis that is to come with a registration. @throws MatrixError 400 */
+  genesisOf(userId: string, value: unknown): HomeGenesis {
+    return readGenesis(userId, value);
+  }
+
+  /** For an account that was registered just now, with this genesis: nobody has known it before, so this server's word is final. */
+  async offerNew(userId: string, genesis: HomeGenesis): Promise<HomeOffer> {
+    const endorsed = await this.foundings.endorseNew(userId, genesis);
+    return { entry: this.keys.entry(userId, await this.keys.forOffer(userId)), ...endorsed };
   }
 
   async #take(userId: string, value: unknown): Promise<void> {
     if ((value as { user_id?: unknown } | null)?.user_id !== userId) throw MatrixError.badJson('The record is of another account');
-    await this.records.accept(value);
+    await this.records.accept(value, 'client');
   }
 
   #checkProof({ userId, proof }: OfferRequest, publicKey: string): void {
@@ -92,6 +121,11 @@ export class HomeOffers {
       await this.keys.findOrMake(userId, tx);
     });
   }
+}
+
+/** The offer as clients get it. */
+export function offerBody({ entry, endorsement, terms }: HomeOffer): object {
+  return { ...entry, ...(endorsement && { endorsement }), ...(terms && { endorsement_terms: terms }) };
 }
 
 /** A genesis that may found the name. Read as a part of a record, since that is where its shape is described. */

@@ -6,6 +6,11 @@ const insertKey = statement(
   'home_key.insert',
   'INSERT INTO home_keys (user_id, key_id, seed, created_ts) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING user_id',
 );
+const drop = statement('home_key.drop', 'UPDATE home_keys SET is_dropped = true WHERE user_id = $1');
+const replaceDropped = statement(
+  'home_key.replace_dropped',
+  'UPDATE home_keys SET key_id = $2, seed = $3, created_ts = $4, is_dropped = false WHERE user_id = $1 AND is_dropped RETURNING user_id',
+);
 const selectCustody = statement('custody_key.get', 'SELECT account_seed, recovery_seed FROM custody_keys WHERE user_id = $1');
 const insertCustody = statement('custody_key.insert', 'INSERT INTO custody_keys (user_id, account_seed, recovery_seed) VALUES ($1, $2, $3)');
 const deleteCustody = statement('custody_key.delete', 'DELETE FROM custody_keys WHERE user_id = $1');
@@ -34,6 +39,16 @@ export class HomeKeyStore {
   /** @returns false when the account has a key here already */
   async insertKey(db: Queryable, userId: string, key: StoredKey, now: number): Promise<boolean> {
     return (await db.query(insertKey, [userId, key.keyId, key.seed, now])).length === 1;
+  }
+
+  /** A record has dropped the key of this server. */
+  async drop(db: Queryable, userId: string): Promise<void> {
+    await db.query(drop, [userId]);
+  }
+
+  /** @returns false when the account's key was not dropped */
+  async replaceDropped(userId: string, key: StoredKey, now: number): Promise<boolean> {
+    return (await this.db.query(replaceDropped, [userId, key.keyId, key.seed, now])).length === 1;
   }
 
   async custody(userId: string): Promise<CustodySeeds | undefined> {

@@ -1,10 +1,11 @@
-import { Injectable } from '@nestjs/common';
-import { acceptedInput, endorsementInput, signingKeyFromSeed, type HomeEntry, type HomeRecord, type SigningKey } from '#federation';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { acceptedInput, endorsementInput, signingKeyFromSeed, type EndorsementTerms, type HomeEntry, type HomeRecord, type SigningKey } from '#federation';
 import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
 import { Database, type Queryable } from '../../storage/database.js';
-import { HomeKeyStore } from './home-key.store.js';
+import { HomeKeyStore, type StoredKey } from './home-key.store.js';
+import { HomeRecords } from './home-records.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Keys in memory; a KeyObject is a few hundred bytes. */
@@ -13,16 +14,27 @@ const DEFAULT_PRIORITY = 10;
 
 /** The home keys of accounts at this server, and what this server signs so that an account can live here. */
 @Injectable()
-export class HomeKeys {
+export class HomeKeys implements OnModuleInit {
   readonly #keys = boundedCache<string, SigningKey>(MAX_CACHED);
 
   constructor(
     private readonly store: HomeKeyStore,
+    private readonly records: HomeRecords,
     private readonly serverKeys: ServerKeys,
     private readonly db: Database,
     private readonly random: Random,
     private readonly clock: Clock,
   ) {}
+
+  onModuleInit(): void {
+    this.records.onStoring(async (record, previous) => {
+      const names = (one: HomeRecord | undefined, key: SigningKey) => one?.homes.some((home) => home.key === key.publicKey) ?? false;
+      const isOurs = previous?.homes.some((home) => home.server_name === this.serverKeys.serverName);
+      const key = isOurs ? await this.find(record.user_id) : undefined;
+      const isDropped = key !== undefined && names(previous, key) && !names(record, key);
+      return isDropped ? (tx) => this.store.drop(tx, record.user_id) : async () => undefined;
+    });
+  }
 
   /** The key of an account here, if this server has made one. */
   async find(userId: string): Promise<SigningKey | undefined> {
@@ -40,10 +52,25 @@ export class HomeKeys {
     const known = await this.find(userId);
     if (known) return known;
     // The prefix keeps it apart from the server's own keys, beside which it stands in the signatures of an event.
-    const keyId = `ed25519:h_${this.random.bytes(4).toString('hex')}`;
-    const seed = this.random.bytes(32);
+    const { keyId, seed } = this.#made();
     if (!(await this.store.insertKey(db, userId, { keyId, seed }, this.clock.now()))) return (await this.find(userId))!;
     return signingKeyFromSeed(keyId, seed);
+  }
+
+  /**
+   * The key that this server offers itself with: another one than a record has dropped, so that what was cut off with the old one does
+   * not come back with the server.
+   */
+  async forOffer(userId: string): Promise<SigningKey> {
+    const { keyId, seed } = this.#made();
+    if (!(await this.store.replaceDropped(userId, { keyId, seed }, this.clock.now()))) return this.findOrMake(userId);
+    const key = signingKeyFromSeed(keyId, seed);
+    this.#keys.set(userId, key);
+    return key;
+  }
+
+  #made(): StoredKey {
+    return { keyId: `ed25519:h_${this.random.bytes(4).toString('hex')}`, seed: this.random.bytes(32) };
   }
 
   /** This server's entry for `homes` of the account's record, with its consent. */
@@ -54,8 +81,8 @@ export class HomeKeys {
   }
 
   /** This server's word that a named account of its domain has this genesis. */
-  endorse(genesis: HomeRecord['genesis']): Record<string, string> {
+  endorse(genesis: HomeRecord['genesis'], terms: EndorsementTerms = {}): Record<string, string> {
     const { signing } = this.serverKeys;
-    return { [signing.keyId]: signing.sign(endorsementInput(genesis)) };
+    return { [signing.keyId]: signing.sign(endorsementInput(genesis, terms)) };
   }
 }
