@@ -31,7 +31,7 @@ describe('the copy of an account at another home', () => {
   };
   const b = <T>(type: abstract new (...args: never[]) => T): T => net.server('b').get(type);
   const contents = async (): Promise<unknown[]> =>
-    (await b(ToDeviceInbox).messages(userId, alice.deviceId, 0, Number.MAX_SAFE_INTEGER)).events.map((json) => JSON.parse(json).content);
+    (await b(ToDeviceInbox).messages(userId, alice.deviceId, { from: 0, to: Number.MAX_SAFE_INTEGER, withIds: false })).events.map((json) => JSON.parse(json).content);
 
   it('has its account data and tags', async () => {
     const user = `/v3/user/${encodeURIComponent(userId)}`;

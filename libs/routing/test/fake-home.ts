@@ -12,6 +12,8 @@ export interface SeenRequest {
   token: string | undefined;
 }
 
+type Json = Record<string, unknown>;
+
 export type FakeAnswer = { status: number; body: unknown } | 'hang' | 'die' | 'store and die';
 
 /** A small homeserver over HTTP, of which everything can be made to go wrong. */
@@ -22,7 +24,12 @@ export class FakeHome {
   supportsResume = true;
   /** Overrides the answer to a request. */
   answer: (request: SeenRequest) => FakeAnswer | undefined = () => undefined;
-  toDevice: object[] = [];
+  /** Messages that wait for the device; those that a sync gave out go with the next one that has its token. */
+  toDevice: Json[] = [];
+  /** Ids of messages that the device has received, here or elsewhere as the account's log tells. */
+  readonly consumed = new Set<string>();
+  /** What it has of other homes' logs. */
+  vector: Record<string, number> = {};
   baseUrl = '';
   private readonly tokens = new Set<string>();
   private readonly filters: string[] = [];
@@ -136,29 +143,41 @@ export class FakeHome {
 
   private resume({ body }: SeenRequest): { status: number; body: unknown } {
     if (!this.supportsResume) return failure(404, 'M_UNRECOGNIZED');
-    const { rooms } = JSON.parse(body) as { rooms: Record<string, string[]> };
+    const { rooms, to_device: received } = JSON.parse(body) as { rooms: Record<string, string[]>; to_device: string[] };
+    this.consume(received);
     const frontier = rooms[this.room.roomId];
     return ok({ since: `${this.serverName}:${frontier ? this.room.seenBy(frontier) : 'new'}` });
   }
 
   /** Tokens are the home's name and the number of events that the client has. */
   private async sync(query: URLSearchParams): Promise<{ status: number; body: unknown }> {
-    const [serverName, place] = (query.get('since') ?? `${this.serverName}:new`).split(':');
+    const [serverName, place, got] = (query.get('since') ?? `${this.serverName}:new`).split(':');
     if (serverName !== this.serverName) return failure(400, 'M_INVALID_PARAM');
+    if (got) this.consume(got.split(','));
     const seen = place === 'new' ? 0 : Number(place);
     const nothing = (): boolean => place !== 'new' && this.held.length <= seen && this.toDevice.length === 0;
     if (nothing() && query.get('timeout') !== '0') await new Promise<void>((resolve) => this.polls.push(resolve));
     const events = this.held.slice(seen);
     const last = events.at(-1);
     return ok({
-      next_batch: `${this.serverName}:${Math.max(seen, this.held.length)}`,
+      next_batch: [this.serverName, Math.max(seen, this.held.length), ...(this.toDevice.length > 0 ? [this.toDevice.map((message) => message['io.partyline.id'])] : [])].join(':'),
       rooms: events.length === 0 ? {} : {
         join: { [this.room.roomId]: { timeline: { events, limited: place === 'new', prev_batch: `${this.serverName}:${seen}` } } },
       },
-      to_device: { events: this.toDevice.splice(0) },
+      to_device: { events: [...this.toDevice] },
       ...(query.get('io.partyline.frontier') && last ? { 'io.partyline.frontier': { [this.room.roomId]: [last.event_id] } } : {}),
-      'io.partyline.account': { [this.serverName]: 1 },
+      'io.partyline.account': { ...this.vector, [this.serverName]: 1 + this.consumed.size },
     });
+  }
+
+  private consume(ids: readonly unknown[]): void {
+    for (const id of ids) if (typeof id === 'string' && id !== '') this.consumed.add(id);
+    this.toDevice = this.toDevice.filter((message) => !this.consumed.has(String(message['io.partyline.id'])));
+  }
+
+  /** A message from somebody; the same at all homes that are told of it. */
+  message(id: string, content: object): void {
+    if (!this.consumed.has(id)) this.toDevice.push({ 'io.partyline.id': id, type: 'm.room.encrypted', sender: '@bob:b', content });
   }
 
   private context(eventId: string): { status: number; body: unknown } {

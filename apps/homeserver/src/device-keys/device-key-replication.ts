@@ -1,7 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { isJsonObject, type JsonObject, type JsonValue } from '#federation';
 import { type AccountChange, AccountOps, type RemoteChange } from '../accounts/account-ops.js';
-import { Clock } from '../observability/clock.js';
 import type { Transaction } from '../storage/database.js';
 import { DeviceLists } from './device-lists/device-lists.js';
 import { DeviceKeyStore } from './keys/device-key.store.js';
@@ -12,8 +11,6 @@ import { fallbackKeyOp, OneTimeKeys } from './one-time-keys/one-time-keys.js';
 import { messageOp, ToDeviceInbox } from './to-device/to-device-inbox.js';
 import { ToDeviceStore } from './to-device/to-device.store.js';
 
-/** How long it is remembered that a message was received at another home (protocol §4: tombstones). */
-const CONSUMED_MEMORY_MS = 90 * 24 * 3_600_000;
 const usages: readonly string[] = ['master', 'self_signing', 'user_signing'];
 
 /** Keys and messages of devices between the homes of an account (protocol §4). One-time keys stay where they were uploaded. */
@@ -27,7 +24,6 @@ export class DeviceKeyReplication implements OnModuleInit {
     private readonly oneTimeKeys: OneTimeKeys,
     private readonly inbox: ToDeviceInbox,
     private readonly inboxStore: ToDeviceStore,
-    private readonly clock: Clock,
   ) {}
 
   onModuleInit(): void {
@@ -121,7 +117,7 @@ export class DeviceKeyReplication implements OnModuleInit {
   async #applyConsumed({ userId, key }: RemoteChange): Promise<void> {
     const [sender, messageId, deviceId] = threeTexts(key);
     if (sender === undefined || messageId === undefined || deviceId === undefined) return;
-    await this.inboxStore.consume({ userId, deviceId, sender, messageId }, this.clock.now() + CONSUMED_MEMORY_MS);
+    await this.inbox.consumed({ userId, deviceId, sender, messageId });
   }
 }
 

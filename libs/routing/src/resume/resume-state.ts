@@ -3,15 +3,18 @@ import type { RoutingStorage } from '../storage.js';
 /** Per room; a client that falls back further than this gets the room anew, with its latest events. */
 const maxHistory = 64;
 const maxRooms = 10_000;
+/** Ids of messages to the device that are kept; each is 43 characters, in storage that is written with every answer. */
 const maxToDevice = 256;
+/** Homes whose last vector is kept. */
+const maxHeard = 10;
 
 /** What one sync answer delivered. */
 export interface Delivery {
   /** The home that it came from. */
   serverName: string;
-  /** Whether it started from nothing, so that what was known before is void. */
+  /** Whether it started from nothing, so that what was known of rooms before is void. */
   initial: boolean;
-  /** Count of the answer that the app had before it. */
+  /** Count of the answer that the app had before it; 0 when it had none. */
   after: number;
   /**
    * Per room: its frontier, or null once the user has left; the ids of timeline events, and what they say (see `saidAt`);
@@ -20,7 +23,7 @@ export interface Delivery {
   rooms: Map<string, { frontier?: string[] | null; events: string[]; said?: ReadonlyMap<string, string>; anew?: boolean }>;
   /** The account's version vector. */
   account?: Record<string, number>;
-  /** Digests of to-device messages. */
+  /** Ids of messages to the device. */
   toDevice: string[];
 }
 
@@ -28,13 +31,24 @@ export interface Delivery {
 export interface Place {
   rooms: Record<string, string[]>;
   account: Record<string, number>;
+  /** Ids of messages to the device that it has, and of which the home may not know that. */
+  to_device: string[];
 }
 
+type Vector = Record<string, number>;
 type Step = number;
 /** In a room's events: here the timeline began anew. */
 const ANEW = '';
 interface RoomHistory { frontiers: Array<[Step, string[] | null]>; events: Array<[Step, string, string?]> }
-interface AccountHistory { step: Step; vectors: Array<[Step, Record<string, number>]>; toDevice: Array<[Step, string, string]> }
+/** The vector is of a home that knows that the device has the message. */
+type ToDeviceEntry = [Step, string, Vector?];
+interface AccountHistory {
+  step: Step;
+  vectors: Array<[Step, Vector]>;
+  toDevice: ToDeviceEntry[];
+  /** The last vector of each home. */
+  heard: Array<[string, Vector]>;
+}
 
 /**
  * What the app has been given, as of each of its recent sync tokens. An app saves its token far less often than it gets one; after a
@@ -43,7 +57,7 @@ interface AccountHistory { step: Step; vectors: Array<[Step, Record<string, numb
  */
 export class ResumeState {
   private rooms = new Map<string, RoomHistory>();
-  private account: AccountHistory = { step: 0, vectors: [], toDevice: [] };
+  private account: AccountHistory = { step: 0, vectors: [], toDevice: [], heard: [] };
   private loaded?: Promise<void>;
   /** Rooms that the stored list names. */
   private listed: ReadonlySet<string> = new Set();
@@ -55,8 +69,8 @@ export class ResumeState {
     return this.loaded ??= this.read();
   }
 
-  /** The place of the client at a step. */
-  placeAt(step: Step): Place {
+  /** The place of the client at a step, for a home to go on from. */
+  placeAt(step: Step, serverName: string): Place {
     const rooms: Record<string, string[]> = {};
     for (const [roomId, { frontiers, events }] of this.rooms) {
       const frontier = lastUntil(frontiers, step)?.[1];
@@ -66,7 +80,9 @@ export class ResumeState {
       const known = sinceAnew(events, step).map(([, id]) => id);
       if (known.length > 0) rooms[roomId] = known;
     }
-    return { rooms, account: lastUntil(this.account.vectors, step)?.[1] ?? {} };
+    const heard = this.account.heard.find(([home]) => home === serverName)?.[1];
+    const toDevice = until(this.account.toDevice, step).filter(([, , consumed]) => !covers(heard, consumed)).map(([, id]) => id);
+    return { rooms, account: lastUntil(this.account.vectors, step)?.[1] ?? {}, to_device: toDevice };
   }
 
   /** Ids of recent timeline events of a room that the app has at a step. */
@@ -83,9 +99,9 @@ export class ResumeState {
     return new Map(events.flatMap(([, id, said]) => (said !== undefined ? [[said, id]] : [])));
   }
 
-  /** Whether another home has already delivered this to-device message. */
-  hasToDevice(digest: string, step: Step, serverName: string): boolean {
-    return this.account.toDevice.some(([at, id, from]) => at <= step && id === digest && from !== serverName);
+  /** Whether the app has this message to the device, whichever home it came from. */
+  hasToDevice(messageId: string, step: Step): boolean {
+    return this.account.toDevice.some(([at, id]) => at <= step && id === messageId);
   }
 
   /**
@@ -102,10 +118,14 @@ export class ResumeState {
       step,
       vectors: noted(until(this.account.vectors, after), step, delivery.account),
       toDevice: grown(
-        until(this.account.toDevice, after),
-        delivery.toDevice.map((id): [Step, string, string] => [step, id, delivery.serverName]),
+        // Who comes with a token, or resumes, has told the home what it got: its log then holds that, up to this vector.
+        until(this.account.toDevice, delivery.after).map(([at, id, consumed]): ToDeviceEntry => [at, id, consumed ?? some(delivery.account)]),
+        delivery.toDevice.map((id): ToDeviceEntry => [step, id]),
         maxToDevice,
       ),
+      heard: delivery.account
+        ? grown(this.account.heard.filter(([home]) => home !== delivery.serverName), [[delivery.serverName, delivery.account]], maxHeard)
+        : this.account.heard,
     };
     for (const [roomId, { frontier, events, said, anew }] of delivery.rooms) {
       const before = this.rooms.get(roomId) ?? { frontiers: [], events: [] };
@@ -134,7 +154,7 @@ export class ResumeState {
   async clear(): Promise<void> {
     const changed = new Set(this.rooms.keys());
     this.rooms = new Map();
-    this.account = { step: this.account.step, vectors: [], toDevice: [] };
+    this.account = { step: this.account.step, vectors: [], toDevice: [], heard: [] };
     await this.write(changed);
   }
 
@@ -153,7 +173,13 @@ export class ResumeState {
   private async read(): Promise<void> {
     const account = parse(await this.storage.get(this.storageKey)) as Partial<AccountHistory & { rooms: string[] }> | null;
     if (!account) return;
-    this.account = { step: account.step ?? 0, vectors: account.vectors ?? [], toDevice: account.toDevice ?? [] };
+    this.account = {
+      step: account.step ?? 0,
+      vectors: account.vectors ?? [],
+      // Before they had ids there were digests here, with the name of a home.
+      toDevice: (account.toDevice ?? []).filter(([, , consumed]) => typeof consumed !== 'string'),
+      heard: account.heard ?? [],
+    };
     const ids = parse(await this.storage.get(`${this.storageKey}/rooms`));
     this.listed = new Set(Array.isArray(ids) ? ids as string[] : []);
     const histories = await Promise.all([...this.listed].map(async (roomId) => (
@@ -180,6 +206,16 @@ export class ResumeState {
   private roomKey(roomId: string): string {
     return `${this.storageKey}/room/${roomId}`;
   }
+}
+
+/** Whether a home with the one vector has all that a home with the other had. */
+function covers(vector: Vector | undefined, other: Vector | undefined): boolean {
+  return vector !== undefined && other !== undefined && Object.entries(other).every(([log, n]) => (vector[log] ?? 0) >= n);
+}
+
+/** An account that had no other home yet has no vector. */
+function some(vector: Vector | undefined): Vector | undefined {
+  return vector && Object.keys(vector).length > 0 ? vector : undefined;
 }
 
 function until<T extends [Step, ...unknown[]]>(history: T[], step: Step): T[] {

@@ -63,14 +63,14 @@ export class SyncRequests {
       return { since: this.resumed.since, after, initial: false };
     }
     const resumed = await this.resume(serverName, after);
-    if (resumed === undefined) return { after: 0, initial: true };
+    if (resumed === undefined) return { after, initial: true };
     this.resumed = { serverName, appToken: since, since: resumed };
     return { since: resumed, after, initial: false };
   }
 
   /** The home's own token for the client's place; undefined if it cannot resume, so that the sync starts anew. */
   private async resume(serverName: string, after: number): Promise<string | undefined> {
-    const answer = await this.ask(serverName, JSON.stringify(this.parts.state.placeAt(after)));
+    const answer = await this.ask(serverName, JSON.stringify(this.parts.state.placeAt(after, serverName)));
     if (answer.status >= 500 || answer.status === 429 || answer.status === 401 || answer.status === 403) {
       throw new HomeRefused(serverName, answer, 'prepare');
     }

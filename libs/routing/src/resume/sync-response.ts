@@ -1,5 +1,3 @@
-import { canonicalJson } from '#canonical-json';
-import { txnId } from '#e2e';
 import { writeAppToken } from './app-token.js';
 import type { Delivery, ResumeState } from './resume-state.js';
 
@@ -8,8 +6,9 @@ type Json = Record<string, unknown>;
 /** Where the answer stands. */
 export interface SyncContext {
   serverName: string;
-  /** Step of the app's `since`; 0 for an initial sync. */
+  /** Step of the app's `since`; 0 when it had none. */
   after: number;
+  /** Whether the home was asked without a `since`. */
   initial: boolean;
 }
 
@@ -80,25 +79,17 @@ function markLeft(delivery: Delivery, roomId: string): void {
   delivery.rooms.set(roomId, { events: delivery.rooms.get(roomId)?.events ?? [], frontier: null });
 }
 
-/** To-device messages lie at all homes; the one that the app got from a home just before it died comes from the next again. */
+/** Messages to the device lie at all homes; the one that the app got from a home just before it died comes from the next again. */
 function readToDevice(section: unknown, context: SyncContext, state: ResumeState, delivery: Delivery): Json | undefined {
   if (!isObject(section)) return undefined;
   const events = list(section['events']).filter((event) => {
-    const digest = digestOf(event);
-    if (!context.initial && state.hasToDevice(digest, context.after, context.serverName)) return false;
-    delivery.toDevice.push(digest);
+    const id = event['io.partyline.id'];
+    if (typeof id !== 'string') return true;
+    if (state.hasToDevice(id, context.after)) return false;
+    delivery.toDevice.push(id);
     return true;
   });
   return { ...section, events };
-}
-
-/** They have no id of their own; their content is ciphertext or holds a transaction id, and so tells them apart. */
-function digestOf({ sender, type, content }: Json): string {
-  try {
-    return txnId(new Uint8Array(32), 'TO_DEVICE', '', canonicalJson([sender, type, content]));
-  } catch {
-    return txnId(new Uint8Array(32), 'TO_DEVICE', '', JSON.stringify([sender, type, content]));
-  }
 }
 
 function idOf(event: Json): string {

@@ -8,6 +8,8 @@ const MAX_ROOMS = 10_000;
 /** Events of a frontier, as many as clients keep and to spare. */
 const MAX_FRONTIER = 200;
 const MAX_HOMES = 100;
+/** Messages to the device that it may have got elsewhere, as many as clients keep and to spare. */
+const MAX_TO_DEVICE = 1_000;
 
 const roomId = z.string().refine(isRoomId, 'is no room id');
 const serverName = z.string().refine((name) => isServerName(name), 'is no server name');
@@ -40,6 +42,7 @@ export type ClaimBody = z.output<typeof claimSchema>;
 export const resumeSchema = z.object({
   rooms: bounded(z.record(roomId, z.array(z.string().max(255)).max(MAX_FRONTIER)), MAX_ROOMS).default({}),
   account: bounded(z.record(z.string().max(255), z.int().nonnegative()), MAX_HOMES).default({}),
+  to_device: z.array(z.string().max(64)).max(MAX_TO_DEVICE).default([]),
 });
 export type ResumeBody = z.output<typeof resumeSchema>;
 

@@ -1,5 +1,6 @@
 import { Controller, Get, Param, Post } from '@nestjs/common';
 import type { Requester } from '../../accounts/requester.js';
+import { ToDeviceInbox } from '../../device-keys/to-device/to-device-inbox.js';
 import { LoginNonces } from '../../homes/login/login-nonces.js';
 import { RoomReach } from '../../homes/routing/room-reach.js';
 import { SyncResume } from '../../homes/resume/sync-resume.js';
@@ -16,6 +17,7 @@ export class RoutingController {
     private readonly nonces: LoginNonces,
     private readonly syncResume: SyncResume,
     private readonly roomReach: RoomReach,
+    private readonly toDevice: ToDeviceInbox,
   ) {}
 
   @Get('login/nonce')
@@ -30,7 +32,8 @@ export class RoutingController {
   @Auth('user-or-guest')
   @RateLimit('resume')
   @BodyOptions({ limit: 8 * 1024 * 1024 })
-  resume(@CurrentUser() requester: Requester, @JsonBody(resumeSchema) body: ResumeBody): Promise<object> {
+  async resume(@CurrentUser() requester: Requester, @JsonBody(resumeSchema) body: ResumeBody): Promise<object> {
+    if (requester.deviceId !== null) await this.toDevice.received(requester.userId, requester.deviceId, body.to_device);
     return this.syncResume.resume(requester.userId, requester.deviceId ?? '', { rooms: new Map(Object.entries(body.rooms)), account: body.account });
   }
 

@@ -6,6 +6,7 @@ import { Database, type Transaction } from '../../storage/database.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { type Positioned, StreamWriter } from '../../storage/stream-writer.js';
 import { type DeviceMessage, type MessageKey, ToDeviceStore } from './to-device.store.js';
+import { toDeviceId } from './to-device-id.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Messages that wait for one device; beyond, the oldest are dropped: such a device is dead. */
@@ -18,11 +19,32 @@ const MAX_CACHED = 100_000;
 /** How long received messages are remembered: the sender's client or server repeats a request within that time. */
 const CONSUMED_MEMORY_MS = 7 * 24 * 3_600_000;
 
-interface Item {
+/** As tombstones of operations (protocol §4). */
+const SEEN_MEMORY_MS = 90 * 24 * 3_600_000;
+/** Messages got elsewhere that are remembered for one device. */
+const MAX_SEEN = 2_000;
+
+interface NewMessage {
+  readonly type: 'message';
   readonly message: DeviceMessage;
   /** Whether it came from another home of the account, which knows it already. */
   readonly isReplica: boolean;
 }
+
+/** What a device has received at another home. */
+interface Received {
+  readonly type: 'received';
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly keys: readonly MessageKey[];
+  /** Messages that are not here, at least not up to the position `scanned`. */
+  readonly ids: ReadonlySet<string>;
+  readonly scanned: number;
+  readonly isReplica: boolean;
+}
+
+type Item = NewMessage | Received;
+type NoteOp = (userId: string, op: AccountChange) => void;
 
 /** What is known of a device's inbox without asking the database. */
 interface InboxState {
@@ -50,7 +72,7 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
     private readonly clock: Clock,
   ) {
     this.#writer = new StreamWriter<Item>(
-      'to_device', db, positions, bus, (tx, items) => this.#write(tx, items), ({ message }) => [message.userId],
+      'to_device', db, positions, bus, (tx, items) => this.#write(tx, items), (item) => (item.type === 'message' ? [item.message.userId] : []),
     );
   }
 
@@ -67,7 +89,7 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
         inbox.writing++;
         inbox.mayHold = true;
         try {
-          await this.#writer.submit({ message, isReplica });
+          await this.#writer.submit({ type: 'message', message, isReplica });
         } finally {
           inbox.writing--;
           inbox.received++;
@@ -76,11 +98,43 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
     );
   }
 
-  /** JSON texts of the messages with `from < pos <= to`, oldest first, and up to where they are all there. */
-  async messages(userId: string, deviceId: string, from: number, to: number): Promise<{ events: string[]; pos: number }> {
+  /**
+   * JSON texts of the messages with `from < pos <= to`, oldest first, and up to where they are all there.
+   *
+   * @param withIds whether each has its `io.partyline.id`
+   */
+  async messages(
+    userId: string, deviceId: string, { from, to, withIds }: { from: number; to: number; withIds: boolean },
+  ): Promise<{ events: string[]; pos: number }> {
     if (from >= to || !this.#inbox(userId, deviceId).mayHold) return { events: [], pos: to };
     const rows = await this.store.page(userId, deviceId, from, to, PAGE);
-    return { events: rows.map((row) => row.json), pos: rows.length < PAGE ? to : rows.at(-1)!.pos };
+    const events = rows.map((row) => (withIds ? `{"io.partyline.id":"${toDeviceId(row)}",${row.json.slice(1)}` : row.json));
+    return { events, pos: rows.length < PAGE ? to : rows.at(-1)!.pos };
+  }
+
+  /**
+   * Takes away what a device got at another home before it came here (protocol §5), now or when it comes.
+   *
+   * @param ids `io.partyline.id` of the messages, at most 1,000
+   */
+  async received(userId: string, deviceId: string, ids: readonly string[]): Promise<void> {
+    const wanted = new Set(ids);
+    const keys: MessageKey[] = [];
+    // Read before the stream's one writer has its turn, which then looks at what came since only.
+    let scanned = 0;
+    for (let isMore = true; isMore && wanted.size > 0;) {
+      const rows = await this.store.page(userId, deviceId, scanned, Number.MAX_SAFE_INTEGER, PAGE);
+      for (const row of rows) if (wanted.delete(toDeviceId(row))) keys.push(row);
+      scanned = rows.at(-1)?.pos ?? scanned;
+      isMore = rows.length === PAGE;
+    }
+    if (ids.length > 0) await this.#writer.submit({ type: 'received', userId, deviceId, keys, ids: wanted, scanned, isReplica: false });
+  }
+
+  /** A message that its device received at another home, which says so. */
+  async consumed(key: MessageKey): Promise<void> {
+    const { userId, deviceId } = key;
+    await this.#writer.submit({ type: 'received', userId, deviceId, keys: [key], ids: new Set(), scanned: 0, isReplica: true });
   }
 
   /** Deletes what a device has received: everything up to the position. Costs no query while nothing waits. */
@@ -107,24 +161,58 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
   }
 
   async #write(tx: Transaction, items: readonly Positioned<Item>[]): Promise<void> {
-    const known = new Set((await this.store.known(tx, items.map(({ item }) => item.message))).map(nameOf));
-    const fresh = items.filter(({ item: { message } }) => {
+    const ops = new Map<string, AccountChange[]>();
+    const note = (userId: string, op: AccountChange) => ops.set(userId, [...(ops.get(userId) ?? []), op]);
+    const messages = items.flatMap(({ item, pos }) => (item.type === 'message' ? [{ ...item, pos }] : []));
+    if (messages.length > 0) await this.#store(tx, messages, note);
+    for (const { item } of items) if (item.type === 'received') await this.#take(tx, item, note);
+    await this.ops.recordAll(tx, ops);
+  }
+
+  async #store(tx: Transaction, items: readonly (NewMessage & { pos: number })[], note: NoteOp): Promise<void> {
+    const known = new Set((await this.store.known(tx, items.map(({ message }) => message))).map(nameOf));
+    const fresh = items.filter(({ message }) => {
       const name = nameOf(message);
       return !known.has(name) && known.add(name);
     });
-    await this.store.insert(tx, fresh.map(({ item, pos }) => ({ ...item.message, pos })));
+    const received = await this.#dropReceived(tx, fresh.map(({ message }) => message));
+    const kept = fresh.filter(({ message }) => !received.has(message));
+    await this.store.insert(tx, kept.map(({ message, pos }) => ({ ...message, pos })));
     const full = new Map<string, DeviceMessage>();
-    const ops = new Map<string, AccountChange[]>();
-    for (const { item: { message, isReplica } } of fresh) {
+    for (const { message, isReplica } of kept) {
       const inbox = this.#inbox(message.userId, message.deviceId);
       if (++inbox.sinceTrim > TRIM_EVERY) {
         inbox.sinceTrim = 0;
         full.set(`${message.userId}\0${message.deviceId}`, message);
       }
-      if (!isReplica) ops.set(message.userId, [...(ops.get(message.userId) ?? []), messageOp(message)]);
+      if (!isReplica) note(message.userId, messageOp(message));
     }
     if (full.size > 0) await this.store.trim(tx, [...full.values()], MAX_WAITING);
-    await this.ops.recordAll(tx, ops);
+    for (const message of received) note(message.userId, consumedOp(message));
+  }
+
+  /** Of messages that come for the first time those that their device got at another home: they count as received at once. */
+  async #dropReceived(tx: Transaction, messages: readonly DeviceMessage[]): Promise<ReadonlySet<DeviceMessage>> {
+    const seen = messages.length === 0 ? [] : await this.store.seen(tx, messages);
+    if (seen.length === 0) return new Set();
+    const ids = new Map(seen.map((one) => [JSON.stringify([one.userId, one.deviceId, one.id]), one]));
+    const idOf = (message: DeviceMessage) => JSON.stringify([message.userId, message.deviceId, toDeviceId(message)]);
+    const received = messages.filter((message) => ids.has(idOf(message)));
+    if (received.length === 0) return new Set();
+    await this.store.consume(tx, received, this.clock.now() + CONSUMED_MEMORY_MS);
+    await this.store.deleteSeen(tx, received.map((message) => ids.get(idOf(message))!));
+    return new Set(received);
+  }
+
+  async #take(tx: Transaction, { userId, deviceId, keys, ids, scanned, isReplica }: Received, note: NoteOp): Promise<void> {
+    const late = ids.size === 0 ? [] : await this.store.page(userId, deviceId, scanned, Number.MAX_SAFE_INTEGER, MAX_WAITING, tx);
+    const byId = new Map(late.map((row) => [toDeviceId(row), row]));
+    const here = [...keys, ...[...ids].flatMap((id) => byId.get(id) ?? [])];
+    const now = this.clock.now();
+    if (here.length > 0) await this.store.consume(tx, here, now + SEEN_MEMORY_MS);
+    if (!isReplica) for (const key of here) note(userId, consumedOp(key));
+    const missing = [...ids].filter((id) => !byId.has(id));
+    if (missing.length > 0) await this.store.addSeen(tx, userId, deviceId, missing, now + SEEN_MEMORY_MS, MAX_SEEN);
   }
 }
 

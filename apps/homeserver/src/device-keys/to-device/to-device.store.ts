@@ -15,6 +15,14 @@ export interface DeviceMessage extends MessageKey {
   readonly json: string;
 }
 
+/** A message that a device has got at another home. */
+export interface SeenMessage {
+  readonly userId: string;
+  readonly deviceId: string;
+  /** See `toDeviceId`. */
+  readonly id: string;
+}
+
 interface KeyRow {
   user_id: string;
   device_id: string;
@@ -28,9 +36,31 @@ const known = statement(
    SELECT k.* FROM k JOIN to_device_inbox i USING (user_id, device_id, sender, message_id)
    UNION SELECT k.* FROM k JOIN to_device_consumed c USING (user_id, device_id, sender, message_id)`,
 );
+const seen = statement(
+  'to_device.seen',
+  `SELECT DISTINCT s.user_id, s.device_id, s.id FROM to_device_seen s
+   JOIN unnest($1::text[], $2::text[]) AS d(user_id, device_id) USING (user_id, device_id)`,
+);
+const addSeen = statement(
+  'to_device.add_seen',
+  `INSERT INTO to_device_seen (user_id, device_id, id, expires_ts) SELECT $1, $2, id, $4 FROM unnest($3::text[]) AS u(id)
+   ON CONFLICT (user_id, device_id, id) DO UPDATE SET expires_ts = greatest(to_device_seen.expires_ts, excluded.expires_ts)`,
+);
+const trimSeen = statement(
+  'to_device.trim_seen',
+  `DELETE FROM to_device_seen WHERE user_id = $1 AND device_id = $2 AND id IN
+     (SELECT id FROM to_device_seen WHERE user_id = $1 AND device_id = $2 ORDER BY expires_ts DESC OFFSET $3)`,
+);
+const deleteSeen = statement(
+  'to_device.delete_seen',
+  `DELETE FROM to_device_seen s USING unnest($1::text[], $2::text[], $3::text[]) AS d(user_id, device_id, id)
+   WHERE s.user_id = d.user_id AND s.device_id = d.device_id AND s.id = d.id`,
+);
+const forgetSeen = statement('to_device.forget_seen', 'DELETE FROM to_device_seen WHERE expires_ts < $1');
+const deleteSeenOfDevice = statement('to_device.delete_seen_of_device', 'DELETE FROM to_device_seen WHERE user_id = $1 AND device_id = $2');
 const page = statement(
   'to_device.page',
-  `SELECT pos, json FROM to_device_inbox WHERE user_id = $1 AND device_id = $2 AND pos > $3 AND pos <= $4 ORDER BY pos LIMIT $5`,
+  `SELECT pos, sender, message_id, json FROM to_device_inbox WHERE user_id = $1 AND device_id = $2 AND pos > $3 AND pos <= $4 ORDER BY pos LIMIT $5`,
 );
 const acknowledge = statement(
   'to_device.acknowledge',
@@ -45,12 +75,14 @@ const acknowledge = statement(
 const hasAny = statement('to_device.has_any', 'SELECT 1 FROM to_device_inbox WHERE user_id = $1 AND device_id = $2 LIMIT 1');
 const consume = statement(
   'to_device.consume',
-  `WITH kept AS (
-     INSERT INTO to_device_consumed (user_id, device_id, sender, message_id, expires_ts) VALUES ($1, $2, $3, $4, $5)
+  `WITH keys AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS u(user_id, device_id, sender, message_id)),
+   kept AS (
+     INSERT INTO to_device_consumed (user_id, device_id, sender, message_id, expires_ts) SELECT DISTINCT keys.*, $5::bigint FROM keys
      ON CONFLICT (user_id, device_id, sender, message_id)
      DO UPDATE SET expires_ts = greatest(to_device_consumed.expires_ts, excluded.expires_ts)
    )
-   DELETE FROM to_device_inbox WHERE user_id = $1 AND device_id = $2 AND sender = $3 AND message_id = $4`,
+   DELETE FROM to_device_inbox i USING keys k
+   WHERE i.user_id = k.user_id AND i.device_id = k.device_id AND i.sender = k.sender AND i.message_id = k.message_id`,
 );
 const trim = statement(
   'to_device.trim',
@@ -68,7 +100,7 @@ const ofUser = statement(
 );
 const devices = statement('to_device.devices', 'SELECT user_id, device_id FROM devices WHERE user_id = ANY($1)');
 
-/** The tables `to_device_inbox` and `to_device_consumed`. */
+/** The tables `to_device_inbox`, `to_device_consumed` and `to_device_seen`. */
 @Injectable()
 export class ToDeviceStore {
   readonly #insert = new RowInserter(
@@ -90,8 +122,13 @@ export class ToDeviceStore {
   }
 
   /** Messages with `from < pos <= to`, oldest first. */
-  page(userId: string, deviceId: string, from: number, to: number, limit: number): Promise<{ pos: number; json: string }[]> {
-    return this.db.query<{ pos: number; json: string }>(page, [userId, deviceId, from, to, limit]);
+  async page(
+    userId: string, deviceId: string, from: number, to: number, limit: number, db: Queryable = this.db,
+  ): Promise<(DeviceMessage & { pos: number })[]> {
+    const rows = await db.query<Omit<KeyRow, 'user_id' | 'device_id'> & { pos: number; json: string }>(
+      page, [userId, deviceId, from, to, limit],
+    );
+    return rows.map(({ pos, sender, message_id: messageId, json }) => ({ userId, deviceId, pos, sender, messageId, json }));
   }
 
   /** Deletes messages up to a position and remembers that they were received. @returns their keys */
@@ -103,9 +140,29 @@ export class ToDeviceStore {
     return (await this.db.query(hasAny, [userId, deviceId])).length > 0;
   }
 
-  /** Deletes one message, whether it is here already or comes later. */
-  async consume({ userId, deviceId, sender, messageId }: MessageKey, expiresTs: number): Promise<void> {
-    await this.db.query(consume, [userId, deviceId, sender, messageId, expiresTs]);
+  /** Deletes messages, whether they are here already or come later. */
+  async consume(db: Queryable, keys: readonly MessageKey[], expiresTs: number): Promise<void> {
+    await db.query(consume, [
+      keys.map((k) => k.userId), keys.map((k) => k.deviceId), keys.map((k) => k.sender), keys.map((k) => k.messageId), expiresTs,
+    ]);
+  }
+
+  /** Ids of messages that these devices have got elsewhere and that have not come here. */
+  async seen(tx: Queryable, devicesOf: readonly { userId: string; deviceId: string }[]): Promise<SeenMessage[]> {
+    const rows = await tx.query<{ user_id: string; device_id: string; id: string }>(
+      seen, [devicesOf.map((d) => d.userId), devicesOf.map((d) => d.deviceId)],
+    );
+    return rows.map((row) => ({ userId: row.user_id, deviceId: row.device_id, id: row.id }));
+  }
+
+  /** Notes what a device has got elsewhere, the latest `keep` of it. */
+  async addSeen(tx: Queryable, userId: string, deviceId: string, ids: readonly string[], expiresTs: number, keep: number): Promise<void> {
+    await tx.query(addSeen, [userId, deviceId, ids, expiresTs]);
+    await tx.query(trimSeen, [userId, deviceId, keep]);
+  }
+
+  async deleteSeen(tx: Queryable, list: readonly SeenMessage[]): Promise<void> {
+    await tx.query(deleteSeen, [list.map((s) => s.userId), list.map((s) => s.deviceId), list.map((s) => s.id)]);
   }
 
   /** Deletes the oldest messages of each device beyond the newest `max`. */
@@ -115,11 +172,13 @@ export class ToDeviceStore {
 
   async forgetConsumed(now: number): Promise<void> {
     await this.db.query(forget, [now]);
+    await this.db.query(forgetSeen, [now]);
   }
 
   async deleteDevice(tx: Queryable, userId: string, deviceId: string): Promise<void> {
     await tx.query(deleteInbox, [userId, deviceId]);
     await tx.query(deleteConsumed, [userId, deviceId]);
+    await tx.query(deleteSeenOfDevice, [userId, deviceId]);
   }
 
   async ofUser(userId: string): Promise<DeviceMessage[]> {

@@ -115,10 +115,12 @@ export class SyncEngine {
   }
 
   async #toDevice(
-    { userId, deviceId, since }: SyncRequest, { next, ahead }: AnswerMoment,
+    { userId, deviceId, since, frontier }: SyncRequest, { next, ahead }: AnswerMoment,
   ): Promise<{ text: string | null; pos: number }> {
     if (deviceId === null || !ahead.has('to_device')) return { text: null, pos: next.to_device };
-    const { events, pos } = await this.toDevice.messages(userId, deviceId, since?.positions.to_device ?? 0, next.to_device);
+    const { events, pos } = await this.toDevice.messages(userId, deviceId, {
+      from: since?.positions.to_device ?? 0, to: next.to_device, withIds: frontier,
+    });
     return { text: events.length === 0 ? null : `"to_device":{"events":[${events.join(',')}]}`, pos };
   }
 
