@@ -23,6 +23,8 @@ describe('what other homes get to know of an account', () => {
         if (fails) throw new Error('the log is full');
         recorded.push(...[...all.values()].flat());
       },
+      hasLog: () => true,
+      isEverywhere: () => Promise.resolve(true),
     });
     client = await net.client().register('alice', undefined, { device_id: 'ONE', initial_device_display_name: 'First' });
   });

@@ -14,6 +14,7 @@ import type { HomeView } from './health/home-health.js';
 import { Answer } from './homes/answer.js';
 import { discoverBaseUrl } from './homes/discover-base-url.js';
 import { HomeClient } from './homes/home-client.js';
+import { DeviceRemoved } from './homes/home-failure.js';
 import { HomeSessions } from './homes/home-sessions.js';
 import { HomeTransport } from './homes/home-transport.js';
 import type { PhonebookAccount } from './phonebook/phonebook-data.js';
@@ -33,7 +34,9 @@ const maxRoomHomes = 1_000;
 /** What the interface may want to show. */
 export type RoutingEvent =
   | { type: 'moved'; to: string; from: string | undefined }
-  | { type: 'health'; serverName: string; view: HomeView; before: HomeView };
+  | { type: 'health'; serverName: string; view: HomeView; before: HomeView }
+  /** Somebody removed this device; the app is logged out. `by` is the home that said so. */
+  | { type: 'removed'; by: string };
 
 export interface AccountRouterParts {
   /** The platform's `fetch`. */
@@ -67,6 +70,8 @@ export class AccountRouter {
   private readonly syncs: SyncRequests;
   private readonly resume: ResumeState;
   private readonly copies: CopiesCompared;
+  /** Somebody removed this device. */
+  private isRemoved = false;
   /** Rooms that are written to through another home than the account's, because that one reaches more replicas. */
   private readonly roomHomes = new Map<string, string>();
 
@@ -176,7 +181,21 @@ export class AccountRouter {
     this.client.transport.close();
   }
 
+  /** The app's session ends with the device: what it was answered last is what any request is answered then. */
   private async route(request: AppRequest): Promise<Answer> {
+    if (this.isRemoved && request.authenticated) return loggedOut();
+    try {
+      return await this.routeToHomes(request);
+    } catch (error) {
+      if (!(error instanceof DeviceRemoved)) throw error;
+      this.isRemoved = true;
+      await this.forgetSessions();
+      this.parts.onEvent?.({ type: 'removed', by: error.serverName });
+      return loggedOut();
+    }
+  }
+
+  private async routeToHomes(request: AppRequest): Promise<Answer> {
     const endpoint = endpointOf(request.path);
     if (this.parts.replicas && request.method === 'PUT' && /^rooms\/[^/]+\/send\//.test(endpoint)) {
       request.query.set('io.partyline.replicas', String(this.parts.replicas));
@@ -192,19 +211,24 @@ export class AccountRouter {
 
   /** Ends the sessions at all homes, not only at the one that happens to be in use. */
   private async logout(request: AppRequest, kind: RequestKind): Promise<Answer> {
-    const { phonebook, userId } = this.parts;
     const attempt = this.requests.attempts(request, kind);
     const sessions = this.account.homes.filter((home) => home.accessToken !== undefined);
     const results = await Promise.allSettled(sessions.map((home) => attempt(home.serverName)));
-    await Promise.all(sessions.map((home) => phonebook.noteHome(userId, home.serverName, { accessToken: undefined })));
-    await this.resume.load();
-    await this.resume.clear();
+    await this.forgetSessions();
     const answers = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
     const answer = answers.find((candidate) => candidate.ok) ?? answers[0];
     // Without any session the person is logged out already.
     if (sessions.length === 0) return new Answer(200, new Headers({ 'content-type': 'application/json' }), new TextEncoder().encode('{}'));
     if (!answer) throw new TypeError('fetch failed');
     return answer;
+  }
+
+  private async forgetSessions(): Promise<void> {
+    const { phonebook, userId } = this.parts;
+    const sessions = this.account.homes.filter((home) => home.accessToken !== undefined);
+    await Promise.all(sessions.map((home) => phonebook.noteHome(userId, home.serverName, { accessToken: undefined })));
+    await this.resume.load();
+    await this.resume.clear();
   }
 
   private get account(): PhonebookAccount {
@@ -254,4 +278,9 @@ export class AccountRouter {
     this.parts.phonebook.noteHome(this.parts.userId, serverName, { seen: { state: view.state, at: view.since } }).catch(() => undefined);
     this.parts.onEvent?.({ type: 'health', serverName, view, before });
   }
+}
+
+function loggedOut(): Answer {
+  const body = { errcode: 'M_UNKNOWN_TOKEN', error: 'This device was removed', soft_logout: false };
+  return new Answer(401, new Headers({ 'content-type': 'application/json' }), new TextEncoder().encode(JSON.stringify(body)));
 }

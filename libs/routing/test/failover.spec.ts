@@ -197,6 +197,18 @@ describe('logging in', () => {
     expect(network.router.homes()[0]?.view.state).toBe('unknown');
   });
 
+  it('ends the app\'s session everywhere when its device was removed, and does not log in again elsewhere', async () => {
+    await network.router.warmUp();
+    a.revokeTokens();
+    a.answer = ({ path }) => (path.endsWith('/v3/login') ? { status: 403, body: { errcode: 'IO_PARTYLINE_DEVICE_REMOVED' } } : undefined);
+    for (let i = 0; i < 2; i++) {
+      expect(await network.send('1')).toMatchObject({ status: 401, body: { errcode: 'M_UNKNOWN_TOKEN', soft_logout: false } });
+    }
+    expect([a.to('/v3/login').length, b.to('/v3/login').length, b.to('/1').length]).toEqual([2, 1, 0]);
+    expect(network.router.homes().map((home) => home.loggedIn)).toEqual([false, false]);
+    expect(network.events).toContainEqual({ type: 'removed', by: 'a.example' });
+  });
+
   it('ends all sessions at logout', async () => {
     await network.router.warmUp();
     expect((await network.request('POST', 'v3/logout')).status).toBe(200);

@@ -15,6 +15,7 @@ export type AccountOpKind =
   | 'to_device'
   | 'to_device_consumed'
   | 'read_marker'
+  | 'invitation'
   | 'account_key'
   | 'closed';
 
@@ -91,4 +92,10 @@ export abstract class AccountOps {
 
   /** The same for several accounts at the price of one. A transaction calls it once: it locks the logs of the accounts. */
   abstract recordAll(tx: Transaction, changes: ReadonlyMap<string, readonly AccountChange[]>): Promise<void>;
+
+  /** Whether the account has a log, so that `record` writes something. */
+  abstract hasLog(userId: string): boolean;
+
+  /** Whether every home of the account has what this one holds of its log. */
+  abstract isEverywhere(userId: string): Promise<boolean>;
 }

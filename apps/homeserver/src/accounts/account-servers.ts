@@ -17,6 +17,9 @@ export abstract class AccountServers {
    */
   abstract genesisOf(userId: string): Promise<string | undefined>;
 
+  /** The highest record of an account that is known here and followed; undefined for accounts without one. */
+  abstract knownRecord(userId: string): Promise<HomeRecord | undefined>;
+
   /**
    * The highest record of an account, of which this one was shown by somebody; undefined when it does not prove itself, or is
    * of somebody else who uses the name.

@@ -6,6 +6,8 @@ import { AccountDirectory } from './account-directory.js';
 import { AccountStore } from './account.store.js';
 import { Deactivation } from './deactivation.js';
 import { DeviceStore } from './device.store.js';
+import { RemovedDeviceStore } from './removed-device.store.js';
+import { RemovedDevices } from './removed-devices.js';
 import { Devices } from './devices.js';
 import { LastSeen } from './last-seen.js';
 import { PluggableAccountOps } from './pluggable-account-ops.js';
@@ -23,7 +25,7 @@ import { RefreshTokens } from './refresh-tokens.js';
     AccessTokenStore,
     AccessTokens,
     RefreshTokens,
-    DeviceStore,
+    DeviceStore, RemovedDeviceStore, RemovedDevices,
     LastSeen,
     Devices,
     ProfileStore,

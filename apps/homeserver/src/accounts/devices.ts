@@ -2,11 +2,12 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
 import { Database, type Transaction } from '../storage/database.js';
-import { AccountOps, type RemoteChange } from './account-ops.js';
+import { type AccountChange, AccountOps, type RemoteChange } from './account-ops.js';
 import { AccessTokenStore } from './access-token.store.js';
 import { AccessTokens } from './access-tokens.js';
 import { type Device, DeviceStore } from './device.store.js';
 import { LastSeen } from './last-seen.js';
+import { RemovedDeviceStore } from './removed-device.store.js';
 
 /** Devices of one account, so that lists stay readable. */
 const MAX_DEVICES = 1000;
@@ -21,6 +22,7 @@ export class Devices implements OnModuleInit {
 
   constructor(
     private readonly store: DeviceStore,
+    private readonly removed: RemovedDeviceStore,
     private readonly tokenStore: AccessTokenStore,
     private readonly tokens: AccessTokens,
     private readonly lastSeen: LastSeen,
@@ -31,14 +33,14 @@ export class Devices implements OnModuleInit {
 
   onModuleInit(): void {
     this.ops.register('device', {
-      merge: 'last-writer',
+      merge: 'removal-wins',
       apply: (change) => this.#apply(change),
-      snapshot: async (userId) =>
-        (await this.store.list(userId)).map(({ deviceId, displayName }) => ({
-          kind: 'device',
-          key: deviceId,
-          value: { display_name: displayName },
+      snapshot: async (userId) => [
+        ...(await this.store.list(userId)).map(({ deviceId, displayName }): AccountChange => ({
+          kind: 'device', key: deviceId, value: { display_name: displayName },
         })),
+        ...(await this.removed.ofUser(userId, MAX_DEVICES)).map((deviceId): AccountChange => ({ kind: 'device', key: deviceId, value: null })),
+      ],
     });
   }
 
@@ -54,14 +56,19 @@ export class Devices implements OnModuleInit {
   /**
    * Makes the device unless it exists; the name is for new devices only.
    *
+   * @param input `byAccountKey`: nothing but the account key proves who makes it, which whoever had the device may have kept
    * @returns true when it is new
-   * @throws MatrixError 403 M_FORBIDDEN when the account has too many devices
+   * @throws MatrixError 403 M_FORBIDDEN when the account has too many devices, 403 IO_PARTYLINE_DEVICE_REMOVED
    */
-  async upsert(input: { userId: string; deviceId: string; displayName?: string | null }): Promise<boolean> {
-    const { userId, deviceId, displayName = null } = input;
+  async upsert(input: { userId: string; deviceId: string; displayName?: string | null; byAccountKey?: boolean }): Promise<boolean> {
+    const { userId, deviceId, displayName = null, byAccountKey = false } = input;
     const isNew = await this.db.transaction(async (tx) => {
+      if (byAccountKey && (await this.removed.has(tx, userId, deviceId))) {
+        throw new MatrixError(403, 'IO_PARTYLINE_DEVICE_REMOVED', 'This device was removed; log in with the password, or as a new device');
+      }
       if (!(await this.store.insert(tx, userId, deviceId, displayName, this.clock.now()))) return false;
       if ((await this.store.count(tx, userId)) > MAX_DEVICES) throw MatrixError.forbidden('This account has too many devices');
+      await this.removed.take(tx, userId, deviceId);
       await this.#record(tx, userId, deviceId, { display_name: displayName });
       return true;
     });
@@ -105,6 +112,8 @@ export class Devices implements OnModuleInit {
     const { deleted, tokens } = await this.db.transaction(async (tx) => {
       const deleted = await this.store.delete(tx, userId, deviceIds);
       const tokens = await this.tokenStore.deleteOfDevices(tx, userId, deviceIds);
+      // Of another home's removal also those that are not here: their owner may be on the way.
+      await this.removed.add(tx, userId, isOwnChange ? deleted : deviceIds, this.clock.now());
       if (isOwnChange && deleted.length > 0) {
         await this.ops.record(tx, userId, deleted.map((deviceId) => ({ kind: 'device', key: deviceId, value: null })));
       }
@@ -122,7 +131,10 @@ export class Devices implements OnModuleInit {
     }
     const name = (value as { display_name?: unknown }).display_name;
     const displayName = typeof name === 'string' ? name : null;
-    const isNew = await this.store.insert(this.db, userId, deviceId, displayName, this.clock.now());
+    const isNew = await this.db.transaction(async (tx) => {
+      await this.removed.take(tx, userId, deviceId);
+      return this.store.insert(tx, userId, deviceId, displayName, this.clock.now());
+    });
     if (!isNew) await this.store.rename(this.db, userId, deviceId, displayName);
     await this.#tell(this.#updated, userId, [deviceId]);
   }

@@ -7,6 +7,12 @@ export interface LoginRequest {
   readonly [member: string]: unknown;
 }
 
+export interface LoggedIn {
+  readonly userId: string;
+  /** Nothing but the account key has proven the owner. */
+  readonly byAccountKey?: boolean;
+}
+
 export interface LoginType {
   /** Further members of the flow in `GET /login`. */
   readonly flow?: Readonly<Record<string, unknown>>;
@@ -16,7 +22,7 @@ export interface LoginType {
    * @returns the account to log in
    * @throws MatrixError 403 M_FORBIDDEN
    */
-  login(body: LoginRequest): Promise<{ readonly userId: string }>;
+  login(body: LoginRequest): Promise<LoggedIn>;
 }
 
 /** The ways to log in; each is registered by the part that knows it when the server starts. */
@@ -34,7 +40,7 @@ export class LoginTypes {
   }
 
   /** @throws MatrixError 400 M_UNKNOWN for a type that is not offered, and what the type's handler throws */
-  async login(body: LoginRequest): Promise<{ readonly userId: string }> {
+  async login(body: LoginRequest): Promise<LoggedIn> {
     const handler = this.#types.get(body.type);
     if (!handler) throw MatrixError.unknown(400, 'This kind of login is not offered here');
     return handler.login(body);

@@ -16,6 +16,8 @@ export interface NewSession {
   readonly displayName?: string | undefined;
   /** The client can refresh tokens. */
   readonly refreshable?: boolean | undefined;
+  /** Nothing but the account key has proven the owner. */
+  readonly byAccountKey?: boolean | undefined;
 }
 
 /** Answer of logins and registrations. */
@@ -48,7 +50,7 @@ export class Sessions {
   /**
    * Tokens that the device had before are revoked.
    *
-   * @throws MatrixError 403 M_USER_DEACTIVATED
+   * @throws MatrixError 403 M_USER_DEACTIVATED; 403 IO_PARTYLINE_DEVICE_REMOVED
    */
   async open(session: NewSession): Promise<SessionBody> {
     const { userId, displayName, refreshable = false } = session;
@@ -57,7 +59,7 @@ export class Sessions {
     if (!account) throw MatrixError.forbidden('There is no such account here');
     if (account.deactivatedTs !== null) throw new MatrixError(403, 'M_USER_DEACTIVATED', 'This account has been deactivated');
     const deviceId = session.deviceId || this.#newDeviceId();
-    const isNew = await this.devices.upsert({ userId, deviceId, displayName: displayName ?? null });
+    const isNew = await this.devices.upsert({ userId, deviceId, displayName: displayName ?? null, byAccountKey: session.byAccountKey ?? false });
     if (!isNew) await this.tokens.revokeDevice(userId, deviceId);
     const issued = await this.tokens.issue({ userId, deviceId, refreshable });
     return { user_id: userId, device_id: deviceId, home_server: userId.slice(userId.indexOf(':') + 1), ...tokenBody(issued) };

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
+import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
 import { HomesModule } from '../homes/homes.module.js';
 import { RecordsModule } from '../homes/records/records.module.js';
 import { AccountHomesController } from './homes/account-homes.controller.js';
@@ -7,7 +8,7 @@ import { RoutingController } from './homes/routing.controller.js';
 
 /** Accounts with several homes, for clients. */
 @Module({
-  imports: [AuthModule, HomesModule, RecordsModule],
+  imports: [AuthModule, DeviceKeysModule, HomesModule, RecordsModule],
   controllers: [AccountHomesController, RoutingController],
 })
 export class HomesApiModule {}

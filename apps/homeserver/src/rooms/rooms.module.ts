@@ -17,6 +17,7 @@ import { CanonicalAliases } from './directory/canonical-aliases.js';
 import { GuestAccess } from './membership/guest-access.js';
 import { Inviter } from './membership/inviter.js';
 import { AccountFollowUps } from './membership/account-follow-ups.js';
+import { InvitationReplication } from './membership/invitation-replication.js';
 import { InvitePolicy } from './membership/invite-policy.js';
 import { Joiner } from './membership/joiner.js';
 import { LocalMembershipsStore } from './membership/local-memberships.store.js';
@@ -31,6 +32,8 @@ import { AcceptEvent } from './pipeline/accept-event.js';
 import { CommitService } from './pipeline/commit.service.js';
 import { CommitStore } from './pipeline/commit.store.js';
 import { CurrentState } from './pipeline/current-state.js';
+import { InvitationLog } from './pipeline/invitation-log.js';
+import { InvitationsStore } from './pipeline/invitations.store.js';
 import { EventSender } from './pipeline/event-sender.js';
 import { EventSigners } from './pipeline/event-signers.js';
 import { LastWords } from './pipeline/last-words.js';
@@ -59,10 +62,10 @@ import { EventsStore } from './timeline/events.store.js';
 import { RoomAccess } from './timeline/room-access.js';
 
 const providers = [
-  RoomsStore, EventsStore, SnapshotsStore, CommitStore, CommitService, HomeSignatures, StateResolver, RoomRegistry,
+  RoomsStore, EventsStore, SnapshotsStore, CommitStore, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, RoomRegistry,
   EventSigners, EventSender, NamedPersons, Twins, CurrentState, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
-  OutsideMemberships, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
+  OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, RoomAccess,
   StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver,

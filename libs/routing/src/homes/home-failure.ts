@@ -19,6 +19,13 @@ export class HomeRefused extends Error {
   }
 }
 
+/** A home says that this device was removed: it cannot log in again by itself, there or anywhere (protocol §4). */
+export class DeviceRemoved extends Error {
+  constructor(readonly serverName: string) {
+    super(`${serverName} says that this device was removed`);
+  }
+}
+
 const beforeSending = new Set([
   'ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EPROTO',
   'UND_ERR_CONNECT_TIMEOUT', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',

@@ -1,7 +1,7 @@
 import { accountKeyLogin, loginProofText } from '#e2e';
 import type { Phonebook } from '../phonebook/phonebook.js';
 import type { Answer } from './answer.js';
-import { HomeRefused } from './home-failure.js';
+import { DeviceRemoved, HomeRefused } from './home-failure.js';
 import type { HomeTransport } from './home-transport.js';
 
 const loginTimeoutMs = 4_000;
@@ -27,7 +27,7 @@ export class HomeSessions {
 
   /**
    * The token at a home, after logging in if need be. Requests that come meanwhile wait for the same login.
-   * @throws HomeRefused, HomeSilent
+   * @throws HomeRefused, HomeSilent, DeviceRemoved
    */
   async token(serverName: string): Promise<string> {
     const known = this.known(serverName);
@@ -59,6 +59,7 @@ export class HomeSessions {
       nonce,
       signature,
     });
+    if (answer.errcode === 'IO_PARTYLINE_DEVICE_REMOVED') throw new DeviceRemoved(serverName);
     const granted = this.granted(serverName, answer);
     const { access_token: token } = granted;
     // Another device would split the account's keys and read state in two.

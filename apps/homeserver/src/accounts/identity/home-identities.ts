@@ -10,6 +10,9 @@ export abstract class HomeIdentities {
    */
   abstract record(userId: string): Promise<HomeRecord>;
 
+  /** Whether the account key is with the owner's devices, so that whoever has one of them may have it. Makes no record. */
+  abstract isKeyWithOwner(userId: string): Promise<boolean>;
+
   /** The master key that the account's record pins; null when it pins none or there is no record. Makes no record. */
   abstract pinnedMasterKey(userId: string): Promise<string | null>;
 

@@ -1,8 +1,9 @@
-import { Controller, Delete, Get, Param, Post, Put, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Inject, Optional, Param, Post, Put, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Device } from '../../accounts/device.store.js';
 import { Devices } from '../../accounts/devices.js';
+import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import type { Requester } from '../../accounts/requester.js';
 import { type AuthData, authDataSchema, UserInteractiveAuth } from '../../auth/user-interactive-auth.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -20,6 +21,7 @@ export class DevicesController {
   constructor(
     private readonly devices: Devices,
     private readonly uia: UserInteractiveAuth,
+    @Optional() @Inject(HomeIdentities) private readonly identities: HomeIdentities | null,
   ) {}
 
   @Get('devices')
@@ -84,7 +86,9 @@ export class DevicesController {
     const operation = `delete-devices ${[...deviceIds].sort().join(' ')}`;
     if (requester.appserviceId === undefined) await this.uia.confirmOwner(operation, requester.userId, auth);
     await this.devices.delete(requester.userId, deviceIds);
-    return {};
+    // Who has the device may still have the key: only a new one, by the recovery key, keeps him from logging in as another device.
+    const mayHoldKey = await this.identities?.isKeyWithOwner(requester.userId);
+    return mayHoldKey ? { 'io.partyline.may_hold_account_key': true } : {};
   }
 }
 

@@ -34,9 +34,10 @@ export class LoginController {
     const target = userIdOf(body, this.config.serverName);
     // Guesses at one account's password may come from many addresses.
     if (target !== undefined) this.limits.take('login-account', target);
-    const { userId } = await this.types.login(body);
+    const { userId, byAccountKey } = await this.types.login(body);
     return this.sessions.open({
       userId,
+      byAccountKey,
       deviceId: body.device_id,
       displayName: body.initial_device_display_name,
       refreshable: body.refresh_token ?? false,

@@ -33,7 +33,7 @@ export class AccountKeyLogin implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.types.register(accountKeyLogin, { login: (body) => this.#login(body) });
+    this.types.register(accountKeyLogin, { login: async (body) => ({ ...(await this.#login(body)), byAccountKey: true }) });
     this.uia.registerStage(accountKeyLogin, {
       provesOwner: (account) => account.passwordHash === null && !account.isGuest && account.appserviceId === null,
       run: async (auth, userId) => {

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { logName, operationHash, signOperation, type HeldOperation, type LogPlaces, type SigningKey } from '#federation';
-import type { AccountChange, AccountOps } from '../../accounts/account-ops.js';
-import { PluggableAccountOps } from '../../accounts/pluggable-account-ops.js';
+import type { AccountChange } from '../../accounts/account-ops.js';
+import { type AccountLogWriter, PluggableAccountOps } from '../../accounts/pluggable-account-ops.js';
 import { Config } from '../../config/config.js';
 import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
@@ -9,6 +9,7 @@ import { Database, type Transaction } from '../../storage/database.js';
 import { HomeKeys } from '../records/home-keys.js';
 import { AccountDigests } from './account-digests.js';
 import { AccountLogsStore, countedEnds, type StoredLine } from './account-logs.store.js';
+import { AccountPeersStore } from './account-peers.store.js';
 import { AccountVectors } from './account-vectors.js';
 import { OperationsStore } from './operations.store.js';
 import { SharedAccounts } from './shared-accounts.js';
@@ -33,6 +34,7 @@ export class OperationLog implements OnModuleInit {
     private readonly keys: HomeKeys,
     private readonly logs: AccountLogsStore,
     private readonly store: OperationsStore,
+    private readonly peers: AccountPeersStore,
     private readonly vectors: AccountVectors,
     private readonly digests: AccountDigests,
     private readonly db: Database,
@@ -41,7 +43,7 @@ export class OperationLog implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.pluggable.plugIn(this satisfies Pick<AccountOps, 'recordAll'>);
+    this.pluggable.plugIn(this satisfies AccountLogWriter);
   }
 
   /** Called after own operations of an account were committed. */
@@ -55,6 +57,15 @@ export class OperationLog implements OnModuleInit {
    */
   async beginAnew(userId: string | null = null): Promise<void> {
     await this.logs.disown(this.db, userId);
+  }
+
+  hasLog(userId: string): boolean {
+    return this.shared.hasLog(userId);
+  }
+
+  async isEverywhere(userId: string): Promise<boolean> {
+    const known = new Set((await this.peers.of(userId)).filter((peer) => !peer.isBehind).map(({ home }) => home));
+    return this.shared.others(userId).every((home) => known.has(home));
   }
 
   async recordAll(tx: Transaction, changes: ReadonlyMap<string, readonly AccountChange[]>): Promise<void> {

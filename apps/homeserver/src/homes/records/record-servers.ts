@@ -57,6 +57,10 @@ export class RecordServers extends AccountServers {
     return record && genesisHash(record.genesis);
   }
 
+  override knownRecord(userId: string): Promise<HomeRecord | undefined> {
+    return this.followed.of(userId);
+  }
+
   override async highestRecord(shown: HomeRecord, from?: string): Promise<HomeRecord | undefined> {
     try {
       return (await this.records.accept(shown, from)).record;

@@ -38,6 +38,10 @@ export class StoredHomeIdentities extends HomeIdentities {
     return known ?? this.#inTurn.run(userId, async () => (await this.records.get(userId)) ?? this.#found(userId));
   }
 
+  override async isKeyWithOwner(userId: string): Promise<boolean> {
+    return (await this.records.get(userId)) !== undefined && (await this.keyStore.custody(userId)) === undefined;
+  }
+
   override async pinnedMasterKey(userId: string): Promise<string | null> {
     return (await this.records.get(userId))?.master_key ?? null;
   }

@@ -15,6 +15,8 @@ export interface OutsideMembership {
   readonly sender: string;
   /** JSON array of stripped state, for invitations. */
   readonly strippedState: string | null;
+  /** Whether another home of the account told of it, and so knows. */
+  readonly isReplica?: boolean;
 }
 
 /**
@@ -45,6 +47,7 @@ export class OutsideMemberships {
       if (!known) draft.addOutlier(item.event, nid);
       draft.localMemberships.push({
         userId: item.userId, membership: item.membership, eventNid: nid, sender: item.sender, strippedState: item.strippedState,
+        ...(item.isReplica ? { isReplica: true } : {}),
       });
     });
   }

@@ -5,6 +5,7 @@ import { Database, type Transaction } from '../../storage/database.js';
 import { GroupCommit } from '../../storage/group-commit.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { CommitStore } from './commit.store.js';
+import { InvitationLog } from './invitation-log.js';
 import type { RoomCommit } from './room-commit.js';
 
 /** Positions that are left free below an event whose prev_events are missing, for those and what is before them. */
@@ -21,6 +22,7 @@ export class CommitService {
   constructor(
     private readonly db: Database,
     private readonly store: CommitStore,
+    private readonly invitations: InvitationLog,
     private readonly positions: StreamPositions,
     private readonly bus: Bus,
   ) {
@@ -72,7 +74,7 @@ export class CommitService {
       await store.snapshots(tx, commits, keyNids);
       await store.currentState(tx, commits, ends);
     }
-    await store.localMemberships(tx, commits, ends);
+    await this.invitations.around(tx, commits, () => store.localMemberships(tx, commits, ends));
     await store.redactions(tx, commits);
     await store.backwardExtremities(tx, commits);
     return keyNids;

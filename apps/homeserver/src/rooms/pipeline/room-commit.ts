@@ -39,6 +39,8 @@ export interface LocalMembership {
   readonly eventNid: number;
   readonly sender: string;
   readonly strippedState: string | null;
+  /** Whether another home of the account told of it. */
+  readonly isReplica?: boolean;
 }
 
 /** A redaction to be applied: the target's JSON is replaced by its redacted form. */

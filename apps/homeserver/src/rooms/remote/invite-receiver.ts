@@ -11,6 +11,7 @@ import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { InvitePolicy } from '../membership/invite-policy.js';
 import { Inviter } from '../membership/inviter.js';
 import { OutsideMemberships } from '../membership/outside-memberships.js';
+import { InvitationsStore } from '../pipeline/invitations.store.js';
 import { RoomRegistry } from '../room-registry.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { membershipOf } from '../state/room-state.js';
@@ -45,6 +46,7 @@ export class InviteReceiver {
     private readonly signatures: HomeSignatures,
     private readonly outside: OutsideMemberships,
     private readonly inviter: Inviter,
+    private readonly invitations: InvitationsStore,
   ) {}
 
   /** @returns the invitation with this server's signature */
@@ -63,7 +65,7 @@ export class InviteReceiver {
     const signed = addSignature(event, rules, this.config.serverName, this.keys.signing);
     const room = await this.registry.find(invitation.roomId);
     // A resident server gets the event from the room itself.
-    if (!room?.state.isResident) {
+    if (!room?.state.isResident && !(await this.invitations.hasEnded(invitee, signed.eventId))) {
       await this.outside.record({
         roomId: invitation.roomId, rules, userId: invitee, membership: 'invite', event: signed, sender: event.pdu.sender,
         strippedState: strippedState(invitation.inviteRoomState, rules, signed),

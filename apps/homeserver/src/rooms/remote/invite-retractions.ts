@@ -57,16 +57,19 @@ export class InviteRetractions {
   }
 
   /**
-   * In portable rooms the signer's record is in a state that is not here: then the event must come from the home that sent
-   * the invitation, or be the account's own with its record in it.
+   * In portable rooms the signer's record is in a state that is not here. Any home of the inviter's record may withdraw, whichever
+   * invited, and the account's own event brings its record.
    */
   async #isProven(origin: string, event: RoomEvent, rules: RoomVersionRules, invitationNid: number): Promise<boolean> {
     if (!rules.portable) return this.verifier.isSigned(event, rules);
-    const [invitation] = await this.events.byNids([invitationNid]);
-    if (origin === event.pdu.home && origin === invitation?.event.pdu.home) return true;
     const shown = event.pdu.sender === event.pdu.state_key ? recordOf(event) : undefined;
-    if (shown?.user_id !== event.pdu.sender) return false;
-    const home = (await this.servers.highestRecord(shown))?.homes.find((h) => h.server_name === event.pdu.home);
+    const record = shown?.user_id === event.pdu.sender ? await this.servers.highestRecord(shown) : await this.servers.knownRecord(event.pdu.sender);
+    if (!record) {
+      // Nothing is known of the inviter any more: then it is the home that invited, or nobody.
+      const [invitation] = await this.events.byNids([invitationNid]);
+      return origin === event.pdu.home && origin === invitation?.event.pdu.home;
+    }
+    const home = record.homes.find((h) => h.server_name === event.pdu.home);
     return home !== undefined && this.signatures.context(rules).verifyHomeSignature(event, home.server_name, home.key_id, home.key);
   }
 }
