@@ -115,11 +115,15 @@ export function recoveredHomeRecord(
   return follow(current, { ...alive, epoch, seq: current.seq + 1, account_key_cert: { ...certificate, signature } }, change, newAccountKey);
 }
 
-/** The last record of an account: without homes (protocol §2). Nothing of the account's key follows it. */
+/**
+ * The last record of an account: without homes (protocol §2). Nothing of the account's key follows it. The homes are among the
+ * retired ones, so that what they did beside it stands; of more than five the last.
+ */
 export function lastHomeRecord(current: HomeRecord, erase: boolean, accountKey: AccountKey): HomeRecord {
   if (accountKey.publicKey !== currentAccountKey(current)) throw new HomeChangeError('not the account key of this record');
   const { signature: _signature, ...unsigned } = current;
-  return signRecord({ ...unsigned, seq: current.seq + 1, prev_sha256: recordSha256(current), homes: [], deactivated: true, erase }, accountKey);
+  const retired = retiredAfter(current, [], new Set());
+  return signRecord({ ...unsigned, seq: current.seq + 1, prev_sha256: recordSha256(current), homes: [], retired, deactivated: true, erase }, accountKey);
 }
 
 /** SHA-256 of the canonical record, unpadded Base64: what the record after it names in `prev_sha256`. */

@@ -1,5 +1,5 @@
 import { jsonMember, type RoomEvent } from '../events/index.js';
-import { compareRecords, homeIn, isListed, isSameGenesis, type HomeRecord } from '../home-record/index.js';
+import { compareRecords, homeIn, isListed, isSameGenesis, type HomeRecord, type RetiredHome } from '../home-record/index.js';
 import { recordOf } from '../home-record/record-of.js';
 import type { AuthContext, StateReader } from './auth-context.js';
 import { goodRecord } from './record-rules.js';
@@ -87,4 +87,23 @@ export function checkCosignedByHome({ event, state, ctx, judged }: RuleInput, au
   const signed = homes.some(({ server_name: name, key_id: keyId, key }) =>
     ctx.verifyHomeSignature(event, name, keyId, key));
   if (!signed) reject('p5', 'not signed by a home of the authorising user');
+}
+
+/**
+ * Whether an event is the doing of a home that has retired in the state, beside which it stands there. It counts; but what such a
+ * home says by its own mouth is soft-failed, since it may be late for ever (protocol §3, "Delivery"). A server that came back
+ * with another key, or whose event brings a record that the state does not know yet, is none.
+ */
+export function isByRetiredHome(event: RoomEvent, state: StateReader, ctx: AuthContext): boolean {
+  const record = recordOf(state.get('m.room.member', event.pdu.sender));
+  const { home } = event.pdu;
+  if (!record || typeof home !== 'string') return false;
+  const own = isOwnMemberEvent(event.pdu) ? recordOf(event) : undefined;
+  if (own && !own.deactivated) {
+    const acting = homeIn(own, home);
+    return acting !== undefined && isSameGenesis(own, record) && compareRecords(own, record) < 0 && !record.homes.some((one) => one.key === acting.key);
+  }
+  const signed = (homes: readonly RetiredHome[]): boolean => homes.some(({ server_name: name, key_id: keyId, key }) =>
+    name === home && ctx.verifyHomeSignature(event, name, keyId, key));
+  return !signed(record.homes) && signed(record.retired ?? []);
 }

@@ -30,14 +30,17 @@ export function checkAuthEvents(
   for (const cited of authEvents) {
     const { pdu, roomId } = cited;
     const key = pdu.state_key === undefined ? undefined : stateKeyOf(pdu.type, pdu.state_key);
+    const isFirst = key === undefined || !seen.has(key);
+    if (key !== undefined) seen.add(key);
+    // In portable rooms what stands may be cited beside; the first of a key has its say.
+    const mayStand = rules.portable && mayCite(event, cited, previous);
     // One event for one key.
-    if (key !== undefined && seen.has(key)) reject(`${n.authEvents}.1`, `two auth events for ${pdu.type}`);
+    if (!isFirst && !mayStand) reject(`${n.authEvents}.1`, `two auth events for ${pdu.type}`);
     // Of this room.
     if (roomId !== event.roomId) reject(n.authEventsRoom, 'an auth event is of another room');
-    if (key !== undefined) seen.add(key);
-    if (key !== undefined && allowed.has(key)) judging.push(cited);
-    // Only what has a say in this event; in version 12 not the create event. In portable rooms also what stands.
-    else if (!rules.portable || !mayCite(event, cited, previous)) reject(`${n.authEvents}.2`, `${pdu.type} is not an auth event here`);
+    if (key !== undefined && isFirst && allowed.has(key)) judging.push(cited);
+    // Only what has a say in this event; in version 12 not the create event.
+    else if (!mayStand) reject(`${n.authEvents}.2`, `${pdu.type} is not an auth event here`);
   }
   // Up to version 11 a create event must be among them; checkAuth misses it if not.
   const create = rules.roomIdIsCreateHash && createEvent ? [createEvent] : [];

@@ -1,3 +1,4 @@
+export { isByRetiredHome } from './acting-home.js';
 export { AuthError } from './auth-error.js';
 export type { AuthContext, Judged, StateReader } from './auth-context.js';
 export { authStateKeys } from './auth-state-keys.js';

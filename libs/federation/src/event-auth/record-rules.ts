@@ -1,6 +1,7 @@
 import { jsonMember, type RoomEvent } from '../events/index.js';
-import { compareRecords, HomeRecordError, isSameGenesis, mayFollow, type HomeRecord } from '../home-record/index.js';
+import { compareRecords, homeIn, HomeRecordError, isListed, isSameGenesis, mayFollow, type HomeRecord } from '../home-record/index.js';
 import { recordOf, verifiedRecordOf } from '../home-record/record-of.js';
+import type { StateReader } from './auth-context.js';
 import { isOwnMemberEvent, isReleased, membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
 
@@ -52,6 +53,7 @@ export function checkRecord(input: RuleInput, target: string): void {
 function checkCarries({ event, state, judged }: RuleInput, target: string, current: HomeRecord | undefined, next: HomeRecord): void {
   if (jsonMember(event.pdu.content, 'io.partyline.carries') !== true) return;
   if (event.pdu.sender !== target) reject('p4', 'only its subject carries a record');
+  if (judged === 'beside' && undoesLeave(event, state)) return;
   const membership = jsonMember(event.pdu.content, 'membership');
   if ((membership !== 'join' && membership !== 'leave') || membershipOf(state, target) !== membership) {
     reject('p4', 'an event that carries a record leaves the membership as it is');
@@ -59,6 +61,20 @@ function checkCarries({ event, state, judged }: RuleInput, target: string, curre
   if (membership === 'leave' && judged === 'before' && !(current && compareRecords(next, current) > 0)) {
     reject('p4', 'a second leave brings a higher record');
   }
+}
+
+/**
+ * Whether an event carries a record by which the leave that the state shows does not count: by a home that the record revokes. Beside
+ * such a state it is taken, and resolution finds that its subject has not left. Else a revoked home could make servers deaf to the
+ * revocation by leaving first.
+ */
+export function undoesLeave(event: RoomEvent, state: StateReader): boolean {
+  if (jsonMember(event.pdu.content, 'io.partyline.carries') !== true || jsonMember(event.pdu.content, 'membership') !== 'join') return false;
+  const member = state.get('m.room.member', event.pdu.sender);
+  if (!member || !isOwnMemberEvent(member.pdu) || !isOwnMemberEvent(event.pdu)) return false;
+  const [left, next] = [recordOf(member), recordOf(event)];
+  const by = homeIn(left, member.pdu.home);
+  return left !== undefined && next !== undefined && by !== undefined && isSameGenesis(left, next) && !isListed(next, by);
 }
 
 /**

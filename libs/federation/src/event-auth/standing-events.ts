@@ -17,16 +17,16 @@ export function revokesHomes(current: HomeRecord, next: HomeRecord): boolean {
 
 /**
  * The state events to cite when a member event of `userId` brings `next` into the room: what the homes that it revokes or closes
- * have set. Without that, replicas that hold them only beside the new record would let them fall.
+ * have set, and what others' events rest on, such as invitations of people who have joined since. Without that, replicas that
+ * hold them only beside the new record would let them fall.
  *
- * @param state all events of the state before the member event
+ * @param current the record in the state before the member event
+ * @param events all events of that state, and of their auth chains
  */
-export function standingEvents(userId: string, next: HomeRecord, state: Iterable<RoomEvent>): RoomEvent[] {
-  const events = [...state];
-  const current = recordOf(events.find(({ pdu }) => pdu.type === 'm.room.member' && pdu.state_key === userId));
+export function standingEvents(userId: string, current: HomeRecord | undefined, next: HomeRecord, events: Iterable<RoomEvent>): RoomEvent[] {
   if (!current || !revokesHomes(current, next)) return [];
   const gone = new Set([...current.homes, ...(current.retired ?? [])].filter((home) => !isListed(next, home)).map((home) => home.server_name));
-  return events.filter((event) => isSetBy(userId, event) && (event.pdu.sender !== userId || gone.has(event.pdu.home ?? '')));
+  return [...new Set(events)].filter((event) => isSetBy(userId, event) && (event.pdu.sender !== userId || gone.has(event.pdu.home ?? '')));
 }
 
 /** A state event of the user, or a join that the user's home has authorised. */

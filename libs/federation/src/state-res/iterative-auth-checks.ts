@@ -54,13 +54,14 @@ function isByKnownBearer(event: RoomEvent, state: StateReader, lookup: EventLook
 }
 
 function readerFor(
-  event: RoomEvent, state: ReadonlyMap<string, string>, { lookup, isRejected, create }: AuthChecksInput,
+  event: RoomEvent, state: ReadonlyMap<string, string>, { lookup, isRejected, create, rules }: AuthChecksInput,
 ): StateReader {
   const cited = new Map<string, RoomEvent>();
   for (const id of event.pdu.auth_events) {
     const found = isRejected(id) ? undefined : lookup(id);
     const key = found && stateKeyOfEvent(found);
-    if (found && key !== undefined) cited.set(key, found);
+    // Of several of one key, which only portable rooms have, the first: the others are there to stand.
+    if (found && key !== undefined && !(rules.portable && cited.has(key))) cited.set(key, found);
   }
   return {
     get(type, stateKey) {

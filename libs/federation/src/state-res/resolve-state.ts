@@ -2,6 +2,7 @@ import type { AuthContext } from '../event-auth/index.js';
 import type { RoomEvent } from '../events/index.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
 import { stateKeyOf } from '../events/index.js';
+import { countingStates } from './counting-states.js';
 import type { EventLookup } from './event-graph.js';
 import { fullConflictedSet } from './full-conflicted-set.js';
 import { takeHighestRecords } from './highest-members.js';
@@ -10,7 +11,6 @@ import { mainlineOrdering } from './mainline-ordering.js';
 import { isPowerEvent } from './power-events.js';
 import { resolveStateV1 } from './resolve-state-v1.js';
 import { powerOrdering } from './power-ordering.js';
-import { revokedEvents } from './revoked-events.js';
 import { splitStates, type StateMap } from './split-states.js';
 
 export interface StateResolutionInput {
@@ -36,14 +36,15 @@ export interface StateResolutionInput {
 export function resolveState(input: StateResolutionInput): Map<string, string> {
   const { rules, roomId, stateSets } = input;
   if (rules.stateResolution === 'v1') return resolveStateV1(input);
-  const split = splitStates(stateSets);
-  if (split.conflicted.size === 0) return split.unconflicted;
+  const given = splitStates(stateSets);
+  if (given.conflicted.size === 0) return given.unconflicted;
 
   const lookup: EventLookup = (id) => input.event(id);
-  const full = fullConflictedSet(stateSets, split, lookup, rules);
   const create = rules.roomIdIsCreateHash ? lookup('$' + roomId.slice(1)) : undefined;
   // Portable rooms: what homes did beside their revocation is out, as if it had been rejected.
-  const revoked = rules.portable ? revokedEvents(full, split, stateSets, lookup) : new Set<string>();
+  const { split, full, revoked } = rules.portable
+    ? countingStates(stateSets, lookup, rules)
+    : { split: given, full: fullConflictedSet(stateSets, given, lookup, rules), revoked: new Set<string>() };
   const checks: AuthChecksInput = { rules, lookup, isRejected: (id) => revoked.has(id) || input.isRejected(id), ctx: input.ctx, create };
 
   // 1, 2: what takes power away, with what it rests on. Version 2.1 starts from nothing, so that a state which merely

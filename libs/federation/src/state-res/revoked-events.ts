@@ -21,11 +21,14 @@ interface Bearer {
  * What the home had set before its revocation counts. That shows in one of two ways: a member event that revokes the home, by
  * one that still counts, has it in its auth chain (`standingEvents`); or one of the states holds both it and a record without the
  * home, and behind such a record it would have been refused.
+ *
+ * @param full the events to look at
+ * @param known all events that may carry records, `full` among them
  */
 export function revokedEvents(
-  full: ReadonlySet<string>, split: SplitStates, sets: readonly StateMap[], lookup: EventLookup,
+  full: ReadonlySet<string>, known: ReadonlySet<string>, split: SplitStates, sets: readonly StateMap[], lookup: EventLookup,
 ): Set<string> {
-  const bearers = new Bearers(full, split, lookup);
+  const bearers = new Bearers(known, split, lookup);
   const revoked = new Set<string>();
   for (const id of full) {
     const event = lookup(id);
@@ -53,8 +56,8 @@ class Bearers {
   readonly #chains = new Map<RoomEvent, ReadonlySet<string>>();
   readonly #members = new Map<string, RoomEvent[]>();
 
-  constructor(full: ReadonlySet<string>, private readonly split: SplitStates, private readonly lookup: EventLookup) {
-    for (const id of full) this.#note(lookup(id));
+  constructor(known: ReadonlySet<string>, private readonly split: SplitStates, private readonly lookup: EventLookup) {
+    for (const id of known) this.#note(lookup(id));
   }
 
   /** Whether the home is in neither list of the highest record. */

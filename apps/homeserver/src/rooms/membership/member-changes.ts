@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import type { JsonObject } from '#federation';
+import { recordOf, revokesHomes, type HomeRecord, type JsonObject, type RoomEvent } from '#federation';
 import { Profiles } from '../../accounts/profiles.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { EventSender } from '../pipeline/event-sender.js';
 import { EventSigners } from '../pipeline/event-signers.js';
 import { RoomRegistry } from '../room-registry.js';
+import type { Room } from '../room.js';
 import { membershipOf } from '../state/room-state.js';
+import { EventsStore } from '../timeline/events.store.js';
 import { LocalMembershipsStore } from './local-memberships.store.js';
 import { memberContent, type MemberTerms } from './member-content.js';
 import { RemoteLeaver } from './remote-leaver.js';
@@ -31,6 +33,7 @@ export class MemberChanges {
     private readonly memberships: LocalMembershipsStore,
     private readonly remoteLeaver: RemoteLeaver,
     private readonly profiles: Profiles,
+    private readonly events: EventsStore,
     private readonly clock: Clock,
   ) {}
 
@@ -68,11 +71,12 @@ export class MemberChanges {
   async update(roomId: string, userId: string, content: JsonObject, terms: MemberTerms = {}): Promise<string> {
     const room = await this.registry.get(roomId);
     const signer = await this.signers.of(userId, room.rules);
+    const restsOn = await this.#restsOn(room, userId, signer.record);
     return room.run((draft) => {
       if (membershipOf(draft.get('m.room.member', userId)) !== 'join') throw MatrixError.forbidden('You are not in this room');
       const full = memberContent(draft, userId, userId, 'join', signer.record, content, terms);
       return this.sender.appendTo(
-        draft, { sender: userId, type: 'm.room.member', stateKey: userId, content: full, ts: this.clock.now() }, signer,
+        draft, { sender: userId, type: 'm.room.member', stateKey: userId, content: full, ts: this.clock.now(), restsOn }, signer,
       ).eventId;
     });
   }
@@ -82,6 +86,15 @@ export class MemberChanges {
     const room = await this.registry.get(roomId);
     const { displayname: _name, avatar_url: _avatar, home_record: _record, ...rest } = room.state.get('m.room.member', userId)?.pdu.content ?? {};
     await this.update(roomId, userId, { ...rest, ...shownProfile((await this.profiles.get(userId)) as JsonObject) }, { carries: true });
+  }
+
+  /** What the state rests on, where the member's new record revokes homes: what these have set is cited, so that it stands. */
+  async #restsOn(room: Room, userId: string, record: HomeRecord | null): Promise<RoomEvent[]> {
+    const current = record && recordOf(room.state.get('m.room.member', userId));
+    if (!current || !revokesHomes(current, record)) return [];
+    const state = new Map([...room.state.entries()].map(([, { event }]) => [event.eventId, event]));
+    const chain = await this.events.authChain(state.values(), state);
+    return [...chain.values()].map((item) => ('nid' in item ? item.event : item));
   }
 
   async #set(

@@ -22,6 +22,8 @@ export interface LocalEvent {
   readonly txn?: string | null;
   /** Event ids to cite beside the usual auth events (`io.partyline.stands`); what a member event revokes is found by itself. */
   readonly stands?: readonly string[];
+  /** For a member event that revokes homes: the auth chain of the state. */
+  readonly restsOn?: readonly RoomEvent[];
   /** Signs too: the server of the member who authorises a restricted join. */
   readonly cosigner?: EventSigner;
 }
@@ -62,11 +64,11 @@ export function buildLocalEvent(draft: RoomDraft, request: LocalEvent, signer: E
 }
 
 /** Portable rooms: state that stands though its home goes with the member event that is about to be made (protocol §3). */
-export function standingIds(draft: RoomDraft, { type, stateKey, sender, content }: LocalEvent): string[] {
+export function standingIds(draft: RoomDraft, { type, stateKey, sender, content, restsOn }: LocalEvent): string[] {
   const next = draft.room.rules.portable && type === 'm.room.member' && stateKey === sender ? recordOfContent(content) : undefined;
   const current = next && recordOf(draft.get('m.room.member', sender));
   if (!next || !current || !revokesHomes(current, next)) return [];
-  return standingEvents(sender, next, draft.stateEvents()).map((event) => event.eventId);
+  return standingEvents(sender, current, next, [...draft.stateEvents(), ...(restsOn ?? [])]).map((event) => event.eventId);
 }
 
 function recordOfContent(content: JsonObject): HomeRecord | undefined {

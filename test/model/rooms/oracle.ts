@@ -1,0 +1,152 @@
+import { compareRecords, homeIn, isListed, recordOf, stateKeyOf, type HomeRecord, type RoomEvent } from '#federation';
+import type { Dag, Node, State } from './dag.ts';
+import { PlainRoom } from './plain.ts';
+import type { World } from './world.ts';
+
+/** What is wrong with the end of a history; nothing where the promise was kept. */
+export interface Judgement {
+  readonly faults: readonly string[];
+  /** Whether something stands otherwise than without records at all, since the event with the highest record is shown of a member. */
+  readonly isResolvedOtherwise: boolean;
+  /** Events that were acknowledged and that Matrix's own resolution has undone, homes or not. */
+  readonly undoneByMatrix: number;
+}
+
+/**
+ * The promise (protocol §3): all servers end equal; what a revoked home did beside its revocation stands nowhere; and beyond that
+ * nothing stands or falls that would not with the same events and no record changed.
+ */
+export function judge(world: World): Judgement {
+  const { dag } = world;
+  const servers = [...world.servers.values()].filter((server) => server.isResident);
+  const [first] = servers;
+  const faults: string[] = [];
+  if (!first) return { faults, isResolvedOtherwise: false, undoneByMatrix: 0 };
+  const final = first.state;
+  for (const server of servers) faults.push(...differences(dag, `${first.name} and ${server.name} differ`, final, server.state));
+  if (faults.length > 0) return { faults, isResolvedOtherwise: false, undoneByMatrix: 0 };
+
+  const beside = besideRevocation(dag);
+  for (const [key, id] of final) if (beside.has(id)) faults.push(`${show(key)}: what a revoked home did stands, ${id.slice(0, 6)}`);
+  const plain = new PlainRoom(dag, beside, 'ordered');
+  const expected = plain.stateAt([...first.ends]);
+  faults.push(...mismatches(dag, final, expected));
+  const bare = new PlainRoom(dag, beside, 'none').stateAt([...first.ends]);
+  return { faults, isResolvedOtherwise: mismatches(dag, final, bare).length > 0, undoneByMatrix: undone(dag, expected, plain) };
+}
+
+/** What stands otherwise than it would. */
+function mismatches(dag: Dag, final: State, expected: State): string[] {
+  const faults: string[] = [];
+  for (const key of new Set([...final.keys(), ...expected.keys()])) {
+    const [is, should] = [final.get(key), expected.get(key)];
+    if (is === should) continue;
+    const [event, other] = [dag.event(is ?? ''), dag.event(should ?? '')];
+    // Of those who are in the room the event with the highest record is shown; what counts is whether they are.
+    if (key.startsWith('m.room.member') && event?.pdu.content['membership'] === other?.pdu.content['membership']) continue;
+    // Matrix would have gone back to what the event replaced: that it stands here is no harm.
+    if (event && other && leadsTo(dag, event, other)) continue;
+    faults.push(`${show(key)}: is ${describe(event)}, without homes ${describe(other)}`);
+  }
+  return faults;
+}
+
+function differences(dag: Dag, what: string, a: State, b: State): string[] {
+  return [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key))
+    .map((key) => `${what}, ${show(key)}: ${describe(dag.event(a.get(key) ?? ''))}, ${describe(dag.event(b.get(key) ?? ''))}`);
+}
+
+const show = (key: string): string => key.replace('\0', ' ').trim();
+const describe = (event: RoomEvent | undefined): string => (event ? `${event.eventId.slice(0, 6)} by ${event.pdu.sender.slice(1).split(':')[0]} at ${event.pdu.home?.[0]} ${String(event.pdu.content['membership'] ?? '')}` : 'nothing');
+
+/**
+ * Events of homes that are in neither list of the last record that the room has of their sender, and that no event of one of the
+ * sender's homes which revokes them builds on.
+ */
+export function besideRevocation(dag: Dag): Set<string> {
+  const members = [...dag.nodes.values()].filter(({ event, refusal }) => refusal === undefined && event.pdu.type === 'm.room.member' && recordOf(event));
+  const highest = new Map<string, HomeRecord>();
+  for (const { event } of members) {
+    const [record, known] = [recordOf(event)!, highest.get(event.pdu.state_key!)];
+    if (!known || compareRecords(record, known) > 0) highest.set(event.pdu.state_key!, record);
+  }
+  const chains = new Map<string, Set<string>>();
+  const beside = new Set<string>();
+  /** A revocation builds on it, by a home that counts itself. */
+  const stood = (event: RoomEvent, home: Parameters<typeof isListed>[1]): boolean => members.some((node) => {
+    const one = node.event;
+    if (one.pdu.sender !== event.pdu.sender || one.pdu.state_key !== one.pdu.sender || !revokes(dag, one, home)) return false;
+    if (!historyOf(dag, node, chains).has(event.eventId)) return false;
+    const by = homeOf(dag, one)!;
+    return isListed(highest.get(one.pdu.sender)!, by) || stood(one, by);
+  });
+  for (const node of dag.nodes.values()) {
+    const { event } = node;
+    if (node.refusal !== undefined || event.pdu.state_key === undefined || event.pdu.type === 'm.room.create') continue;
+    const home = homeOf(dag, event);
+    const last = highest.get(event.pdu.sender);
+    if (!home || !last || isListed(last, home) || isSparedTwin(members, event.pdu.sender, home, last)) continue;
+    if (!stood(event, home)) beside.add(event.eventId);
+  }
+  return beside;
+}
+
+/** A home that only a record with the last one's number names was added by another device; nobody has revoked it. */
+function isSparedTwin(members: readonly Node[], userId: string, home: Parameters<typeof isListed>[1], last: HomeRecord): boolean {
+  const naming = members.filter(({ event }) => event.pdu.state_key === userId && isListed(recordOf(event)!, home)).map(({ event }) => recordOf(event)!);
+  return naming.every((record) => record.epoch === last.epoch && record.seq === last.seq);
+}
+
+/** Whether with this member event the home's say ends. */
+function revokes(dag: Dag, event: RoomEvent, home: Parameters<typeof isListed>[1]): boolean {
+  const previous = recordOf(event.pdu.auth_events.map(dag.event).find((one) => one?.pdu.type === 'm.room.member' && one.pdu.state_key === event.pdu.sender));
+  return previous !== undefined && isListed(previous, home) && !isListed(recordOf(event)!, home);
+}
+
+function homeOf(dag: Dag, event: RoomEvent): { server_name: string; key: string } | undefined {
+  const { sender, state_key: stateKey, type } = event.pdu;
+  const own = type === 'm.room.member' && stateKey === sender ? event : event.pdu.auth_events.map(dag.event).find((one) => one?.pdu.type === 'm.room.member' && one.pdu.state_key === sender);
+  return homeIn(recordOf(own), event.pdu.home);
+}
+
+/** Everything that an event builds on. */
+function historyOf(dag: Dag, { event }: Node, chains: Map<string, Set<string>>): Set<string> {
+  let chain = chains.get(event.eventId);
+  if (!chain) {
+    chain = new Set();
+    const stack = [...event.pdu.prev_events];
+    for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+      if (chain.has(id)) continue;
+      chain.add(id);
+      stack.push(...dag.event(id)!.pdu.prev_events);
+    }
+    chains.set(event.eventId, chain);
+  }
+  return chain;
+}
+
+/** State that nothing replaced and that is not there at the end. */
+function undone(dag: Dag, final: State, plain: PlainRoom): number {
+  let count = 0;
+  for (const { event, refusal } of dag.nodes.values()) {
+    const { type, state_key: stateKey } = event.pdu;
+    if (refusal !== undefined || stateKey === undefined || type === 'm.room.member' || plain.isRefused(event.eventId)) continue;
+    const shown = dag.event(final.get(stateKeyOf(type, stateKey)) ?? '');
+    if (!shown || leadsTo(dag, event, shown)) count++;
+  }
+  return count;
+}
+
+/** Whether an older event of the same key is shown in an event's place. */
+function leadsTo(dag: Dag, from: RoomEvent, to: RoomEvent): boolean {
+  if (from === to) return false;
+  const seen = new Set<string>();
+  const stack = [...from.pdu.prev_events];
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    if (id === to.eventId) return true;
+    if (seen.has(id)) continue;
+    seen.add(id);
+    stack.push(...dag.event(id)!.pdu.prev_events);
+  }
+  return false;
+}
