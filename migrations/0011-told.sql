@@ -40,3 +40,8 @@ CREATE TABLE record_checks (
   checked_ts bigint NOT NULL,        -- milliseconds
   is_confirmed boolean NOT NULL      -- others than a single home of it have answered, now or before
 );
+
+-- What the end of an account still has to do, so that it is done over a crash too (protocol §2, "Deactivation").
+ALTER TABLE accounts ADD COLUMN is_erased boolean NOT NULL DEFAULT false; -- deactivated, and the person wants what he wrote to be hidden
+ALTER TABLE accounts ADD COLUMN is_ending boolean NOT NULL DEFAULT false; -- deactivated, and its rooms and data have not all been dealt with
+ALTER TABLE accounts ADD COLUMN ended_epoch bigint; -- epoch of the account's record when it was deactivated; only a higher one brings it back

@@ -17,6 +17,7 @@ export type AccountOpKind =
   | 'read_marker'
   | 'invitation'
   | 'account_key'
+  | 'deactivation'
   | 'closed';
 
 /** One change of an account's replicated data. */

@@ -3,8 +3,8 @@ import type { HomeRecord } from '#federation';
 /** Which servers serve an account of whatever server. */
 export abstract class AccountServers {
   /**
-   * The homes of the account's record as far as it is known here, by priority; the domain of the user id otherwise. May
-   * contain this server.
+   * The homes of the account's record as far as it is known here, by priority; the domain of the user id otherwise; none of an
+   * account that has ended. May contain this server.
    */
   abstract of(userId: string): Promise<readonly string[]>;
 

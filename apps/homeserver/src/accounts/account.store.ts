@@ -24,8 +24,20 @@ const updateStanding = statement(
 );
 const updateDeactivated = statement(
   'account.deactivate',
-  `UPDATE accounts SET deactivated_ts = $2, password_hash = NULL, is_admin = false
-   WHERE user_id = $1 AND deactivated_ts IS NULL RETURNING user_id`,
+  `UPDATE accounts SET deactivated_ts = $2, is_erased = $3, is_ending = true, password_hash = NULL, is_admin = false,
+     ended_epoch = coalesce((SELECT epoch FROM account_records WHERE user_id = $1), 0)
+   WHERE user_id = $1 AND deactivated_ts IS NULL RETURNING ended_epoch`,
+);
+const selectEnded = statement(
+  'account.ended', 'SELECT is_erased, coalesce(ended_epoch, 0)::bigint AS epoch FROM accounts WHERE user_id = $1 AND deactivated_ts IS NOT NULL',
+);
+const selectEpoch = statement('account.epoch', 'SELECT epoch FROM account_records WHERE user_id = $1');
+const selectEnding = statement('account.ending', 'SELECT user_id, is_erased FROM accounts WHERE is_ending');
+const updateEnded = statement('account.has_ended', 'UPDATE accounts SET is_ending = false WHERE user_id = $1');
+const updateRevived = statement(
+  'account.revive',
+  `UPDATE accounts SET deactivated_ts = NULL, is_erased = false, is_ending = false, ended_epoch = NULL
+   WHERE user_id = $1 AND deactivated_ts IS NOT NULL AND coalesce(ended_epoch, 0) < $2`,
 );
 const remove = statement('account.delete', 'DELETE FROM accounts WHERE user_id = $1');
 
@@ -78,9 +90,35 @@ export class AccountStore {
     return (await this.db.query(updateStanding, [userId, isAdmin, isSuspended, isLocked])).length === 1;
   }
 
-  /** @returns false when it was deactivated before */
-  async deactivate(db: Queryable, userId: string, ts: number): Promise<boolean> {
-    return (await db.query(updateDeactivated, [userId, ts])).length === 1;
+  /** @returns the epoch of its record, 0 without one; undefined when it was deactivated before */
+  async deactivate(db: Queryable, userId: string, ts: number, isErased: boolean): Promise<number | undefined> {
+    return (await db.query<{ ended_epoch: number }>(updateDeactivated, [userId, ts, isErased]))[0]?.ended_epoch;
+  }
+
+  /** The epoch of the account's record, which only the recovery key raises; 0 without a record. */
+  async epoch(userId: string): Promise<number> {
+    return (await this.db.query<{ epoch: number }>(selectEpoch, [userId]))[0]?.epoch ?? 0;
+  }
+
+  /** How the account has ended; undefined while it lives. */
+  async ended(userId: string): Promise<{ isErased: boolean; epoch: number } | undefined> {
+    const [row] = await this.db.query<{ is_erased: boolean; epoch: number }>(selectEnded, [userId]);
+    return row && { isErased: row.is_erased, epoch: row.epoch };
+  }
+
+  /** Accounts of which something is still to be done. */
+  async ending(): Promise<{ userId: string; isErased: boolean }[]> {
+    const rows = await this.db.query<{ user_id: string; is_erased: boolean }>(selectEnding);
+    return rows.map((row) => ({ userId: row.user_id, isErased: row.is_erased }));
+  }
+
+  async hasEnded(userId: string): Promise<void> {
+    await this.db.query(updateEnded, [userId]);
+  }
+
+  /** By a record of a higher epoch than the one with which it ended. */
+  async revive(userId: string, epoch: number): Promise<void> {
+    await this.db.query(updateRevived, [userId, epoch]);
   }
 
   async delete(db: Queryable, userId: string): Promise<void> {

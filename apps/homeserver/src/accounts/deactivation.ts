@@ -1,6 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
 import { Clock } from '../observability/clock.js';
+import { Log } from '../observability/log.js';
 import { Database } from '../storage/database.js';
+import { AccountOps, type RemoteChange } from './account-ops.js';
 import { AccountStore } from './account.store.js';
 import { AccessTokens } from './access-tokens.js';
 import { Devices } from './devices.js';
@@ -11,35 +13,126 @@ export interface DeactivationOptions {
   readonly erase: boolean;
 }
 
+/** `POST …/account/deactivate`. */
+export interface EndRequest extends DeactivationOptions {
+  /** The last record, where the client holds the account key. */
+  readonly record?: unknown;
+}
+
+/** Publishes the account's last record, if there can be one, and returns what it says. */
+export type EndAnnouncer = (userId: string, request: EndRequest) => Promise<DeactivationOptions>;
+
 type DeactivationListener = (userId: string, options: DeactivationOptions) => Promise<void>;
 
-/** Ends an account for good. Its name stays taken. */
+/**
+ * Ends an account for good, at all its homes. Its name stays taken. Where the account's key says so itself the record that ends it
+ * tells the others; else an operation does (docs/protocol.md, "Deactivation").
+ */
 @Injectable()
-export class Deactivation {
+export class Deactivation implements OnModuleInit, OnApplicationBootstrap {
   readonly #listeners = new Set<DeactivationListener>();
+  #announce: EndAnnouncer = (_userId, request) => Promise.resolve(request);
+  /** What is being done for accounts that have ended. */
+  readonly #finishing = new Map<string, Promise<void>>();
 
   constructor(
     private readonly store: AccountStore,
     private readonly tokens: AccessTokens,
     private readonly devices: Devices,
     private readonly profiles: Profiles,
+    private readonly ops: AccountOps,
     private readonly db: Database,
     private readonly clock: Clock,
+    private readonly log: Log,
   ) {}
+
+  onModuleInit(): void {
+    this.ops.register('deactivation', {
+      merge: 'own',
+      apply: (change) => this.#apply(change),
+      snapshot: async (userId) => {
+        const ended = await this.store.ended(userId);
+        return ended ? [{ kind: 'deactivation', key: '', value: { erase: ended.isErased, epoch: ended.epoch } }] : [];
+      },
+    });
+  }
+
+  /** What was begun when this server stopped. */
+  async onApplicationBootstrap(): Promise<void> {
+    for (const { userId, isErased } of await this.store.ending()) this.#finishLater(userId, { erase: isErased });
+  }
+
+  /** Lets the account's key say so, too, where it is held. Called when the server starts. */
+  announceThrough(announce: EndAnnouncer): void {
+    this.#announce = announce;
+  }
+
+  /**
+   * At the word of the owner.
+   *
+   * @throws MatrixError 400 `M_BAD_JSON`, 403 `M_FORBIDDEN` for a record that does not end the account
+   */
+  async end(userId: string, request: EndRequest): Promise<void> {
+    await this.deactivate(userId, await this.#announce(userId, request));
+  }
 
   /** Logs out first, so that the account cannot act any more; then the listeners leave its rooms and erase its data. */
   async deactivate(userId: string, options: DeactivationOptions): Promise<void> {
-    if (!(await this.store.deactivate(this.db, userId, this.clock.now()))) return;
-    const devices = await this.devices.list(userId);
-    await this.devices.delete(userId, devices.map(({ deviceId }) => deviceId));
-    await this.tokens.revokeAll(userId);
-    for (const listener of this.#listeners) await listener(userId, options);
-    for (const key of Object.keys(await this.profiles.get(userId))) await this.profiles.set(userId, key, undefined);
+    await this.begin(userId, options);
+    await this.#finishing.get(userId);
   }
 
-  /** Called once per deactivated account, e.g. to leave its rooms. */
+  /** The same; resolves when the account cannot act any more, and does the rest by itself. */
+  async begin(userId: string, options: DeactivationOptions): Promise<void> {
+    const isDone = await this.db.transaction(async (tx) => {
+      const epoch = await this.store.deactivate(tx, userId, this.clock.now(), options.erase);
+      if (epoch !== undefined) await this.ops.record(tx, userId, [{ kind: 'deactivation', key: '', value: { erase: options.erase, epoch } }]);
+      return epoch !== undefined;
+    });
+    if (!isDone) return;
+    await this.tokens.revokeAll(userId);
+    this.#finishLater(userId, options);
+  }
+
+  /** An account that was here has ended elsewhere: what it left behind goes, too. */
+  async erase(userId: string, options: DeactivationOptions): Promise<void> {
+    for (const listener of this.#listeners) await listener(userId, options);
+  }
+
+  /** The person has come back by the recovery key; nothing of what was is left. */
+  async revive(userId: string, epoch: number): Promise<void> {
+    await this.store.revive(userId, epoch);
+  }
+
+  /** Called once per deactivated account, e.g. to leave its rooms; once more after a crash. */
   onDeactivated(listener: DeactivationListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  #finishLater(userId: string, options: DeactivationOptions): void {
+    const finishing = this.#finish(userId, options)
+      .catch((error: unknown) => this.log.error('the end of an account was not finished', error, { userId }))
+      .finally(() => this.#finishing.delete(userId));
+    this.#finishing.set(userId, finishing);
+  }
+
+  async #finish(userId: string, options: DeactivationOptions): Promise<void> {
+    await this.tokens.revokeAll(userId);
+    const devices = await this.devices.list(userId);
+    await this.devices.delete(userId, devices.map(({ deviceId }) => deviceId));
+    for (const listener of this.#listeners) await listener(userId, options);
+    for (const key of Object.keys(await this.profiles.get(userId))) await this.profiles.set(userId, key, undefined);
+    await this.store.hasEnded(userId);
+  }
+
+  /** Another home's word. It does not hold for somebody who has come back since by the recovery key. */
+  async #apply({ userId, value }: RemoteChange): Promise<void> {
+    const { erase, epoch } = (value ?? {}) as { erase?: unknown; epoch?: unknown };
+    if (typeof epoch !== 'number' || epoch < (await this.store.epoch(userId))) return;
+    if ((await this.store.deactivate(this.db, userId, this.clock.now(), erase === true)) === undefined) return;
+    await this.tokens.revokeAll(userId);
+    // The log waits for what is applied, and leaving all rooms takes long.
+    this.#finishLater(userId, { erase: erase === true });
   }
 }

@@ -18,6 +18,7 @@ import { RoomCopies } from './attach/room-copies.js';
 import { RoomTellings } from './attach/room-tellings.js';
 import { RoomTellingsStore } from './attach/room-tellings.store.js';
 import { ServedAccounts } from './attach/served-accounts.js';
+import { AccountEnd } from './login/account-end.js';
 import { AccountKeyLogin } from './login/account-key-login.js';
 import { AccountKeyProofs } from './login/account-key-proofs.js';
 import { HeardHomes } from './login/heard-homes.js';
@@ -60,7 +61,7 @@ import { SyncResume } from './resume/sync-resume.js';
 @Module({
   imports: [AuthModule, RecordsModule, DeviceKeysModule, EphemeralModule],
   providers: [
-    LoginNonces, HeardHomes, AccountKeyProofs, AccountKeyLogin,
+    LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
     AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
     LogStandings, LogReport, WaitingOperations, OperationApplier, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange,

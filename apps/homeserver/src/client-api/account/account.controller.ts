@@ -37,7 +37,7 @@ export class AccountController {
   @RateLimit('login')
   async deactivate(@CurrentUser() requester: Requester, @JsonBody(deactivationSchema) body: DeactivationBody): Promise<object> {
     await this.uia.confirmOwner('deactivate', requester.userId, body.auth);
-    await this.deactivation.deactivate(requester.userId, { erase: body.erase });
+    await this.deactivation.end(requester.userId, { erase: body.erase, record: body['io.partyline.record'] });
     // No identity server is in use, so there is nothing that could fail to be unbound.
     return { id_server_unbind_result: 'success' };
   }

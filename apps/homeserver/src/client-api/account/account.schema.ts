@@ -8,5 +8,10 @@ export const passwordSchema = z.object({
 });
 export type PasswordBody = z.output<typeof passwordSchema>;
 
-export const deactivationSchema = z.object({ auth: authDataSchema.optional(), erase: z.boolean().default(false) });
+export const deactivationSchema = z.object({
+  auth: authDataSchema.optional(),
+  erase: z.boolean().default(false),
+  /** The account's last record, signed by a client that holds the account key. */
+  'io.partyline.record': z.unknown().optional(),
+});
 export type DeactivationBody = z.output<typeof deactivationSchema>;

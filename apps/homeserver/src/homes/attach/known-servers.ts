@@ -57,7 +57,7 @@ export class KnownServers implements OnModuleInit, OnModuleDestroy {
    */
   async of(record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<Map<string, HomeEntry | null>> {
     const own = this.config.serverName;
-    const isHome = record.homes.some((home) => home.server_name === own);
+    const isHome = record.homes.some((home) => home.server_name === own) || (record.deactivated === true && this.directory.has(record.user_id));
     const wasHome = previous?.homes.some((home) => home.server_name === own) ?? false;
     const servers = new Map<string, HomeEntry | null>();
     if (!isHome && !wasHome && from !== 'client') return servers;

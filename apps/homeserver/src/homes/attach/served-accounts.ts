@@ -2,6 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import { PduFormatError, readPdu, recordOf, roomVersions, type HomeRecord, type RoomEvent, type RoomVersionRules } from '#federation';
 import { AccessTokens } from '../../accounts/access-tokens.js';
 import { AccountDirectory } from '../../accounts/account-directory.js';
+import { Deactivation } from '../../accounts/deactivation.js';
 import { Bus } from '../../bus/bus.js';
 import { Config } from '../../config/config.js';
 import { AdoptedDevices } from '../../device-keys/adopted-devices.js';
@@ -36,6 +37,7 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly absent: AbsentRooms,
     private readonly signatures: HomeSignatures,
     private readonly adopted: AdoptedDevices,
+    private readonly deactivation: Deactivation,
     private readonly bus: Bus,
     private readonly log: Log,
   ) {}
@@ -71,12 +73,15 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
   async #resume(): Promise<void> {
     for (const record of await this.store.ofAbsentAccounts()) if (await this.isServedBy(record)) await this.#changed(record, undefined);
     for (const record of await this.store.ofLocalAccounts()) {
-      if (!(await this.isServedBy(record)) && (await this.keys.find(record.user_id))) await this.#leave(record.user_id);
+      if (record.deactivated) await this.#end(record);
+      else if (!(await this.isServedBy(record)) && (await this.keys.find(record.user_id))) await this.#leave(record.user_id);
     }
   }
 
   async #changed(record: HomeRecord, previous: HomeRecord | undefined): Promise<void> {
     const userId = record.user_id;
+    if (record.deactivated) return this.#end(record);
+    if (previous && record.epoch > previous.epoch) await this.deactivation.revive(userId, record.epoch);
     if (!(await this.isServedBy(record))) {
       if (this.directory.has(userId) && previous && (await this.isServedBy(previous))) await this.#leave(userId);
       return;
@@ -87,6 +92,15 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
       const homes = [...record.homes, ...(previous?.homes ?? [])].map((home) => home.server_name);
       await this.arrivals.begin(userId, [...new Set(homes)].filter((name) => name !== this.config.serverName), new Map());
     }
+  }
+
+  /** The account has ended, and so it does here, also where it was no home any more. */
+  async #end(record: HomeRecord): Promise<void> {
+    const { user_id: userId, erase = false } = record;
+    await this.rooms.forget(userId);
+    await this.arrivals.forget(userId);
+    if (this.directory.has(userId)) await this.deactivation.begin(userId, { erase });
+    else if (await this.keys.find(userId)) await this.deactivation.erase(userId, { erase });
   }
 
   /** The account has dropped this server. What it left here is out of reach, and stays for its return. */

@@ -35,6 +35,8 @@ export class RecordServers extends AccountServers {
 
   override async of(userId: string): Promise<readonly string[]> {
     const record = await this.followed.of(userId);
+    // Nobody speaks for an account that has ended, its domain least of all.
+    if (record?.deactivated) return [];
     if (!record || record.homes.length === 0) return [serverNameOf(userId)];
     return [...record.homes].sort((a, b) => a.priority - b.priority).map((home) => home.server_name);
   }

@@ -50,6 +50,8 @@ export class StoredHomeIdentities extends HomeIdentities {
     const record = await this.record(userId);
     const entry = record.homes.find((home) => home.server_name === this.config.serverName);
     const key = await this.keys.find(userId);
+    // Of an ended account only the leaves are allowed, by the record that the room has (docs/protocol.md, "Deactivation").
+    if (record.deactivated && key) return { record, key };
     if (!entry || !key || entry.key_id !== key.keyId || entry.key !== key.publicKey) {
       throw MatrixError.forbidden('This server is no home of the account now');
     }
