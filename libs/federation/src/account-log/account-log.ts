@@ -1,9 +1,9 @@
 import type { HomeRecord, LogPlace } from '../home-record/index.js';
 import { concurrentWrites, newestOfLogs, shownWrite, type ItemWrite } from './item-writes.js';
 import { isCovered, LogLines, type Coverage, type LinePlace } from './log-lines.js';
-import { isLogOf, logPrefix } from './log-name.js';
+import { isLogOf, LOG_PREFIX_CHARACTERS } from './log-name.js';
 import { operationHash, type AccountOperation, type LogPlaces } from './operation.js';
-import { standingOf, type ClosedLog } from './standing.js';
+import { standingOf, type ClosedLog, type LogStanding } from './standing.js';
 
 /** An operation that is held, with its place. */
 export interface HeldOperation extends ItemWrite, LinePlace {
@@ -34,6 +34,9 @@ export class AccountLog {
   readonly #hashes = new Map<string, string>();
   readonly #items = new Map<string, HeldOperation[]>();
   readonly #coverages = new Map<string, Coverage>();
+  /** Of the current record, because hashing keys takes longer than all else. */
+  readonly #standings = new Map<string, LogStanding>();
+  readonly #keys = new Map<string, string | undefined>();
 
   constructor(private current: HomeRecord) {}
 
@@ -45,6 +48,8 @@ export class AccountLog {
   follow(record: HomeRecord): void {
     this.current = record;
     this.#coverages.clear();
+    this.#standings.clear();
+    this.#keys.clear();
   }
 
   get logs(): ReadonlyMap<string, LogLines> {
@@ -91,7 +96,7 @@ export class AccountLog {
   /** Whether the operation continues what is held. Its signature has been looked at. */
   judge(op: AccountOperation, hash = operationHash(op)): Verdict {
     const { log, n, prev } = op;
-    const standing = standingOf(this.current, log);
+    const standing = this.#standing(log);
     if (this.find(log, [n, hash])) return { as: 'known' };
     if (standing.as === 'cut' && n > Math.max(0, ...standing.places.map(([m]) => m))) return { as: 'refused', why: 'revoked' };
     if (!this.#logs.has(log) && this.#lowerLogs(log) >= MAX_LOGS_OF_KEY) return { as: 'refused', why: 'too many logs' };
@@ -150,9 +155,10 @@ export class AccountLog {
 
   /** Whether all homes in force have said what they hold of the log of a retired one; else what is beyond may still count. */
   isClosed(log: string): boolean {
-    if (standingOf(this.current, log).as !== 'closing') return true;
+    if (this.#standing(log).as !== 'closing') return true;
     const said = this.#closings(log);
-    return this.current.homes.every(({ key }) => said.some((held) => isLogOf(held.log, this.current.user_id, key)));
+    const by = new Set(said.map((held) => this.#keyInForce(held.log)));
+    return this.current.homes.every(({ key }) => by.has(key));
   }
 
   /** The ends of all that counts, but for a log: what its next operation comes after. */
@@ -209,7 +215,7 @@ export class AccountLog {
 
   /** Whether a place that is not held lies beyond what can ever count. */
   #isBeyond(log: string, [n]: LogPlace): boolean {
-    const { as } = standingOf(this.current, log);
+    const { as } = this.#standing(log);
     if (as === 'open' || !this.isClosed(log)) return false;
     const bounds = this.#bounds(log);
     return n > Math.max(0, ...bounds.map(([m]) => m)) || bounds.every((bound) => this.find(log, bound) !== undefined);
@@ -219,7 +225,7 @@ export class AccountLog {
     const lines = this.linesOf(log);
     if (this.#lowerLogs(log) >= MAX_LOGS_OF_KEY) return new Map();
     const all = lines.held();
-    if (standingOf(this.current, log).as === 'open') return all;
+    if (this.#standing(log).as === 'open') return all;
     const places: LinePlace[] = [];
     for (const bound of this.#bounds(log)) {
       const at = this.find(log, bound);
@@ -235,7 +241,7 @@ export class AccountLog {
   }
 
   #bounds(log: string): LogPlace[] {
-    const { as, places } = standingOf(this.current, log);
+    const { as, places } = this.#standing(log);
     if (as !== 'closing') return [...places];
     return [...places, ...this.#closings(log).flatMap((held) => (JSON.parse(held.value) as ClosedLog).places)];
   }
@@ -243,15 +249,22 @@ export class AccountLog {
   /** What homes in force say about a log; in their own logs, which are not closing, so that this ends. */
   #closings(log: string): HeldOperation[] {
     const writes = this.#items.get(itemName({ kind: CLOSED_KIND, key: log })) ?? [];
-    return writes.filter((held) => isClosedLog(held.value) && this.#isInForce(held.log) && this.counts(held));
+    return writes.filter((held) => isClosedLog(held.value) && this.#keyInForce(held.log) !== undefined && this.counts(held));
   }
 
-  #isInForce(log: string): boolean {
-    return this.current.homes.some(({ key }) => isLogOf(log, this.current.user_id, key));
+  #standing(log: string): LogStanding {
+    let standing = this.#standings.get(log);
+    if (!standing) this.#standings.set(log, (standing = standingOf(this.current, log)));
+    return standing;
+  }
+
+  #keyInForce(log: string): string | undefined {
+    if (!this.#keys.has(log)) this.#keys.set(log, this.current.homes.find(({ key }) => isLogOf(log, this.current.user_id, key))?.key);
+    return this.#keys.get(log);
   }
 
   #lowerLogs(log: string): number {
-    const prefix = log.slice(0, logPrefix('', '').length);
+    const prefix = log.slice(0, LOG_PREFIX_CHARACTERS);
     let count = 0;
     for (const other of this.#logs.keys()) if (other < log && other.startsWith(prefix)) count++;
     return count;

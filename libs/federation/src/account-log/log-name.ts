@@ -1,12 +1,12 @@
 import { canonicalJson } from '../canonical-json/index.js';
 import { sha256, urlSafeUnpaddedBase64 } from '../signing/index.js';
 
-const KEY_CHARACTERS = 32;
+export const LOG_PREFIX_CHARACTERS = 32;
 const START = /^[A-Za-z0-9_-]{10}$/;
 
 /** The part of a log's name that a key has to itself: 192 bits of a hash of account and public key. */
 export function logPrefix(userId: string, publicKey: string): string {
-  return urlSafeUnpaddedBase64(sha256(canonicalJson({ key: publicKey, user_id: userId }))).slice(0, KEY_CHARACTERS);
+  return urlSafeUnpaddedBase64(sha256(canonicalJson({ key: publicKey, user_id: userId }))).slice(0, LOG_PREFIX_CHARACTERS);
 }
 
 /**
@@ -24,5 +24,5 @@ export function isLogOf(log: string, userId: string, publicKey: string): boolean
 }
 
 export function isLogName(value: unknown): value is string {
-  return typeof value === 'string' && value.length === KEY_CHARACTERS + 10 && /^[A-Za-z0-9_-]+$/.test(value);
+  return typeof value === 'string' && value.length === LOG_PREFIX_CHARACTERS + 10 && /^[A-Za-z0-9_-]+$/.test(value);
 }

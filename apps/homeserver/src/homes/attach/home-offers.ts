@@ -11,6 +11,7 @@ import { Database } from '../../storage/database.js';
 import { AccountKeyProofs, type AccountKeyProof } from '../login/account-key-proofs.js';
 import { accountKeyOf } from '../records/account-key-of.js';
 import { HomeKeys } from '../records/home-keys.js';
+import { ReturningAccounts } from '../ops/returning-accounts.js';
 import { HomeRecords } from '../records/home-records.js';
 import { Foundings } from './foundings.js';
 
@@ -43,6 +44,7 @@ export class HomeOffers {
     private readonly records: HomeRecords,
     private readonly keys: HomeKeys,
     private readonly foundings: Foundings,
+    private readonly returning: ReturningAccounts,
     private readonly proofs: AccountKeyProofs,
     private readonly tokens: RegistrationTokens,
     private readonly config: Config,
@@ -72,6 +74,7 @@ export class HomeOffers {
     const genesis = isFounding ? this.#firstGenesis(userId, request) : undefined;
     if (request.requesterId === null) this.#checkProof(request, record ? accountKeyOf(record) : genesis!.account_key);
     await this.#admit(userId, request.registrationToken);
+    await this.returning.prepare(userId, record);
     const entry = this.keys.entry(userId, await this.keys.forOffer(userId));
     if (genesis !== undefined && !isSelfCertifying(userId)) return { entry, ...(await this.foundings.endorse(userId, genesis, record)) };
     const isOurs = record?.genesis.server_name === this.config.serverName;

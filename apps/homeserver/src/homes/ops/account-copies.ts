@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isRoomId, isServerName, readHead, readOperation, type HomeRecord } from '#federation';
+import { isRoomId, isServerName, readHead, readOperation, type HomeRecord, type LogPlace } from '#federation';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { FederationClient } from '../../federation/federation-client.js';
@@ -10,7 +10,9 @@ import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeRecords } from '../records/home-records.js';
 import { snapshotPath } from './account-paths.js';
 import { HomeRequests } from './home-requests.js';
+import { AccountLogsStore } from './account-logs.store.js';
 import { LogBackfill } from './log-backfill.js';
+import { OperationApplier } from './operation-applier.js';
 import { OperationMerge } from './operation-merge.js';
 import { OperationPages, wireHeads, wireOperation } from './operation-pages.js';
 import { OperationsStore } from './operations.store.js';
@@ -49,6 +51,8 @@ export class AccountCopies {
     private readonly pages: OperationPages,
     private readonly store: OperationsStore,
     private readonly merge: OperationMerge,
+    private readonly applier: OperationApplier,
+    private readonly logs: AccountLogsStore,
     private readonly backfill: LogBackfill,
     private readonly requests: HomeRequests,
     private readonly memberships: Memberships,
@@ -67,7 +71,10 @@ export class AccountCopies {
     const record = await this.requests.authorise(origin, userId);
     // The heads first: what happens meanwhile comes again as operations, and not at all only the other way round.
     const heads = wireHeads(await this.pages.heads(record));
-    const ops = (await this.store.keptOf(userId)).map(wireOperation);
+    const kept = await this.store.keptOf(userId);
+    // The last operation of a log shows how far it goes where no head of it is here.
+    const last = await this.pages.last(record);
+    const ops = [...kept, ...last].map(wireOperation);
     return { record, heads, rooms: await this.#rooms(userId), ops };
   }
 
@@ -85,8 +92,11 @@ export class AccountCopies {
     const heads = (answer['heads'] as unknown[]).slice(0, MAX_HEADS).flatMap((value) => readHead(userId, value) ?? []);
     const ops = (answer['ops'] as unknown[]).slice(0, MAX_ITEMS).flatMap((value) => readOperation(userId, value) ?? []);
     const ends = new Map(heads.map((head) => [head.log, heads.filter(({ log }) => log === head.log)] as const)
-      .flatMap(([log, list]) => (list.length === 1 ? [[log, [list[0]!.n, list[0]!.hash] as const] as const] : [])));
+      .flatMap(([log, list]) => (list.length === 1 ? [[log, [list[0]!.n, list[0]!.hash] as LogPlace] as const] : [])));
+    const isFresh = (await this.logs.kinds(userId)).length === 0;
     await this.merge.takeKept(userId, ops, ends, new Map(heads.map((head) => [head.log, head.key])));
+    // What an account left here that was away is older than what its homes have dropped since.
+    if (isFresh) await this.applier.clearOthers(record);
     await this.backfill.isDone(userId);
     for (const listener of this.#listeners) listener(userId);
     return readRooms(answer['rooms'], from);

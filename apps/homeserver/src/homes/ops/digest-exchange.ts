@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DIGEST_BUCKETS, readOperation, type HomeRecord } from '#federation';
+import { DIGEST_BUCKETS, operationHash, readOperation, type HomeRecord } from '#federation';
 import { FederationClient } from '../../federation/federation-client.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
@@ -10,9 +10,10 @@ import { digestPath } from './account-paths.js';
 import { AccountVectors } from './account-vectors.js';
 import { HomeRequests } from './home-requests.js';
 import { OperationMerge } from './operation-merge.js';
+import { OperationPull } from './operation-pull.js';
 import { OperationPages, wireHeads, wireOperation } from './operation-pages.js';
 import { OperationsStore } from './operations.store.js';
-import { PeerHeads } from './peer-heads.js';
+import { PeerHeads, placesOf } from './peer-heads.js';
 import { SharedAccounts } from './shared-accounts.js';
 
 const TIMEOUT_MS = 30_000;
@@ -42,6 +43,7 @@ export class DigestExchange {
     private readonly pages: OperationPages,
     private readonly merge: OperationMerge,
     private readonly heads: PeerHeads,
+    private readonly puller: OperationPull,
     private readonly shared: SharedAccounts,
     private readonly vectors: AccountVectors,
     private readonly requests: HomeRequests,
@@ -86,8 +88,10 @@ export class DigestExchange {
       const ops = (Array.isArray(answer['ops']) ? answer['ops'] : []).slice(0, 10 * MAX_OPERATIONS).flatMap((value) => readOperation(userId, value) ?? []);
       const heard = await this.heads.hear(record, home, answer);
       // Heads are not moved by what is compared: operations that are missing are fetched.
-      const fresh = await this.merge.takeKept(userId, ops, new Map(), heard.keys);
+      const fresh = await this.merge.takeKept(userId, ops, null, heard.keys);
       fruitless = fresh > 0 ? 0 : fruitless + 1;
+      // What continues nothing here is on a branch that nobody has signed a head of.
+      if (fresh === 0 && fruitless === 1) await this.puller.pull(record, home, await this.heads.stillLacking(record, placesOf(ops.map((op) => ({ ...op, hash: operationHash(op) })))));
     }
     return this.#note(userId, home, differing);
   }

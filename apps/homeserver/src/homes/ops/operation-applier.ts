@@ -5,7 +5,7 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { Log } from '../../observability/log.js';
 import { isInvalidValue } from '../../storage/database.js';
 import { LogLoader } from './log-loader.js';
-import type { ItemName } from './operations.store.js';
+import { OperationsStore, type ItemName } from './operations.store.js';
 import { violatesRecord } from './record-rules.js';
 
 /** Tries until the store shows what the log does; somebody writes here all the time otherwise. */
@@ -17,6 +17,7 @@ export class OperationApplier {
   constructor(
     private readonly ops: AccountOps,
     private readonly loader: LogLoader,
+    private readonly store: OperationsStore,
     private readonly logger: Log,
   ) {}
 
@@ -92,6 +93,15 @@ export class OperationApplier {
     } catch (error) {
       if (!(error instanceof MatrixError) && !(error instanceof CanonicalJsonError) && !isInvalidValue(error)) throw error;
       this.logger.warn('an operation was refused', { userId, kind, home, reason: (error as Error).message });
+    }
+  }
+
+  /** Removes what the stores hold and no operation has written. */
+  async clearOthers(record: HomeRecord): Promise<void> {
+    for (const [kind, applier] of this.ops.kinds()) {
+      if (applier.merge === 'own') continue;
+      const known = await this.store.keysOfKind(record.user_id, kind);
+      for (const { key } of await applier.snapshot(record.user_id)) if (!known.has(key)) await this.#clear(record, { kind, key });
     }
   }
 

@@ -31,6 +31,8 @@ const TIMEOUT_MS = 20_000;
 /** Requests of one exchange; 200,000 operations. */
 const MAX_ROUNDS = 1_000;
 const PURGE_EVERY_MS = 6 * 3_600_000;
+/** How long homes have to tell each other by themselves. */
+const TELL_OTHERS_MS = 2_000;
 const STOP_MS = 3_000;
 /** Protocol §4. */
 const KEPT_MS = 90 * 24 * 3_600_000;
@@ -63,6 +65,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
   readonly #slots = new FairSlots(fairLimits(CONCURRENCY, { waiting: 100_000 }));
   readonly #lanes: PeerLanes;
   readonly #pulls = new Map<string, Promise<void>>();
+  readonly #telling = new Map<string, NodeJS.Timeout>();
   #stopped = false;
   #purging: NodeJS.Timeout | undefined;
 
@@ -110,6 +113,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
     this.#stopped = true;
     clearInterval(this.#purging);
     this.#lanes.stop();
+    for (const timer of this.#telling.values()) clearTimeout(timer);
     await atMost(Promise.allSettled([...this.#lanes.running(), ...this.#pulls.values()]), STOP_MS, []);
   }
 
@@ -127,8 +131,9 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
     const ops = body.ops.flatMap((value) => readOperation(userId, value) ?? []);
     const malformed = body.ops.flatMap((value): Refusal[] => (readOperation(userId, value) ? [] : [refusal(value)]));
     const heard = await this.heads.hear(record, origin, { ...body, refused: undefined });
-    const { refused, missing, waiting } = await this.merge.take(userId, ops, heard.keys);
+    const { fresh, refused, missing, waiting } = await this.merge.take(userId, ops, heard.keys);
     this.waiting.note(userId, origin, waiting);
+    if (fresh > 0) this.#tellOthersLater(userId, origin);
     const lacking = { ...missing, ...(await this.heads.stillLacking(record, heard.lacking, heard.heads)) };
     const { root } = await this.digests.of(userId, this.digests.agreed(body.horizon));
     if (Object.keys(lacking).length > 0) this.#pullLater(userId, origin, lacking);
@@ -203,6 +208,15 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
   async #acknowledged(userId: string, home: string, log: string | undefined): Promise<number> {
     const places = (await this.peers.get(userId, home))?.places[log ?? ''] ?? [];
     return Math.max(0, ...places.map(([n]) => n));
+  }
+
+  /** Its home tells the others itself, if it is honest and can: they are only asked after a while whether they have the same. */
+  #tellOthersLater(userId: string, origin: string): void {
+    if (this.#telling.has(userId) || this.shared.others(userId).every((home) => home === origin)) return;
+    this.#telling.set(userId, setTimeout(() => {
+      this.#telling.delete(userId);
+      this.#wakeAccount(userId);
+    }, TELL_OTHERS_MS).unref());
   }
 
   #pullLater(userId: string, from: string, claimed: LogPlaces): void {

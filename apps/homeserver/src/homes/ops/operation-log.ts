@@ -6,6 +6,7 @@ import { Config } from '../../config/config.js';
 import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
 import { Database, type Transaction } from '../../storage/database.js';
+import { RestoreTasks } from '../../storage/restore-tasks.js';
 import { HomeKeys } from '../records/home-keys.js';
 import { AccountDigests } from './account-digests.js';
 import { AccountLogsStore, countedEnds, type StoredLine } from './account-logs.store.js';
@@ -35,6 +36,7 @@ export class OperationLog implements OnModuleInit {
     private readonly logs: AccountLogsStore,
     private readonly store: OperationsStore,
     private readonly peers: AccountPeersStore,
+    private readonly restores: RestoreTasks,
     private readonly vectors: AccountVectors,
     private readonly digests: AccountDigests,
     private readonly db: Database,
@@ -42,8 +44,9 @@ export class OperationLog implements OnModuleInit {
     private readonly clock: Clock,
   ) {}
 
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     this.pluggable.plugIn(this satisfies AccountLogWriter);
+    await this.restores.register('account logs', () => this.beginAnew());
   }
 
   /** Called after own operations of an account were committed. */
@@ -63,9 +66,17 @@ export class OperationLog implements OnModuleInit {
     return this.shared.hasLog(userId);
   }
 
+  /** Whether every other home has said that it holds all that this one does. */
   async isEverywhere(userId: string): Promise<boolean> {
-    const known = new Set((await this.peers.of(userId)).filter((peer) => !peer.isBehind).map(({ home }) => home));
-    return this.shared.others(userId).every((home) => known.has(home));
+    const others = this.shared.others(userId);
+    if (others.length === 0) return true;
+    // Of a log that its home has not signed up to here nobody can say how far he holds it.
+    const ends = [...countedEnds((await this.logs.of(userId)).filter((line) => line.isOwn || line.head.n >= line.n))];
+    const peers = await this.peers.of(userId);
+    return others.every((home) => {
+      const places = peers.find((peer) => peer.home === home)?.places ?? {};
+      return ends.every(([log, list]) => list.every(([n]) => (places[log] ?? []).some(([m]) => m >= n)));
+    });
   }
 
   async recordAll(tx: Transaction, changes: ReadonlyMap<string, readonly AccountChange[]>): Promise<void> {
@@ -88,7 +99,7 @@ export class OperationLog implements OnModuleInit {
       const key = await this.keys.find(userId);
       if (!key) continue;
       let present = lines.filter((line) => line.userId === userId);
-      if (!present.some(({ isOwn }) => isOwn)) {
+      if (!present.some((line) => line.isOwn)) {
         await this.logs.begin(tx, userId);
         present = await this.logs.lock(tx, [userId]);
       }
@@ -112,7 +123,7 @@ export class OperationLog implements OnModuleInit {
   #chain(
     userId: string, key: SigningKey, present: readonly StoredLine[], changes: readonly EarlierChange[], knowsNothing: boolean,
   ): { ops: HeldOperation[]; end: StoredLine } {
-    const own = present.find((line) => line.isOwn);
+    const own = present.find((line) => line.isOwn && line.key === key.publicKey);
     const log = own?.log ?? logName(userId, key.publicKey, this.random.token(8).slice(0, 10));
     const line = own?.id ?? 0;
     let n = own?.n ?? 0;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
   isLogOf, itemName, keyOfLog, operationHash, operationInput, standingOf, verifySignatureAsync, type AccountLog, type AccountOperation, type HeldOperation,
-  type HomeRecord, type LogPlaces,
+  type HomeRecord, type LogPlace, type LogPlaces,
 } from '#federation';
 import { Clock } from '../../observability/clock.js';
 import { Database } from '../../storage/database.js';
@@ -58,10 +58,13 @@ export class OperationMerge {
   }
 
   /**
-   * Takes operations that items keep at another home, which need not continue what is here, and believes the heads that came with
-   * them: operations up to there are not asked for any more.
+   * Takes operations that items keep at another home, which need not continue what is here.
+   *
+   * @param heads signed ends that came with a copy. They and the operations of a copy are believed: what is before them is not
+   *   asked for any more. Null for what was compared.
+   * @returns how many were not here before
    */
-  takeKept(userId: string, list: readonly AccountOperation[], heads: ReadonlyMap<string, readonly [n: number, hash: string]>, keys: LogKeys): Promise<number> {
+  takeKept(userId: string, list: readonly AccountOperation[], heads: ReadonlyMap<string, LogPlace> | null, keys: LogKeys): Promise<number> {
     return this.#inTurn.run(userId, () => this.#takeKept(userId, list, heads, keys));
   }
 
@@ -135,12 +138,14 @@ export class OperationMerge {
     return true;
   }
 
-  async #takeKept(userId: string, list: readonly AccountOperation[], heads: ReadonlyMap<string, readonly [number, string]>, keys: LogKeys): Promise<number> {
+  async #takeKept(userId: string, given: readonly AccountOperation[], copied: ReadonlyMap<string, LogPlace> | null, keys: LogKeys): Promise<number> {
     const record = await this.records.get(userId);
     if (!record) return 0;
-    let fresh = 0;
-    const sorted = [...list].sort((a, b) => this.applier.orderOf(a.kind) - this.applier.orderOf(b.kind));
-    for (let at = 0; at < sorted.length; at += 200) fresh += await this.#takeKeptPart(record, sorted.slice(at, at + 200), heads, keys);
+    const { good: list } = await this.#verified(record, given, keys, await this.logs.of(userId));
+    const heads = copied === null ? new Map<string, LogPlace>() : endsOf(list, copied);
+    // What continues a log that is here, or forks it, is taken as ever.
+    let { fresh } = copied === null ? await this.#take(userId, [...list].sort((a, b) => a.n - b.n), keys) : { fresh: 0 };
+    // First how far the logs go, which is provisional: it tells what of the items counts.
     await this.db.transaction(async (tx) => {
       const lines = await this.logs.lock(tx, [userId]);
       const jumps = [...heads].flatMap(([log, [n, hash]]): StoredLine[] => {
@@ -153,14 +158,15 @@ export class OperationMerge {
       });
       await this.logs.put(tx, jumps);
     });
+    const sorted = [...list].sort((a, b) => this.applier.orderOf(a.kind) - this.applier.orderOf(b.kind));
+    for (let at = 0; at < sorted.length; at += 200) fresh += await this.#takeKeptPart(record, sorted.slice(at, at + 200), heads);
     this.vectors.changed(userId);
     await this.standings.restand(record);
     return fresh;
   }
 
-  async #takeKeptPart(record: HomeRecord, list: readonly AccountOperation[], heads: ReadonlyMap<string, readonly [number, string]>, keys: LogKeys): Promise<number> {
-    const loaded = await this.loader.forOperations(record, list);
-    const { good } = await this.#verified(record, list, keys, loaded.lines);
+  async #takeKeptPart(record: HomeRecord, good: readonly AccountOperation[], heads: ReadonlyMap<string, LogPlace>): Promise<number> {
+    const loaded = await this.loader.forOperations(record, good);
     const taken: HeldOperation[] = [];
     for (const op of good) {
       const hash = operationHash(op);
@@ -168,15 +174,10 @@ export class OperationMerge {
       const end = Math.max(0, ...loaded.log.linesOf(name).all.map((line) => line.n), heads.get(name)?.[0] ?? 0);
       const { as, places } = standingOf(record, name);
       if (n > end || (as === 'cut' && n > Math.max(0, ...places.map(([m]) => m)))) continue;
-      const at = loaded.log.find(name, [n, hash]) ?? (loaded.log.linesOf(name).isForked ? undefined : { line: 0, n });
+      const at = loaded.log.find(name, [n, hash]) ?? (n > Math.max(0, ...loaded.log.linesOf(name).all.map((line) => line.n)) ? { line: 0, n } : undefined);
       if (!at || loaded.log.newest(itemName(op)).some((held) => held.hash === hash)) continue;
       const held = { op, hash, log: name, line: at.line, n, home: op.home, ms: op.ms, value: op.value };
       taken.push(held);
-    }
-    // Lines first: an item of a log that is not here yet counts by the head that came with it.
-    for (const { log: name } of taken) {
-      const head = heads.get(name);
-      if (head) loaded.log.jump(name, [head[0], head[1]]);
     }
     for (const held of taken) loaded.log.load(held);
     const counted = taken.filter((held) => loaded.log.counts(held));
@@ -202,6 +203,13 @@ export class OperationMerge {
     const why = list.flatMap((op, i): Refusal[] => (reasons[i] === null ? [] : [[op.log, op.n, reasons[i]!]]));
     return { good: list.filter((_op, i) => reasons[i] === null), why };
   }
+}
+
+/** How far logs go, by signed heads and by the operations themselves. */
+function endsOf(list: readonly AccountOperation[], heads: ReadonlyMap<string, LogPlace>): Map<string, LogPlace> {
+  const ends = new Map(heads);
+  for (const op of list) if (op.n > (ends.get(op.log)?.[0] ?? 0)) ends.set(op.log, [op.n, operationHash(op)]);
+  return ends;
 }
 
 /** A log that counts as far as it is held. */

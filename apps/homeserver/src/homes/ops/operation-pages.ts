@@ -43,6 +43,15 @@ export class OperationPages {
     });
   }
 
+  /** The last operation that counts of each line. */
+  async last(record: HomeRecord): Promise<HeldOperation[]> {
+    const found: HeldOperation[] = [];
+    for (const { userId, log, id, counted: [n], isProvisional } of await this.logs.of(record.user_id)) {
+      if (n > 0 && !isProvisional) found.push(...(await this.store.onLine(userId, log, id, n - 1, n, 1)));
+    }
+    return found;
+  }
+
   /** Operations that somebody who has these places lacks, causes first. */
   async since(record: HomeRecord, known: LogPlaces): Promise<OperationPage> {
     const userId = record.user_id;

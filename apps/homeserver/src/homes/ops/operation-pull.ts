@@ -30,6 +30,7 @@ export class OperationPull {
    * @param claimed places that are not here, by the other's signed heads
    */
   async pull(record: HomeRecord, from: string, claimed: LogPlaces, heads: readonly LogHead[] = []): Promise<void> {
+    if (Object.keys(claimed).length === 0) return;
     const userId = record.user_id;
     let isFurtherBack = false;
     for (let round = 0; round < MAX_ROUNDS; round++) {

@@ -92,7 +92,7 @@ export class PeerHeads {
   }
 }
 
-export function placesOf(heads: readonly LogHead[]): LogPlaces {
+export function placesOf(heads: readonly Pick<LogHead, 'log' | 'n' | 'hash'>[]): LogPlaces {
   const places: Record<string, [number, string][]> = {};
   for (const { log, n, hash } of heads) (places[log] ??= []).push([n, hash]);
   return places;

@@ -1,0 +1,116 @@
+import { OperationLog } from '../../apps/homeserver/src/homes/ops/operation-log.js';
+import { eventually } from '../network/eventually.js';
+import { Network } from '../network/network.js';
+import { homesPath, Person } from '../network/person.js';
+import type { Json, TestClient } from '../network/test-client.js';
+import type { TestServer } from '../network/test-server.js';
+import { isCaughtUp } from './talk.js';
+
+// The logs of an account's homes over drops, returns, restores and years (protocol §4).
+let net: Network;
+let a: TestServer;
+let b: TestServer;
+let c: TestServer;
+beforeAll(async () => {
+  net = await Network.start({ servers: ['a', 'b', 'c'] });
+  [a, b, c] = net.servers as [TestServer, TestServer, TestServer];
+}, 90_000);
+afterAll(() => net?.stop());
+afterEach(() => Promise.all([a, b, c].map((server) => server.start())));
+
+const dataPath = (client: TestClient, type: string) => `/v3/user/${encodeURIComponent(client.userId)}/account_data/${type}`;
+const write = (person: Person, at: TestServer, type: string, content: Json = { type }) => person.at(at).request('PUT', dataPath(person.at(at), type), content);
+const read = async (person: Person, at: TestServer, type: string): Promise<Json> => (await person.at(at).raw('GET', dataPath(person.at(at), type))).body;
+const isAt = (person: Person, at: TestServer, type: string, content: Json = { type }) =>
+  eventually(async () => JSON.stringify(await read(person, at, type)) === JSON.stringify(content), 15_000);
+const homes = (person: Person, at: TestServer): Promise<Json> => person.at(at).request('GET', `${homesPath}/account/homes`);
+const logsOf = async (person: Person, at: TestServer, name: string): Promise<[string, Json][]> =>
+  Object.entries<Json>((await homes(person, at)).logs).filter(([, log]) => log.server_name === name);
+const entryOf = (person: Person, server: TestServer) => person.record.homes.find((home) => home.server_name === server.name)!;
+
+it('what was written at a home that died and was dropped reaches the third home, which was away', async () => {
+  const alice = await Person.named('third', a);
+  for (const server of [b, c]) await alice.addHome(server, { through: a });
+  await write(alice, b, 'org.example.warm');
+  await isCaughtUp(alice, b, a);
+  await isCaughtUp(alice, b, c);
+  await c.stop();
+  await write(alice, b, 'org.example.precious');
+  await isCaughtUp(alice, b, a);
+  await b.stop();
+  await alice.publish(alice.next({ drop: [b.name] }), a);
+  await c.start();
+  await isAt(alice, c, 'org.example.precious');
+}, 60_000);
+
+it('a revoked home counts up to the cut; what it replaced counts again, what it removed stays removed', async () => {
+  const bob = await Person.named('revoked', a);
+  await bob.addHome(b, { through: a });
+  await write(bob, b, 'org.example.good');
+  await isCaughtUp(bob, b, a);
+  const [[log, { places }]] = await logsOf(bob, a, b.name) as [[string, Json]];
+  await write(bob, a, 'org.example.word', { by: 'a' });
+  await isAt(bob, b, 'org.example.word', { by: 'a' });
+  await write(bob, b, 'org.example.word', { by: 'thief' });
+  await bob.at(b).request('PUT', `/v3/profile/${encodeURIComponent(bob.userId)}/m.tz`, { 'm.tz': 'UTC' });
+  await bob.at(b).request('DELETE', `/v3/profile/${encodeURIComponent(bob.userId)}/m.tz`);
+  await isAt(bob, a, 'org.example.word', { by: 'thief' });
+  await isCaughtUp(bob, b, a);
+  await bob.publish(bob.next({ revoke: [b.name], cuts: { [log]: places } }), a);
+  await isAt(bob, a, 'org.example.word', { by: 'a' });
+  expect(await read(bob, a, 'org.example.good')).toEqual({ type: 'org.example.good' });
+  const profile = await bob.at(a).request('GET', `/v3/profile/${encodeURIComponent(bob.userId)}`);
+  expect(profile['m.tz']).toBeUndefined();
+  const { logs } = await homes(bob, a);
+  expect(logs[log]).toMatchObject({ server_name: null, places, set_aside: { kinds: ['account_data', 'profile'] } });
+  // A later record may let more of it count.
+  await bob.publish(bob.next({ cuts: { [log]: [[places[0][0] + 1, 'A'.repeat(43)]] } }), a);
+  await isAt(bob, a, 'org.example.word', { by: 'a' });
+}, 60_000);
+
+it('a home that was dropped comes back with another key, and without what was removed meanwhile', async () => {
+  const carol = await Person.named('returns', a);
+  await carol.addHome(b, { through: a });
+  await write(carol, a, 'org.example.old');
+  await carol.at(a).request('PUT', `/v3/profile/${encodeURIComponent(carol.userId)}/m.tz`, { 'm.tz': 'UTC' });
+  await isAt(carol, b, 'org.example.old');
+  await isCaughtUp(carol, a, b);
+  const { key } = entryOf(carol, b);
+  await carol.publish(carol.next({ drop: [b.name] }), a);
+  await write(carol, a, 'org.example.old', { changed: true });
+  await carol.at(a).request('DELETE', `/v3/profile/${encodeURIComponent(carol.userId)}/m.tz`);
+  await carol.addHome(b, { through: a });
+  expect(entryOf(carol, b).key).not.toBe(key);
+  await isAt(carol, b, 'org.example.old', { changed: true });
+  await eventually(async () => (await carol.at(b).request('GET', `/v3/profile/${encodeURIComponent(carol.userId)}`))['m.tz'] === undefined);
+  await isCaughtUp(carol, a, b);
+  await isCaughtUp(carol, b, a);
+}, 60_000);
+
+it('a home that lost its memory begins a new log, and gets its old one back from the others', async () => {
+  const dave = await Person.named('memory', a);
+  await dave.addHome(b, { through: a });
+  await write(dave, a, 'org.example.one');
+  await isAt(dave, b, 'org.example.one');
+  const before = await logsOf(dave, b, a.name);
+  await a.get(OperationLog).beginAnew();
+  await write(dave, a, 'org.example.two');
+  await isAt(dave, b, 'org.example.two');
+  const after = await logsOf(dave, b, a.name);
+  expect([before.length, after.length]).toEqual([1, 2]);
+  expect(after.find(([log]) => log === before[0]![0])![1].places).toEqual(before[0]![1].places);
+  await isCaughtUp(dave, a, b);
+}, 60_000);
+
+it('an account that lives here alone writes its log too, from what it had before its record on', async () => {
+  const client = await net.client(a).register('single');
+  await client.request('PUT', dataPath(client, 'org.example.before'), { early: 1 });
+  await client.request('POST', '/v3/createRoom', { room_version: 'io.partyline.1' });
+  await client.request('PUT', dataPath(client, 'org.example.after'), { late: 1 });
+  const log = await eventually(async () => {
+    const { logs } = await client.request('GET', `${homesPath}/account/homes`);
+    const [only] = Object.values<Json>(logs);
+    return only?.places[0][0] >= 3 && only;
+  });
+  expect(log).toMatchObject({ server_name: a.name });
+});

@@ -1,0 +1,202 @@
+import { operationHash } from '../../libs/federation/src/index.js';
+import { eventually } from '../network/eventually.js';
+import { Network } from '../network/network.js';
+import { homesPath, Person } from '../network/person.js';
+import type { Json, TestClient } from '../network/test-client.js';
+import type { TestServer } from '../network/test-server.js';
+import { HostileHome } from './hostile-home.js';
+import { HostileServer } from './hostile-server.js';
+
+// What one home of an account, lying to the others, can do; and that it ends when the person drops it (protocol §4).
+let net: Network;
+let a: TestServer;
+let b: TestServer;
+let evil: HostileServer;
+beforeAll(async () => {
+  net = await Network.start({ servers: ['a', 'b'] });
+  [a, b] = net.servers as [TestServer, TestServer];
+  evil = await HostileServer.start();
+}, 90_000);
+afterAll(async () => {
+  await evil?.stop();
+  await net?.stop();
+});
+
+const HASH = 'A'.repeat(43);
+const dataPath = (client: TestClient, type: string) => `/v3/user/${encodeURIComponent(client.userId)}/account_data/${type}`;
+const write = (person: Person, at: TestServer, type: string, content: Json = { type }) => person.at(at).request('PUT', dataPath(person.at(at), type), content);
+const read = async (person: Person, at: TestServer, type: string): Promise<Json> => {
+  const { status, body } = await person.at(at).raw('GET', dataPath(person.at(at), type));
+  return status === 200 ? body : null;
+};
+const homes = (person: Person, at: TestServer): Promise<Json> => person.at(at).request('GET', `${homesPath}/account/homes`);
+const homeAt = async (person: Person, at: TestServer, name: string): Promise<Json> => (await homes(person, at)).homes.find((home: Json) => home.server_name === name);
+const isAt = (person: Person, at: TestServer, type: string) => eventually(async () => (await read(person, at, type)) !== null, 15_000);
+const ownLog = async (person: Person, at: TestServer, name = at.name): Promise<[string, Json]> => {
+  const { logs } = await eventually(async () => {
+    const answer = await homes(person, at);
+    return Object.values<Json>(answer.logs).some((log) => log.server_name === name) && answer;
+  });
+  return Object.entries<Json>(logs).find(([, log]) => log.server_name === name)!;
+};
+/** A person at a, with a hostile second home. */
+async function victim(label: string): Promise<{ person: Person; home: HostileHome }> {
+  const person = await Person.named(label, a);
+  const home = new HostileHome(evil, person.userId);
+  await person.publish(person.next({ add: [home.entry] }), a);
+  return { person, home };
+}
+
+describe('a home that lies', () => {
+  it('moves no head by its word: not with a vector, not with a head of another\'s log, not in a copy', async () => {
+    const { person, home } = await victim('vector');
+    await write(person, a, 'org.example.before');
+    const [log] = await ownLog(person, a);
+    const forged = { ...home.head({ n: 9e15, hash: HASH }), log };
+    evil.on(new RegExp(`account/${person.userId}/ops`), () => ({ ops: [], more: false, snapshot_needed: true, heads: [forged] }));
+    evil.on(new RegExp(`account/${person.userId}/snapshot`), () => ({ record: person.record, heads: [forged, home.head({ n: 7, hash: HASH })], rooms: {}, ops: [] }));
+    await home.hand(a, [], { vector: { [a.name]: 9e15 }, heads: [forged, home.head({ n: 7, hash: HASH })] });
+    await eventually(() => evil.requests.some(({ path }) => path.includes(`${person.userId}/snapshot`)));
+    await write(person, a, 'org.example.during');
+    const [, { places }] = await ownLog(person, a);
+    expect(places[0][0]).toBeLessThan(100);
+    await person.publish(person.next({ revoke: [evil.name] }), a);
+    await person.addHome(b, { through: a });
+    await write(person, a, 'org.example.after');
+    await isAt(person, b, 'org.example.after');
+  });
+
+  it('about another home\'s log does not silence that home', async () => {
+    const { person, home } = await victim('silence');
+    await person.addHome(b, { through: a });
+    await write(person, b, 'org.example.first');
+    await isAt(person, a, 'org.example.first');
+    const [log] = await ownLog(person, a, b.name);
+    const forged = { ...home.head({ n: 1_000_000, hash: HASH }), log };
+    evil.on(new RegExp(`account/${person.userId}/ops`), () => ({ ops: [], more: false, snapshot_needed: true, heads: [forged] }));
+    evil.on(new RegExp(`account/${person.userId}/snapshot`), () => ({ record: person.record, heads: [forged], rooms: {}, ops: [] }));
+    await home.hand(a, [], { heads: [forged, home.head({ n: 5, hash: HASH })] });
+    await eventually(() => evil.requests.some(({ path }) => path.includes(`${person.userId}/snapshot`)));
+    await write(person, b, 'org.example.second');
+    await isAt(person, a, 'org.example.second');
+    await eventually(async () => (await homeAt(person, b, a.name)).ops_behind === 0);
+  });
+
+  it('and has been dropped gives the next home nothing', async () => {
+    const { person } = await victim('planted');
+    evil.on(new RegExp(`account/${person.userId}/snapshot`), () => ({
+      record: person.record, heads: [], rooms: {}, ops: [{ kind: 'device', key: 'EVIL', value: '{"display_name":"phone"}' }],
+    }));
+    await person.offer(b);
+    await a.stop();
+    try {
+      const entry = await person.offer(b);
+      await person.publish(person.next({ add: [entry], drop: [evil.name] }), b);
+      const atB = await person.login(b);
+      const asked = await eventually(() => evil.requests.some(({ path }) => path.includes(`${person.userId}/snapshot`)), 5_000).catch(() => false);
+      const devices = (await atB.request('GET', '/v3/devices')).devices.map((one: Json) => one.device_id);
+      expect({ asked, devices }).toEqual({ asked: false, devices: [atB.deviceId] });
+    } finally {
+      await a.start();
+    }
+  }, 60_000);
+
+  it('that tells two homes two operations of one number is found out; both count, and the homes agree', async () => {
+    const { person, home } = await victim('equivocal');
+    await person.addHome(b, { through: a });
+    await eventually(async () => (await home.hand(b, [])).status === 200);
+    for (const [server, word] of [[a, 'told to a'], [b, 'told to b']] as const) {
+      expect((await home.hand(server, [home.op('account_data', 'org.example.word', JSON.stringify({ word }), { ms: 5 })])).body.refused).toEqual([]);
+    }
+    await eventually(async () => JSON.stringify(await read(person, a, 'org.example.word')) === JSON.stringify(await read(person, b, 'org.example.word')), 15_000);
+    for (const server of [a, b]) await eventually(async () => (await homes(person, server)).logs[home.log].forked === true);
+    // The person sees both branches, and takes one of them.
+    const { places } = (await homes(person, a)).logs[home.log];
+    expect(places).toHaveLength(2);
+    await person.publish(person.next({ revoke: [evil.name], cuts: { [home.log]: [places[0]] } }), a);
+    const words = await eventually(async () => {
+      const [atA, atB] = await Promise.all([a, b].map(async (server) => (await homes(person, server)).logs[home.log]));
+      return atA.places.length === 1 && JSON.stringify(atA.places) === JSON.stringify(atB.places) && [await read(person, a, 'org.example.word'), await read(person, b, 'org.example.word')];
+    }, 15_000);
+    expect(words[0]).toEqual(words[1]);
+    expect((await homes(person, a)).logs[home.log].set_aside).toEqual({ count: 1, kinds: ['account_data'] });
+  }, 60_000);
+
+  it('about the time decides concurrent writes only, for its own account only', async () => {
+    const { person: mallory, home } = await victim('mallory');
+    const bob = await Person.named('bob.clock', a);
+    await bob.addHome(b, { through: a });
+    await home.hand(a, [home.op('account_data', 'x', '{}', { ms: Date.now() + 365 * 86_400_000 })]);
+    expect(await read(mallory, a, 'x')).toEqual({});
+    await write(mallory, a, 'x', { saw: 'it' });
+    expect(await read(mallory, a, 'x')).toEqual({ saw: 'it' });
+    await b.stop();
+    await write(bob, a, 'org.example.v', { v: 'older, at a' });
+    await a.stop();
+    await b.start();
+    await write(bob, b, 'org.example.v', { v: 'newer, at b' });
+    await a.start();
+    for (const server of [a, b]) await eventually(async () => (await read(bob, server, 'org.example.v'))?.v === 'newer, at b', 15_000);
+  }, 60_000);
+
+  it('is named when its clock is another, and for what it did not take', async () => {
+    const { person, home } = await victim('clock');
+    const log = 'B'.repeat(42);
+    await home.hand(a, [], { now: Date.now() - 3 * 86_400_000 });
+    evil.on(new RegExp(`account/${person.userId}/ops`), () => ({ heads: [], refused: [[log, 3, 'signature'], 'x'], now: Date.now() + 3 * 86_400_000 }));
+    await write(person, a, 'org.example.wake');
+    const seen = await eventually(async () => {
+      const shown = await homeAt(person, a, evil.name);
+      return shown.refused && shown;
+    });
+    expect(seen.refused).toEqual([[log, 3, 'signature']]);
+    expect(Math.round(seen.clock_skew_ms / 86_400_000)).toBe(3);
+    expect(seen.ops_behind).toBeGreaterThan(0);
+  });
+
+  it('without end in its answers is not asked without end, and not believed again about heads it cannot show', async () => {
+    const { person, home } = await victim('endless');
+    const one = home.op('account_data', 'org.example.one', '{}');
+    let asked = 0;
+    evil.on(new RegExp(`account/${person.userId}/ops\\?`), () => {
+      asked++;
+      return { ops: [{ ...one, user_id: undefined }], more: true, snapshot_needed: false, heads: [] };
+    });
+    const claim = { heads: [home.head({ n: 5, hash: HASH })] };
+    await home.hand(a, [], claim);
+    await eventually(() => asked > 0);
+    await isAt(person, a, 'org.example.one');
+    for (let i = 0; i < 5; i++) await home.hand(a, [], claim);
+    await write(person, a, 'org.example.mark');
+    expect(asked).toBeLessThan(5);
+  });
+
+  it('lets an operation wait that knew of something which is not here, and what comes after it, and nothing else', async () => {
+    const { person, home } = await victim('waits');
+    const [log] = await ownLog(person, a);
+    const ahead = home.op('account_data', 'org.example.waits', '{}', { after: { [log]: [[1_000, HASH]] } });
+    const { body } = await home.hand(a, [ahead, home.op('account_data', 'org.example.free', '{}', { log: home.anotherLog() })]);
+    expect(body.refused).toEqual([]);
+    expect([await read(person, a, 'org.example.waits'), await read(person, a, 'org.example.free')]).toEqual([null, {}]);
+  });
+
+  it('that leaves something out of a copy, or plants something, is named or mended', async () => {
+    const { person, home } = await victim('leaves');
+    const kept = home.op('account_data', 'org.example.kept', '{}');
+    const left = home.op('account_data', 'org.example.left', '{}', { prev: kept });
+    await home.hand(a, [kept, left], { heads: [home.head(left)] });
+    expect(await read(person, a, 'org.example.left')).toEqual({});
+    // The same log, shown to b with a copy that lacks an item.
+    const wire = ({ user_id: _user, ...op }: Json): Json => op;
+    evil.on(new RegExp(`account/${person.userId}/ops`), () => ({ ops: [], more: false, snapshot_needed: true, heads: [home.head(left)] }));
+    evil.on(new RegExp(`account/${person.userId}/snapshot`), () => ({ record: person.record, heads: [home.head(left)], rooms: {}, ops: [wire(kept)] }));
+    await a.stop();
+    await person.publish(person.next({ add: [await person.offer(b)] }), b).catch(() => undefined);
+    await person.login(b);
+    await isAt(person, b, 'org.example.kept');
+    expect(await read(person, b, 'org.example.left')).toBeNull();
+    await a.start();
+    await isAt(person, b, 'org.example.left');
+    expect(operationHash(left)).toHaveLength(43);
+  }, 60_000);
+});
