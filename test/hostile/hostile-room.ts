@@ -78,11 +78,6 @@ export class HostileRoom {
     return this.event({ type: 'm.room.member', state_key: userId, ...changes, content: { membership, ...changes.content } }, signer);
   }
 
-  /** Ids of state events with an empty state key. */
-  authOf(...types: readonly string[]): string[] {
-    return types.flatMap((type) => this.state.get(stateKeyOf(type, '')) ?? []);
-  }
-
   /** The next events come behind this one. */
   follow(event: RoomEvent): RoomEvent {
     this.latest = [event.eventId];

@@ -45,6 +45,7 @@ import { PeerHeads } from './ops/peer-heads.js';
 import { ReturningAccounts } from './ops/returning-accounts.js';
 import { SharedAccounts } from './ops/shared-accounts.js';
 import { WaitingOperations } from './ops/waiting-operations.js';
+import { RoomNames } from './routing/room-names.js';
 import { RoomReach } from './routing/room-reach.js';
 import { AfterRestore } from './restore/after-restore.js';
 import { RestoredRoomsStore } from './restore/restored-rooms.store.js';
@@ -68,14 +69,14 @@ import { SyncResume } from './resume/sync-resume.js';
     LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange,
     OperationExchange, HomeRequests, AccountCopies,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
-    Foundings,
+    Foundings, RoomNames,
     RoomReach, HomeGate,
     ResumeStore, ResumeTurns, RoomResumes, FrontierFetch, SyncResume,
     { provide: AccountVector, useExisting: AccountVectors },
     { provide: ResumePoints, useExisting: SyncResume },
   ],
   exports: [
-    LoginNonces, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, DigestExchange, OperationLog, RoomReach, SyncResume, Arrivals,
+    LoginNonces, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, DigestExchange, OperationLog, RoomReach, RoomNames, SyncResume, Arrivals,
     AccountVector, ResumePoints,
   ],
 })

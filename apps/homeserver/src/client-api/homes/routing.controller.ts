@@ -2,6 +2,7 @@ import { Controller, Get, Param, Post } from '@nestjs/common';
 import type { Requester } from '../../accounts/requester.js';
 import { ToDeviceInbox } from '../../device-keys/to-device/to-device-inbox.js';
 import { LoginNonces } from '../../homes/login/login-nonces.js';
+import { RoomNames } from '../../homes/routing/room-names.js';
 import { RoomReach } from '../../homes/routing/room-reach.js';
 import { SyncResume } from '../../homes/resume/sync-resume.js';
 import { Auth } from '../../http/auth.decorator.js';
@@ -18,6 +19,7 @@ export class RoutingController {
     private readonly syncResume: SyncResume,
     private readonly roomReach: RoomReach,
     private readonly toDevice: ToDeviceInbox,
+    private readonly roomNames: RoomNames,
   ) {}
 
   @Get('login/nonce')
@@ -35,6 +37,14 @@ export class RoutingController {
   async resume(@CurrentUser() requester: Requester, @JsonBody(resumeSchema) body: ResumeBody): Promise<object> {
     if (requester.deviceId !== null) await this.toDevice.received(requester.userId, requester.deviceId, body.to_device);
     return this.syncResume.resume(requester.userId, requester.deviceId ?? '', { rooms: new Map(Object.entries(body.rooms)), account: body.account });
+  }
+
+  /** Whose names in a portable room are not proven. */
+  @Get('rooms/:roomId/names')
+  @Auth('user-or-guest')
+  @RateLimit('lookup')
+  names(@CurrentUser() requester: Requester, @Param('roomId') roomId: string): Promise<object> {
+    return this.roomNames.of(requester.userId, roomId);
   }
 
   @Get('rooms/:roomId/reach')

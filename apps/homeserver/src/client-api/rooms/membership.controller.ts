@@ -78,7 +78,8 @@ export class MembershipController {
   @Post('rooms/:roomId/kick')
   @Auth('user', { suspended: 'refuse' })
   async kick(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @JsonBody(memberChangeSchema) body: MemberChangeBody): Promise<object> {
-    await this.changes.kick({ roomId, sender: requester.userId, target: body.user_id, ...reasonOf(body) });
+    const release = body['io.partyline.release'];
+    await this.changes.kick({ roomId, sender: requester.userId, target: body.user_id, ...reasonOf(body), ...(release !== undefined && { release }) });
     return {};
   }
 

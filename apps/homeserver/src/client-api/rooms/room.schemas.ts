@@ -27,8 +27,8 @@ export const createRoomSchema = z.object({
 });
 export type CreateRoomBody = z.output<typeof createRoomSchema>;
 
-/** client-server/{kicking,banning,inviting}.yaml */
-export const memberChangeSchema = z.object({ user_id: userId, reason: optionalText(4_096) });
+/** client-server/{kicking,banning,inviting}.yaml; a kick may release the name from its genesis, or take that back (docs/protocol.md, §2). */
+export const memberChangeSchema = z.object({ user_id: userId, reason: optionalText(4_096), 'io.partyline.release': z.boolean().optional() });
 export type MemberChangeBody = z.output<typeof memberChangeSchema>;
 
 /** client-server/inviting.yaml; third-party invitations have other members. */

@@ -6,6 +6,7 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { KnownServers } from '../../homes/attach/known-servers.js';
 import { RecordSpread } from '../../homes/attach/record-spread.js';
 import { FollowedRecords } from '../../homes/records/followed-records.js';
+import { HomeKeys } from '../../homes/records/home-keys.js';
 import { HomeRecords } from '../../homes/records/home-records.js';
 import { RecordClaims } from '../../homes/records/record-claims.js';
 import { MAX_VERSIONS, RecordExchange } from '../../homes/records/record-exchange.js';
@@ -23,6 +24,7 @@ const versionsBody = z.object({
 export class RecordsController {
   constructor(
     private readonly records: HomeRecords,
+    private readonly keys: HomeKeys,
     private readonly followed: FollowedRecords,
     private readonly identities: HomeIdentities,
     private readonly accounts: AccountDirectory,
@@ -40,6 +42,15 @@ export class RecordsController {
     if (record) return record;
     if (!this.accounts.has(userId)) throw MatrixError.notFound('No record of this account is known here');
     return this.identities.record(userId);
+  }
+
+  /** Whether this server has agreed to be a home, for those who know an older key of it only. */
+  @Get('consent/:userId')
+  @Auth('server')
+  async consent(@Param('userId') userId: string): Promise<object> {
+    const entry = await this.keys.consent(userId);
+    if (!entry) throw MatrixError.notFound('This server has not agreed to be a home of the account');
+    return entry;
   }
 
   /** Answers with the highest record, which may be another. */

@@ -1,6 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { acceptedInput, verifySignatureAsync, type HomeRecord } from '#federation';
+import { acceptedInput, verifySignatureAsync, type HomeEntry, type HomeRecord } from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { FederationClient, federationPath } from '../../federation/federation-client.js';
 import { KeyRing } from '../../federation/keys/key-ring.js';
+import { RemoteError } from '../../federation/outgoing/remote-error.js';
 import { Clock } from '../../observability/clock.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
@@ -9,6 +12,7 @@ export type Consent = 'given' | 'refused' | 'unknown';
 
 /** Signatures of one consent that are looked at; records hold no more. */
 const MAX_SIGNATURES = 5;
+const TIMEOUT_MS = 5_000;
 /** How long it stands that a consent could not be verified … */
 const RETRY_MS = 5_000;
 /** … and that there is none. */
@@ -28,6 +32,7 @@ export class HomeConsents {
 
   constructor(
     private readonly keyRing: KeyRing,
+    private readonly federation: FederationClient,
     private readonly clock: Clock,
   ) {}
 
@@ -39,7 +44,7 @@ export class HomeConsents {
     const known = this.#known.get(cacheKey);
     if (known && known.until > this.clock.now()) return known.consent;
     const since = known?.consent === 'unknown' ? known.since : this.clock.now();
-    const found = await this.#verify(acceptedInput(record.user_id, entry.key, server), server, entry.accepted, record.genesis.created_ts);
+    const found = await this.#verify(record.user_id, entry);
     // A key that the server itself does not know is made up. Else it would hold up everything that is meant for the server.
     const consent = found === 'unknown' && (await this.keyRing.toldAt(server)) >= since ? 'refused' : found;
     const lifetime = { given: Number.POSITIVE_INFINITY, refused: REFUSED_MS, unknown: RETRY_MS }[consent];
@@ -47,14 +52,40 @@ export class HomeConsents {
     return consent;
   }
 
-  async #verify(text: string, server: string, signatures: Readonly<Record<string, string>>, createdTs: number): Promise<Consent> {
-    let consent: Consent = 'refused';
-    for (const [keyId, signature] of Object.entries(signatures).slice(0, MAX_SIGNATURES)) {
-      // The consent carries no time. Keys that were retired after the account began still prove it.
-      const key = (await this.keyRing.publicKey(server, keyId)) ?? (await this.keyRing.publicKey(server, keyId, createdTs));
-      if (key === undefined) consent = 'unknown';
-      else if (await verifySignatureAsync(key, text, signature)) return 'given';
-    }
-    return consent;
+  /**
+   * The consent carries no time, and `created_ts` is chosen by who signs the record: a key that the server does not list any more may be
+   * in somebody else's hands. Then the server itself is asked.
+   */
+  async #verify(userId: string, entry: HomeEntry): Promise<Consent> {
+    const signatures = Object.entries(entry.accepted ?? {}).slice(0, MAX_SIGNATURES);
+    const text = acceptedInput(userId, entry.key, entry.server_name);
+    for (const [keyId] of signatures) await this.keyRing.publicKey(entry.server_name, keyId);
+    const listed = await this.keyRing.listed(entry.server_name);
+    if (!listed) return 'unknown';
+    if (await isSignedBy(text, signatures, listed.keys)) return 'given';
+    const seen = await this.keyRing.everSeen(entry.server_name);
+    if (await isSignedBy(text, signatures, seen)) return this.#ask(userId, entry, listed.keys);
+    return signatures.every(([keyId]) => seen.has(keyId)) ? 'refused' : 'unknown';
   }
+
+  async #ask(userId: string, entry: HomeEntry, keys: ReadonlyMap<string, string>): Promise<Consent> {
+    const path = federationPath`/_matrix/federation/unstable/io.partyline/consent/${userId}`;
+    try {
+      const answer = await this.federation.request<Partial<HomeEntry>>({ destination: entry.server_name, method: 'GET', path, timeoutMs: TIMEOUT_MS });
+      const accepted = typeof answer.accepted === 'object' && answer.accepted !== null ? Object.entries(answer.accepted).slice(0, MAX_SIGNATURES) : [];
+      return (await isSignedBy(acceptedInput(userId, entry.key, entry.server_name), accepted, keys)) ? 'given' : 'refused';
+    } catch (error) {
+      if (error instanceof RemoteError && [403, 404].includes(error.remoteStatus)) return 'refused';
+      if (error instanceof MatrixError) return 'unknown';
+      throw error;
+    }
+  }
+}
+
+async function isSignedBy(text: string, signatures: readonly (readonly [keyId: string, signature: string])[], keys: ReadonlyMap<string, string>): Promise<boolean> {
+  for (const [keyId, signature] of signatures) {
+    const key = keys.get(keyId);
+    if (key !== undefined && typeof signature === 'string' && (await verifySignatureAsync(key, text, signature))) return true;
+  }
+  return false;
 }

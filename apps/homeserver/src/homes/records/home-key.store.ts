@@ -6,6 +6,7 @@ const insertKey = statement(
   'home_key.insert',
   'INSERT INTO home_keys (user_id, key_id, seed, created_ts) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING user_id',
 );
+const selectDropped = statement('home_key.is_dropped', 'SELECT is_dropped FROM home_keys WHERE user_id = $1');
 const drop = statement('home_key.drop', 'UPDATE home_keys SET is_dropped = true WHERE user_id = $1');
 const replaceDropped = statement(
   'home_key.replace_dropped',
@@ -44,6 +45,10 @@ export class HomeKeyStore {
   /** A record has dropped the key of this server. */
   async drop(db: Queryable, userId: string): Promise<void> {
     await db.query(drop, [userId]);
+  }
+
+  async isDropped(userId: string): Promise<boolean> {
+    return (await this.db.query<{ is_dropped: boolean }>(selectDropped, [userId]))[0]?.is_dropped ?? false;
   }
 
   /** @returns false when the account's key was not dropped */

@@ -80,6 +80,12 @@ export class HomeKeys implements OnModuleInit {
     return { server_name: serverName, key_id: key.keyId, key: key.publicKey, priority, accepted };
   }
 
+  /** This server's consent to an account that it has offered itself to, signed anew; undefined when it has not, or was dropped. */
+  async consent(userId: string): Promise<HomeEntry | undefined> {
+    const key = (await this.store.isDropped(userId)) ? undefined : await this.find(userId);
+    return key && this.entry(userId, key);
+  }
+
   /** This server's word that a named account of its domain has this genesis. */
   endorse(genesis: HomeRecord['genesis'], terms: EndorsementTerms = {}): Record<string, string> {
     const { signing } = this.serverKeys;

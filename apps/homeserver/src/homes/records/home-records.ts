@@ -121,7 +121,9 @@ export class HomeRecords {
     const known = await this.#find(record.user_id);
     if (!known) return this.#keep(await this.admission.first(record, from), undefined, from);
     if (known.genesisSha256 !== genesisHash(record.genesis)) {
-      return this.#keep(await this.admission.otherGenesis(record, known), known.record ?? undefined, from);
+      // What is known of the domain may have changed.
+      const next = await this.admission.otherGenesis(record, known).finally(() => this.#known.delete(record.user_id));
+      return this.#keep(next, known.record ?? undefined, from);
     }
     if (!known.record) return this.#keep(await this.admission.again(record, known, from), undefined, from);
     const order = compareRecords(record, known.record);

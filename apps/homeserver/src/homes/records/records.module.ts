@@ -5,6 +5,7 @@ import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { NameDoor } from '../../rooms/remote/name-door.js';
 import { AccountRecordStore } from './account-record.store.js';
 import { Acquaintances } from './acquaintances.js';
+import { DomainMeetings } from './domain-meetings.js';
 import { DomainSilence } from './domain-silence.js';
 import { Endorsements } from './endorsements.js';
 import { FollowedRecords } from './followed-records.js';
@@ -31,6 +32,7 @@ import { StoredHomeIdentities } from './stored-home-identities.js';
     AccountRecordStore,
     HomeKeyStore,
     HomeKeys,
+    DomainMeetings,
     DomainSilence,
     Endorsements,
     Acquaintances,
