@@ -1,6 +1,8 @@
 import type { ArrivalRoom } from './arrivals.store.js';
 
 const FIRST_RETRY_MS = 1_000;
+/** The home may be about to hear of the record that makes this one a home. */
+const FIRST_LIST_RETRY_MS = 100;
 const MAX_RETRY_MS = 3_600_000;
 /** A home that has not answered for so long is not waited for alone. */
 const PATIENCE_MS = 3_000;
@@ -121,7 +123,7 @@ export class AccountArrival {
     const isListed = await Promise.any(asked.map((one) => one.then((done) => done || Promise.reject(new Error('not listed'))))).catch(() => false);
     if (isListed) return;
     this.#listFailures++;
-    this.#listAt = this.now() + backOff(this.#listFailures);
+    this.#listAt = this.now() + backOff(this.#listFailures, FIRST_LIST_RETRY_MS);
   }
 
   async #attach(room: ArrivalRoom): Promise<void> {
@@ -133,6 +135,6 @@ export class AccountArrival {
   }
 }
 
-function backOff(failures: number): number {
-  return Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 20));
+function backOff(failures: number, firstMs = FIRST_RETRY_MS): number {
+  return Math.min(MAX_RETRY_MS, firstMs * 2 ** Math.min(failures - 1, 20));
 }

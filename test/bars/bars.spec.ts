@@ -1,0 +1,42 @@
+import { Bars } from './bars.js';
+import { type Figures, Gauge, isKept } from './gauge.js';
+
+/** Silent peers, and as many that take 14 s for each answer. `npm run bars` has a hundred of each. */
+const PEERS = Number(process.env['BARS_PEERS'] ?? 8);
+/** Measurements of each kind, before and beside the load. */
+const SAMPLES = Number(process.env['BARS_SAMPLES'] ?? 12);
+/** With few samples on a machine that does other things, the slowest one says nothing. */
+const QUANTILE = SAMPLES >= 100 ? 0.99 : 0.5;
+
+let bars: Bars;
+let quiet: Figures;
+
+beforeAll(async () => {
+  bars = await Bars.start();
+  const gauge = new Gauge(bars);
+  await gauge.measure(Math.min(SAMPLES, 20));
+  quiet = await gauge.measure(SAMPLES);
+}, 300_000);
+afterAll(() => bars?.stop(), 120_000);
+
+/** @returns what is not within twice its quiet value plus 100 ms */
+async function beside(load: string): Promise<string[]> {
+  const loud = await new Gauge(bars).measure(SAMPLES);
+  const rows = Object.keys(quiet).map((kind) => ({ kind, quiet: quiet[kind]!(QUANTILE), loud: loud[kind]!(QUANTILE) }));
+  if (process.env['BARS_PEERS']) for (const row of rows) console.info(`${load}: ${row.kind} p${QUANTILE * 100} ${row.quiet} ms quiet, ${row.loud} ms beside it`);
+  return rows.filter((row) => !isKept(row.quiet, row.loud)).map((row) => `${row.kind}: ${row.quiet} ms, then ${row.loud} ms`);
+}
+
+describe('others notice nothing', () => {
+  it('of a silent peer, a slow one, one that talks nonsense, and an account at its limits', async () => {
+    await bars.addPeers({ silent: 1, slow: 1 });
+    bars.talkNonsense();
+    bars.exhaustLimits();
+    expect(await beside('four nuisances')).toEqual([]);
+  }, 600_000);
+
+  it('of many silent and many slow peers', async () => {
+    await bars.addPeers({ silent: PEERS, slow: PEERS });
+    expect(await beside(`${PEERS} silent and ${PEERS} slow peers`)).toEqual([]);
+  }, 600_000);
+});

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { acceptedInput, signingKeyFromSeed, type HomeEntry } from '../../libs/federation/src/index.js';
+import { createRoom, isCaughtUp, isIn, join, reads, say } from '../homes/talk.js';
+import { HostileServer } from '../hostile/hostile-server.js';
+import { SilentServers } from '../hostile/silent-servers.js';
+import { Network } from '../network/network.js';
+import { homesPath, Person } from '../network/person.js';
+import type { Json, TestClient } from '../network/test-client.js';
+import type { TestServer } from '../network/test-server.js';
+
+const SLOW_MS = 14_000;
+const AT_ONCE = 10;
+/** Requests per second of the account at its limits: a message, or one that costs more. */
+const LIMIT_PER_SECOND = 10;
+
+/** Two good servers with people who talk, and whoever may be a nuisance to them. */
+export class Bars {
+  readonly #peers: HostileServer[] = [];
+  readonly #stop = new AbortController();
+  readonly #loads: Promise<unknown>[] = [];
+  #accounts = 0;
+
+  private constructor(
+    readonly net: Network,
+    readonly alice: Person,
+    readonly bob: TestClient,
+    readonly roomId: string,
+    private readonly nobody: SilentServers,
+  ) {}
+
+  get a(): TestServer {
+    return this.net.server('a');
+  }
+
+  get b(): TestServer {
+    return this.net.server('b');
+  }
+
+  /** Alice lives at both servers; Bob, at B, is in a room with her. */
+  static async start(): Promise<Bars> {
+    const net = await Network.start({ servers: ['a', 'b'] });
+    const [a, b] = net.servers as [TestServer, TestServer];
+    const alice = await Person.named('alice', a);
+    const bob = await net.client(b).register('bob');
+    const roomId = await createRoom(alice.at(a));
+    await join(bob, roomId, a);
+    await alice.addHome(b, { through: a });
+    await isIn(alice.at(b), roomId);
+    await say(alice.at(a), roomId, 'before');
+    await reads(bob, roomId, 'before');
+    await isCaughtUp(alice, a, b);
+    return new Bars(net, alice, bob, roomId, await SilentServers.start());
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    for (const peer of this.#peers) peer.hangUp();
+    await Promise.allSettled(this.#loads);
+    await Promise.all([...this.#peers.map((peer) => peer.stop()), this.nobody.stop()]);
+    await this.net.stop();
+  }
+
+  /** Peers that are homes of an account each, which writes, has rooms there, and moves in from there. */
+  async addPeers({ silent, slow }: { silent: number; slow: number }): Promise<void> {
+    const kinds = [...Array.from({ length: silent }, () => 'silent' as const), ...Array.from({ length: slow }, () => 'slow' as const)];
+    while (kinds.length > 0) await Promise.all(kinds.splice(0, AT_ONCE).map((kind) => this.#addPeer(kind)));
+  }
+
+  async #addPeer(kind: 'silent' | 'slow'): Promise<void> {
+    const peer = await HostileServer.start();
+    this.#peers.push(peer);
+    peer.on(/^(?!\/_matrix\/key)/, kind === 'silent' ? () => undefined : () => sleep(SLOW_MS, {}, { ref: false }));
+    const number = ++this.#accounts;
+    const person = await Person.named(`neighbour${number}`, this.a);
+    await person.publish(person.next({ add: [homeAt(peer, person)] }), this.a);
+    const rooms = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`!peer${number}x${n}:x.example`, [peer.name]]));
+    await person.at(this.a).request('PUT', `${homesPath}/account/record`, { record: person.record, rooms });
+    this.#repeat(1_000, () => person.at(this.a).raw('PUT', `/v3/user/${encodeURIComponent(person.userId)}/account_data/x`, { n: Math.random() }));
+  }
+
+  /** A peer that is believed to be a server, and answers and sends what makes no sense, without end. */
+  talkNonsense(): void {
+    this.#loads.push(HostileServer.start().then(async (peer) => {
+      this.#peers.push(peer);
+      peer.on(/^(?!\/_matrix\/key)/, () => ({ vector: { '*': 7 }, ops: [[]], more: true, pdus: 'none', device_keys: 7 }));
+      const user = `@nobody:${peer.name}`;
+      this.#repeat(20, () => Promise.all([
+        peer.raw(this.a, 'PUT', `/_matrix/federation/v1/send/${Math.random()}`, { pdus: Array.from({ length: 50 }, (_, i) => ({ room_id: this.roomId, i })), edus: [{ edu_type: 'm.typing', content: 7 }] }),
+        peer.raw(this.a, 'POST', '/_matrix/federation/unstable/io.partyline/record', { user_id: user }),
+        peer.raw(this.a, 'POST', `/_matrix/federation/unstable/io.partyline/account/${encodeURIComponent(this.alice.userId)}/ops`, { vector: {}, ops: [{}] }),
+        peer.raw(this.a, 'GET', `/_matrix/federation/v1/state/${encodeURIComponent(this.roomId)}?event_id=$none`),
+      ]));
+    }));
+  }
+
+  /** An account that does all that it may, and names servers that are silent wherever it can. */
+  exhaustLimits(): void {
+    this.#loads.push(this.net.client(this.a).register('mallory').then(async (mallory) => {
+      const roomId = await createRoom(mallory);
+      const silent = this.nobody.names(1_000);
+      const users = silent.map((name) => `@x:${name}`);
+      const calls: (() => Promise<unknown>)[] = [
+        () => mallory.raw('PUT', `/v3/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${Math.random()}`, { body: 'x'.repeat(50_000), msgtype: 'm.text' }),
+        () => mallory.raw('POST', '/v3/keys/query', { timeout: 10_000, device_keys: Object.fromEntries(users.map((user) => [user, []])) }),
+        () => mallory.raw('POST', `${homesPath}/sync/resume`, { rooms: { [roomId]: ['$none'] }, account: {} }),
+        () => mallory.raw('GET', `/v3/profile/${encodeURIComponent(users[0]!)}`),
+        () => mallory.raw('POST', `/v3/join/${encodeURIComponent(this.roomId)}`, {}, { query: { via: silent[0] } }),
+      ];
+      for (const [i, call] of calls.entries()) this.#repeat((1_000 / LIMIT_PER_SECOND) * (i === 0 ? 1 : calls.length), call);
+      const record = await mallory.request('GET', `${homesPath}/account/record`);
+      const rooms = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`!limit${i}:x.example`, silent.slice(i, i + 5)]));
+      await mallory.raw('PUT', `${homesPath}/account/record`, { record, rooms });
+    }));
+  }
+
+  /** Begins one every so many milliseconds, at most twenty at a time, whatever becomes of them. */
+  #repeat(everyMs: number, work: () => Promise<unknown>): void {
+    const loop = async (): Promise<void> => {
+      const running = new Set<Promise<unknown>>();
+      while (!this.#stop.signal.aborted) {
+        await sleep(everyMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+        if (running.size >= 20 || this.#stop.signal.aborted) continue;
+        const one = work().catch(() => undefined).finally(() => running.delete(one));
+        running.add(one);
+      }
+    };
+    this.#loads.push(loop());
+  }
+}
+
+/** An entry that the peer has agreed to. */
+function homeAt(peer: HostileServer, person: Person): HomeEntry {
+  const key = signingKeyFromSeed('ed25519:h_peer', randomBytes(32));
+  const accepted: Json = { [peer.key.keyId]: peer.key.sign(acceptedInput(person.userId, key.publicKey, peer.name)) };
+  return { server_name: peer.name, key_id: key.keyId, key: key.publicKey, priority: 5, accepted };
+}
