@@ -1,5 +1,8 @@
 import type { HomeRecord } from '#federation';
 
+/** Accounts that are looked up at once. */
+const SLICE = 8;
+
 /** Which servers serve an account of whatever server. */
 export abstract class AccountServers {
   /**
@@ -7,6 +10,17 @@ export abstract class AccountServers {
    * account that has ended. May contain this server.
    */
   abstract of(userId: string): Promise<readonly string[]>;
+
+  /** The same for many, some at a time: whoever asks about thousands waits for that himself. */
+  async ofAll(userIds: readonly string[]): Promise<Map<string, readonly string[]>> {
+    const servers = new Map<string, readonly string[]>();
+    for (let start = 0; start < userIds.length; start += SLICE) {
+      const slice = userIds.slice(start, start + SLICE);
+      const found = await Promise.all(slice.map((userId) => this.of(userId)));
+      for (const [i, userId] of slice.entries()) servers.set(userId, found[i]!);
+    }
+    return servers;
+  }
 
   /** Whether the account has a home record, so that it can take part in portable rooms; asks its server when unknown. */
   abstract isPortable(userId: string): Promise<boolean>;

@@ -13,7 +13,8 @@ const limits = {
   join: { perSecond: 1, burst: 20 },
   invite: { perSecond: 0.5, burst: 20 },
   lookup: { perSecond: 5, burst: 50 },
-  // Each may have this server ask a hundred others.
+  // Each may have this server ask hundreds of others.
+  keys: { perSecond: 5, burst: 100 },
   notary: { perSecond: 1, burst: 20 },
   // The account's record, its homes, the reach of its rooms.
   homes: { perSecond: 5, burst: 100 },

@@ -13,6 +13,7 @@ import { OneTimeKeys } from '../../device-keys/one-time-keys/one-time-keys.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.js';
+import { RateLimit } from '../../http/rate-limit.decorator.js';
 import { RawJson } from '../../http/raw-json.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { SyncTokens } from '../../sync/sync-tokens.js';
@@ -53,12 +54,14 @@ export class KeysController {
 
   @Post('query')
   @Auth('user-or-guest')
+  @RateLimit('keys')
   query(@CurrentUser() requester: Requester, @JsonBody(querySchema) body: QueryBody): Promise<object> {
     return this.keyQuery.query(requester.userId, new Map(Object.entries(body.device_keys)), body.timeout);
   }
 
   @Post('claim')
   @Auth('user-or-guest')
+  @RateLimit('keys')
   claim(@CurrentUser() requester: Requester, @JsonBody(claimSchema) body: ClaimBody): Promise<object> {
     return this.claimer.claim(requester.userId, claimsOf(body.one_time_keys), body.timeout);
   }

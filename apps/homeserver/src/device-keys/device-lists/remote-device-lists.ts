@@ -93,7 +93,7 @@ export class RemoteDeviceLists {
   async #fetchAll(
     userIds: readonly string[], lists: ReadonlyMap<string, RemoteList>, shared: ReadonlySet<string>, patience: Patience,
   ): Promise<{ fetched: Map<string, Fetched>; failures: Record<string, object> }> {
-    const servers = new Map(await Promise.all(userIds.map(async (userId) => [userId, await this.#servers(userId)] as const)));
+    const servers = await this.#servers(userIds);
     const pending = userIds.map((userId) => [userId, this.#fetching.get(userId)?.promise] as const);
     const fresh = pending.filter(([, promise]) => !promise).map(([userId]) => userId);
     // A list that is kept is asked for with its number, so that the next update fits. Of a room full of people this would be
@@ -194,8 +194,9 @@ export class RemoteDeviceLists {
     return new ServersFailed(failures);
   }
 
-  async #servers(userId: string): Promise<readonly string[]> {
-    return (await this.accountServers.of(userId)).filter((server) => server !== this.serverKeys.serverName);
+  async #servers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const all = await this.accountServers.ofAll(userIds);
+    return new Map([...all].map(([userId, servers]) => [userId, servers.filter((server) => server !== this.serverKeys.serverName)]));
   }
 
   async #save(userId: string, { origin, streamId, devices, master, selfSigning }: Fetched): Promise<void> {

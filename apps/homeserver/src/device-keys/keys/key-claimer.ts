@@ -39,14 +39,13 @@ export class KeyClaimer {
     // Each home has keys of its own: an account without any here may have some at another home.
     const open = claims.filter(({ userId, deviceId }) => !answer.one_time_keys[userId]?.[deviceId]);
     const groups = new Map<string, { servers: readonly string[]; claims: KeyClaim[] }>();
-    await Promise.all(
-      open.map(async (one) => {
-        const servers = (await this.accountServers.of(one.userId)).filter((server) => server !== this.serverKeys.serverName);
-        const group = groups.get(servers.join(' ')) ?? { servers, claims: [] };
-        groups.set(servers.join(' '), group);
-        group.claims.push(one);
-      }),
-    );
+    const all = await this.accountServers.ofAll([...new Set(open.map(({ userId }) => userId))]);
+    for (const one of open) {
+      const servers = all.get(one.userId)!.filter((server) => server !== this.serverKeys.serverName);
+      const group = groups.get(servers.join(' ')) ?? { servers, claims: [] };
+      groups.set(servers.join(' '), group);
+      group.claims.push(one);
+    }
     await Promise.all([...groups.values()].map((group, i) => {
       if (i < MAX_SERVERS_PER_REQUEST) return this.#claimRemote(account, group, timeoutMs, answer);
       answer.failures[group.servers[0] ?? ''] = { errcode: 'M_LIMIT_EXCEEDED', error: 'Too many servers in one request' };
