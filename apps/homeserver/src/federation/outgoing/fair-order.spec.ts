@@ -40,15 +40,24 @@ class Desk {
     this.running.delete(ticket);
     this.counted.delete(ticket);
     const { destination } = ticket.errand;
-    const isLate = [...this.running].some((one) => one.errand.destination === destination && one.state === 'overdue');
-    if (destination !== undefined && isAnswered && ticket.state === 'runs' && !isLate) this.#paces.set(destination, 'quick');
+    const isLate = [...this.running].some((one) => one.errand.destination === destination && one.state === 'late');
+    if (destination !== undefined && ticket.state !== 'late') {
+      if (isAnswered && !isLate) this.#paces.set(destination, 'quick');
+      else if (!isAnswered && ticket.state === 'overdue') this.#paces.set(destination, 'slow');
+    }
     this.order.leave(ticket, isAnswered);
   }
 
   setOverdue(ticket: Ticket): void {
-    if (ticket.errand.destination !== undefined) this.#paces.set(ticket.errand.destination, 'slow');
     this.counted.set(ticket, 'slow');
     this.order.setOverdue(ticket);
+  }
+
+  /** Has it be late, overdue or not. */
+  setLate(ticket: Ticket): void {
+    this.setOverdue(ticket);
+    if (ticket.errand.destination !== undefined) this.#paces.set(ticket.errand.destination, 'slow');
+    this.order.setLate(ticket);
   }
 
   paceOf({ destination }: Errand): Pace {
@@ -135,12 +144,23 @@ describe('the order of work', () => {
     expect(desk.running).toContain(desk.enter({ account: '@a', destination: 'good' }));
   });
 
-  it('takes a server for quick again when it has answered all that was overdue, and what waits for it goes on', () => {
+  it('takes a server that stumbled for no slow one', () => {
+    const desk = new Desk({ ...small, all: { ...small.all, slow: 1 } });
+    desk.meet('good');
+    desk.setLate(desk.enter({ destination: 'silent' }));
+    const stumbles = desk.enter({ destination: 'good' });
+    desk.setOverdue(stumbles);
+    expect(desk.running).toContain(desk.enter({ destination: 'good' }));
+    desk.leave(stumbles);
+    expect(desk.running).toContain(desk.enter({ destination: 'good' }));
+  });
+
+  it('takes a server for quick again when it has answered all that was late, and what waits for it goes on', () => {
     const desk = new Desk({ ...small, all: { ...small.all, slow: 1 } });
     const [first, second] = [desk.enter({ destination: 'x' }), desk.enter({ destination: 'x' })];
-    for (const ticket of [first, second]) desk.setOverdue(ticket);
+    for (const ticket of [first, second]) desk.setLate(ticket);
     const other = desk.enter({ destination: 'silent' });
-    desk.setOverdue(other);
+    desk.setLate(other);
     desk.leave(first);
     const next = desk.enter({ destination: 'x' });
     const after = desk.enter({ destination: 'x' });
@@ -180,7 +200,7 @@ describe('the order of work', () => {
     const errand = fc.record({ account: fc.constantFrom(undefined, '@a', '@b', '@c'), destination: fc.constantFrom(undefined, 'x', 'y', 'z'), bytes: fc.nat(3) });
     const step = fc.oneof(
       { weight: 3, arbitrary: fc.record({ do: fc.constant('enter' as const), errand }) },
-      { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('leave' as const, 'fail' as const, 'overdue' as const), pick: fc.nat() }) },
+      { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('leave' as const, 'fail' as const, 'overdue' as const, 'late' as const), pick: fc.nat() }) },
     );
     fc.assert(fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
       const desk = new Desk();
@@ -190,6 +210,7 @@ describe('the order of work', () => {
         else if (all.length > 0) {
           const ticket = all[one.pick % all.length]!;
           if (one.do === 'overdue') desk.setOverdue(ticket);
+          else if (one.do === 'late') desk.setLate(ticket);
           else desk.leave(ticket, one.do === 'leave');
         }
         expectFair(desk);

@@ -60,8 +60,8 @@ interface Destination {
   readonly gate: Gate;
   /** Wherever they wait. */
   readonly waiting: Set<Ticket>;
-  /** Pieces that are overdue. */
-  overdue: number;
+  /** Pieces that are late. */
+  late: number;
 }
 
 /** A place in the order. */
@@ -71,7 +71,7 @@ export interface Ticket {
   readonly turn: number;
   readonly destinationTurn: number;
   readonly seq: number;
-  state: 'waits' | 'runs' | 'overdue' | 'over';
+  state: 'waits' | 'runs' | 'overdue' | 'late' | 'over';
   /** While it waits: where. */
   at: Gate | undefined;
   /** While it runs: the gates that it has come through. */
@@ -81,7 +81,7 @@ export interface Ticket {
 /**
  * Who is next, among accounts and destinations: pure bookkeeping without time, for `FairSlots`.
  *
- * A destination is fresh, quick once it has answered, or slow while and after it is overdue; each kind has a share of its own,
+ * A destination is fresh, quick once it has answered, or slow while and after it is late; each kind has a share of its own,
  * so that servers that are silent wait for each other and for nobody else. What becomes overdue leaves the share that it was begun
  * in. The same holds within what one account may run. Accounts take turns, and of pieces in the same round the destinations.
  */
@@ -131,16 +131,21 @@ export class FairOrder {
   setOverdue(ticket: Ticket): void {
     if (ticket.state !== 'runs') return;
     ticket.state = 'overdue';
-    const { destination } = ticket.errand;
     const before = ticket.held;
     ticket.held = this.#gatesOf(ticket.errand, 'slow');
     for (const one of before) one.running--;
     for (const one of ticket.held) one.running++;
-    if (destination !== undefined) {
-      this.#destination(destination).overdue++;
-      this.#setPace(destination, 'slow');
-    }
     this.#admit(before);
+  }
+
+  /** It takes so long that its destination is a slow one. A stumble, of which this server itself may be the cause, does not make it one. */
+  setLate(ticket: Ticket): void {
+    if (ticket.state !== 'overdue') return;
+    ticket.state = 'late';
+    const { destination } = ticket.errand;
+    if (destination === undefined) return;
+    this.#destination(destination).late++;
+    this.#setPace(destination, 'slow');
   }
 
   /**
@@ -162,8 +167,9 @@ export class FairOrder {
     }
     if (destination !== undefined) {
       const asked = this.#destination(destination);
-      if (state === 'overdue') asked.overdue--;
-      else if (isAnswered && asked.overdue === 0) this.#setPace(destination, 'quick');
+      if (state === 'late') asked.late--;
+      else if (isAnswered && asked.late === 0) this.#setPace(destination, 'quick');
+      else if (!isAnswered && state === 'overdue') this.#setPace(destination, 'slow');
     }
     this.#admit(open);
     this.#tidy(ticket.errand);
@@ -229,7 +235,7 @@ export class FairOrder {
 
   #destination(name: string): Destination {
     let found = this.#destinations.get(name);
-    if (!found) this.#destinations.set(name, (found = { gate: gate(this.limits.perDestination), waiting: new Set(), overdue: 0 }));
+    if (!found) this.#destinations.set(name, (found = { gate: gate(this.limits.perDestination), waiting: new Set(), late: 0 }));
     return found;
   }
 

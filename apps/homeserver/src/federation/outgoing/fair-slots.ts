@@ -1,8 +1,10 @@
 import { RemoteError } from './remote-error.js';
 import { FairOrder, type Errand, type FairLimits, type FairShares, type Ticket } from './fair-order.js';
 
-/** What takes longer makes its destination a slow one. */
+/** What takes longer is overdue. */
 const SLOW_MS = 1_000;
+/** What takes so many times as long is late, and makes its destination a slow one. */
+const LATE = 5;
 
 /** Limits in proportion to the pieces that run at once to servers that answer. */
 export function fairLimits(size: number, limits: Partial<FairLimits> = {}): FairLimits {
@@ -44,7 +46,10 @@ export class FairSlots {
    */
   async run<T>(errand: Errand, work: () => Promise<T>): Promise<T> {
     const ticket = await new Promise<Ticket>((resolve) => this.#order.enter(errand, resolve));
-    const overdue = this.#slowMs === Infinity ? undefined : setTimeout(() => this.#order.setOverdue(ticket), this.#slowMs).unref();
+    let timer = this.#after(this.#slowMs, () => {
+      this.#order.setOverdue(ticket);
+      timer = this.#after((LATE - 1) * this.#slowMs, () => this.#order.setLate(ticket));
+    });
     let isAnswered = true;
     try {
       return await work();
@@ -53,8 +58,12 @@ export class FairSlots {
       isAnswered = error instanceof RemoteError;
       throw error;
     } finally {
-      clearTimeout(overdue);
+      clearTimeout(timer);
       this.#order.leave(ticket, isAnswered);
     }
+  }
+
+  #after(ms: number, act: () => void): NodeJS.Timeout | undefined {
+    return ms === Infinity ? undefined : setTimeout(act, ms).unref();
   }
 }
