@@ -6,6 +6,8 @@ import type { World } from './world.ts';
 /** What is wrong with the end of a history; nothing where the promise was kept. */
 export interface Judgement {
   readonly faults: readonly string[];
+  /** Whether something that a revoked home had replaced came out as it was before. */
+  readonly isSetBackByThief: boolean;
   /** Whether something stands otherwise than without records at all, since the event with the highest record is shown of a member. */
   readonly isResolvedOtherwise: boolean;
   /** Events that were acknowledged and that Matrix's own resolution has undone, homes or not. */
@@ -21,34 +23,56 @@ export function judge(world: World): Judgement {
   const servers = [...world.servers.values()].filter((server) => server.isResident);
   const [first] = servers;
   const faults: string[] = [];
-  if (!first) return { faults, isResolvedOtherwise: false, undoneByMatrix: 0 };
+  if (!first) return { faults, isSetBackByThief: false, isResolvedOtherwise: false, undoneByMatrix: 0 };
   const final = first.state;
   for (const server of servers) faults.push(...differences(dag, `${first.name} and ${server.name} differ`, final, server.state));
-  if (faults.length > 0) return { faults, isResolvedOtherwise: false, undoneByMatrix: 0 };
+  if (faults.length > 0) return { faults, isSetBackByThief: false, isResolvedOtherwise: false, undoneByMatrix: 0 };
 
   const beside = besideRevocation(dag);
   for (const [key, id] of final) if (beside.has(id)) faults.push(`${show(key)}: what a revoked home did stands, ${id.slice(0, 6)}`);
   const plain = new PlainRoom(dag, beside, 'ordered');
   const expected = plain.stateAt([...first.ends]);
-  faults.push(...mismatches(dag, final, expected));
+  // With the same events and no record changed: all of them, or all but those.
+  const all = new PlainRoom(dag, new Set(), 'ordered').stateAt([...first.ends]);
+  const setByThieves = new Set([...beside].map((id) => stateKeyOf(dag.event(id)!.pdu.type, dag.event(id)!.pdu.state_key!)));
+  const otherwise = mismatches(dag, final, expected, all);
+  faults.push(...otherwise.filter((one) => !isSetBack(dag, one, setByThieves)).map((one) => tell(one)));
   const bare = new PlainRoom(dag, beside, 'none').stateAt([...first.ends]);
-  return { faults, isResolvedOtherwise: mismatches(dag, final, bare).length > 0, undoneByMatrix: undone(dag, expected, plain) };
+  const isSetBackByThief = otherwise.some((one) => isSetBack(dag, one, setByThieves));
+  return { faults, isSetBackByThief, isResolvedOtherwise: mismatches(dag, final, bare).length > 0, undoneByMatrix: undone(dag, expected, plain) };
 }
 
 /** What stands otherwise than it would. */
-function mismatches(dag: Dag, final: State, expected: State): string[] {
-  const faults: string[] = [];
+function mismatches(dag: Dag, final: State, expected: State, alternative = expected): Mismatch[] {
+  const found: Mismatch[] = [];
   for (const key of new Set([...final.keys(), ...expected.keys()])) {
     const [is, should] = [final.get(key), expected.get(key)];
-    if (is === should) continue;
+    if (is === should || is === alternative.get(key)) continue;
     const [event, other] = [dag.event(is ?? ''), dag.event(should ?? '')];
     // Of those who are in the room the event with the highest record is shown; what counts is whether they are.
     if (key.startsWith('m.room.member') && event?.pdu.content['membership'] === other?.pdu.content['membership']) continue;
     // Matrix would have gone back to what the event replaced: that it stands here is no harm.
     if (event && other && leadsTo(dag, event, other)) continue;
-    faults.push(`${show(key)}: is ${describe(event)}, without homes ${describe(other)}`);
+    found.push({ key, is: event, should: other });
   }
-  return faults;
+  return found;
+}
+
+interface Mismatch {
+  readonly key: string;
+  readonly is: RoomEvent | undefined;
+  readonly should: RoomEvent | undefined;
+}
+
+const tell = ({ key, is, should }: Mismatch): string => `${show(key)}: is ${describe(is)}, without homes ${describe(should)}`;
+
+/**
+ * What a revoked home replaced beside its revocation comes back from what others hold, and what they hold may be older: nothing in
+ * an event says what it replaced. People and power are not set back, since their events do say it.
+ */
+function isSetBack(dag: Dag, { key, is, should }: Mismatch, setByThieves: ReadonlySet<string>): boolean {
+  if (key.startsWith('m.room.member') || key.startsWith('m.room.power_levels') || !setByThieves.has(key) || !should) return false;
+  return !is || leadsTo(dag, should, is);
 }
 
 function differences(dag: Dag, what: string, a: State, b: State): string[] {

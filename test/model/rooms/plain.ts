@@ -1,4 +1,4 @@
-import { checkAuth, resolveState, stateKeyOf, type HomeRecord, type JsonObject, type RoomEvent } from '#federation';
+import { checkAuth, resolveState, stateKeyOf, type HomeRecord, type JsonObject, type Pdu, type RoomEvent } from '#federation';
 import { isSame, refusalOf, rules, type Dag, type Node, type State } from './dag.ts';
 import { seals } from './keys.ts';
 import { firstRecord, homelessRecord, short } from './people.ts';
@@ -42,7 +42,8 @@ export class PlainRoom {
   #add({ event, refusal }: Node, left: ReadonlySet<string>): void {
     const id = event.eventId;
     const { type, state_key: stateKey, content } = event.pdu;
-    const plain = { ...event, pdu: { ...event.pdu, content: this.#withoutHomes(content, stateKey || event.pdu.sender) } };
+    const cited = [...new Set(event.pdu.auth_events.flatMap((one) => this.#standing(one) ?? []))];
+    const plain = { ...event, pdu: { ...event.pdu, auth_events: cited, content: this.#withoutHomes(content, stateKey || event.pdu.sender) } };
     this.#events.set(id, plain);
     const before = this.stateAt(event.pdu.prev_events);
     const reader = { get: (of: string, key: string) => this.#events.get(before.get(stateKeyOf(of, key)) ?? '') };
@@ -51,6 +52,19 @@ export class PlainRoom {
     const after = new Map(before);
     if (!this.#refused.has(id) && stateKey !== undefined) after.set(stateKeyOf(type, stateKey), id);
     this.#after.set(id, after);
+  }
+
+  /** What an event cites, or in the place of what does not count its predecessor. */
+  #standing(id: string): string | undefined {
+    for (let at: string | undefined = id; at !== undefined && this.#refused.has(at);) {
+      const { type, state_key: stateKey, auth_events: cited }: Pdu = this.#events.get(at)!.pdu;
+      at = cited.find((one: string) => {
+        const { pdu } = this.#events.get(one)!;
+        return pdu.type === type && pdu.state_key === stateKey;
+      });
+      id = at ?? '';
+    }
+    return id === '' ? undefined : id;
   }
 
   #withoutHomes(content: JsonObject, userId: string): JsonObject {

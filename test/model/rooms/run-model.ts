@@ -16,6 +16,8 @@ export interface ModelResult {
   readonly events: number;
   /** Histories in which a member event that is shown for its record changed what Matrix makes of the rest. */
   readonly resolvedOtherwise: number;
+  /** Histories in which state that a revoked home had replaced beside its revocation came out as it was before. */
+  readonly setBack: number;
   /** Histories in which Matrix's own resolution undid acknowledged state, homes or not. */
   readonly undoneByMatrix: number;
 }
@@ -25,20 +27,21 @@ export interface ModelResult {
  *
  * @param options.stopAt failures after which it gives up
  */
-export function runModel(options: { seed: number; runs: number; stopAt?: number; progress?: (done: number, failed: number) => void }): ModelResult {
+export function runModel(options: { seed: number; runs: number; stopAt?: number; progress?: (done: number, failures: readonly Failure[]) => void }): ModelResult {
   const failures: Failure[] = [];
-  let [events, undoneByMatrix, resolvedOtherwise, runs] = [0, 0, 0, 0];
+  let [events, undoneByMatrix, resolvedOtherwise, setBack, runs] = [0, 0, 0, 0, 0];
   for (; runs < options.runs && failures.length < (options.stopAt ?? 1); runs++) {
     const seed = options.seed + runs;
     const steps = drawHistory(seeded(seed));
     const result = outcome(steps);
     events += result.events;
     resolvedOtherwise += result.isResolvedOtherwise ? 1 : 0;
+    setBack += result.isSetBackByThief ? 1 : 0;
     undoneByMatrix += result.undoneByMatrix > 0 ? 1 : 0;
     if (result.faults.length > 0) failures.push({ seed, ...shrink(steps) });
-    if ((runs + 1) % 1_000 === 0) options.progress?.(runs + 1, failures.length);
+    if ((runs + 1) % 1_000 === 0) options.progress?.(runs + 1, failures);
   }
-  return { failures, runs, events, resolvedOtherwise, undoneByMatrix };
+  return { failures, runs, events, resolvedOtherwise, setBack, undoneByMatrix };
 }
 
 function outcome(steps: readonly Step[]): Judgement & { story: readonly string[]; events: number } {

@@ -53,7 +53,7 @@ export function checkRecord(input: RuleInput, target: string): void {
 function checkCarries({ event, state, judged }: RuleInput, target: string, current: HomeRecord | undefined, next: HomeRecord): void {
   if (jsonMember(event.pdu.content, 'io.partyline.carries') !== true) return;
   if (event.pdu.sender !== target) reject('p4', 'only its subject carries a record');
-  if (judged === 'beside' && undoesLeave(event, state)) return;
+  if (judged === 'beside' && undoesMember(event, state)) return;
   const membership = jsonMember(event.pdu.content, 'membership');
   if ((membership !== 'join' && membership !== 'leave') || membershipOf(state, target) !== membership) {
     reject('p4', 'an event that carries a record leaves the membership as it is');
@@ -64,17 +64,17 @@ function checkCarries({ event, state, judged }: RuleInput, target: string, curre
 }
 
 /**
- * Whether an event carries a record by which the leave that the state shows does not count: by a home that the record revokes. Beside
- * such a state it is taken, and resolution finds that its subject has not left. Else a revoked home could make servers deaf to the
- * revocation by leaving first.
+ * Whether an event carries a record by which the member event that the state shows does not count: it is by a home that the record
+ * revokes. Beside such a state it is taken, and resolution finds whether its subject is in the room. Else a revoked home could
+ * make servers deaf to the revocation by leaving, or coming back, first.
  */
-export function undoesLeave(event: RoomEvent, state: StateReader): boolean {
-  if (jsonMember(event.pdu.content, 'io.partyline.carries') !== true || jsonMember(event.pdu.content, 'membership') !== 'join') return false;
+export function undoesMember(event: RoomEvent, state: StateReader): boolean {
+  if (jsonMember(event.pdu.content, 'io.partyline.carries') !== true) return false;
   const member = state.get('m.room.member', event.pdu.sender);
   if (!member || !isOwnMemberEvent(member.pdu) || !isOwnMemberEvent(event.pdu)) return false;
-  const [left, next] = [recordOf(member), recordOf(event)];
-  const by = homeIn(left, member.pdu.home);
-  return left !== undefined && next !== undefined && by !== undefined && isSameGenesis(left, next) && !isListed(next, by);
+  const [shown, next] = [recordOf(member), recordOf(event)];
+  const by = homeIn(shown, member.pdu.home);
+  return shown !== undefined && next !== undefined && by !== undefined && isSameGenesis(shown, next) && !isListed(next, by);
 }
 
 /**
