@@ -178,7 +178,8 @@ function settle(world: World): void {
 }
 
 function talk(world: World, server: Server): void {
-  for (const name of people) {
+  const at = world.clock % people.length;
+  for (const name of [...people.slice(at), ...people.slice(0, at)]) {
     const member = world.dag.event(server.state.get(stateKeyOf('m.room.member', user(name))) ?? '');
     if (member?.pdu.content['membership'] !== 'join' || !server.isHomeOf(user(name))) continue;
     if (world.send(server, name, 'm.room.message', undefined, { body: `flush ${world.clock}` }, `${name} talks`)) return;

@@ -4,7 +4,7 @@ import { checkInvite } from './invite-rules.js';
 import { checkAuthoriserSignature, checkJoin } from './join-rules.js';
 import { checkKnock } from './knock-rules.js';
 import { checkLeave } from './leave-rules.js';
-import { checkRecord, undoesMember } from './record-rules.js';
+import { checkRecord, onlyCarries } from './record-rules.js';
 import { reject, type RuleInput } from './rule-input.js';
 
 /** `m.room.member` (rule 4; 5 in version 12). Each membership has its own rules and decides finally. */
@@ -16,7 +16,7 @@ export function checkMember(input: RuleInput): void {
   // It says whose membership it is, and which.
   if (target === undefined || membership === undefined) reject(`${n}.1`, 'no state_key or no membership');
   if (rules.portable) checkRecord(input, target);
-  if (rules.portable && input.judged === 'beside' && undoesMember(event, input.state)) return;
+  if (rules.portable && input.judged === 'beside' && onlyCarries(event)) return;
   checkAuthoriserSignature(input);
   switch (membership) {
     case 'join': return checkJoin(input, target);

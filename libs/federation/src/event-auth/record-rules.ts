@@ -1,7 +1,6 @@
 import { jsonMember, type RoomEvent } from '../events/index.js';
-import { compareRecords, homeIn, HomeRecordError, isListed, isSameGenesis, mayFollow, type HomeRecord } from '../home-record/index.js';
+import { compareRecords, HomeRecordError, isSameGenesis, mayFollow, type HomeRecord } from '../home-record/index.js';
 import { recordOf, verifiedRecordOf } from '../home-record/record-of.js';
-import type { StateReader } from './auth-context.js';
 import { isOwnMemberEvent, isReleased, membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
 
@@ -53,7 +52,7 @@ export function checkRecord(input: RuleInput, target: string): void {
 function checkCarries({ event, state, judged }: RuleInput, target: string, current: HomeRecord | undefined, next: HomeRecord): void {
   if (jsonMember(event.pdu.content, 'io.partyline.carries') !== true) return;
   if (event.pdu.sender !== target) reject('p4', 'only its subject carries a record');
-  if (judged === 'beside' && undoesMember(event, state)) return;
+  if (judged === 'beside') return;
   const membership = jsonMember(event.pdu.content, 'membership');
   if ((membership !== 'join' && membership !== 'leave') || membershipOf(state, target) !== membership) {
     reject('p4', 'an event that carries a record leaves the membership as it is');
@@ -64,17 +63,12 @@ function checkCarries({ event, state, judged }: RuleInput, target: string, curre
 }
 
 /**
- * Whether an event carries a record by which the member event that the state shows does not count: it is by a home that the record
- * revokes. Beside such a state it is taken, and resolution finds whether its subject is in the room. Else a revoked home could
- * make servers deaf to the revocation by leaving, or coming back, first.
+ * Whether an event is taken beside a state whatever membership that shows: it carries its sender's record and says nothing else, so that
+ * resolution can find the membership as if it were not there. Else servers of which one saw its sender leave, and another come
+ * back, would stay deaf to each other; and a revoked home could make them deaf to the revocation by leaving first.
  */
-export function undoesMember(event: RoomEvent, state: StateReader): boolean {
-  if (jsonMember(event.pdu.content, 'io.partyline.carries') !== true) return false;
-  const member = state.get('m.room.member', event.pdu.sender);
-  if (!member || !isOwnMemberEvent(member.pdu) || !isOwnMemberEvent(event.pdu)) return false;
-  const [shown, next] = [recordOf(member), recordOf(event)];
-  const by = homeIn(shown, member.pdu.home);
-  return shown !== undefined && next !== undefined && by !== undefined && isSameGenesis(shown, next) && !isListed(next, by);
+export function onlyCarries(event: RoomEvent): boolean {
+  return isOwnMemberEvent(event.pdu) && jsonMember(event.pdu.content, 'io.partyline.carries') === true;
 }
 
 /**
