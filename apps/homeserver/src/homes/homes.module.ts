@@ -41,6 +41,7 @@ import { OperationMerge } from './ops/operation-merge.js';
 import { OperationPages } from './ops/operation-pages.js';
 import { OperationPull } from './ops/operation-pull.js';
 import { OperationsStore } from './ops/operations.store.js';
+import { RewrittenWrites } from './ops/rewritten-writes.js';
 import { PeerHeads } from './ops/peer-heads.js';
 import { ReturningAccounts } from './ops/returning-accounts.js';
 import { SharedAccounts } from './ops/shared-accounts.js';
@@ -66,7 +67,7 @@ import { SyncResume } from './resume/sync-resume.js';
     LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
     AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
-    LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange,
+    LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange,
     OperationExchange, HomeRequests, AccountCopies,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
     Foundings, RoomNames,

@@ -5,6 +5,8 @@ import {
 } from '#federation';
 import { Clock } from '../../observability/clock.js';
 import { Database } from '../../storage/database.js';
+import { DatabaseEpoch } from '../../storage/database-epoch.js';
+import { HomeKeys } from '../records/home-keys.js';
 import { HomeRecords } from '../records/home-records.js';
 import { InTurn } from '../records/in-turn.js';
 import { AccountDigests } from './account-digests.js';
@@ -13,6 +15,7 @@ import { AccountVectors } from './account-vectors.js';
 import { LogLoader, namesOf, type LoadedLog } from './log-loader.js';
 import { LogStandings } from './log-standings.js';
 import { OperationApplier } from './operation-applier.js';
+import { RewrittenWrites } from './rewritten-writes.js';
 import { OperationsStore } from './operations.store.js';
 
 /** `[log, n, why]`: an operation that was not taken. */
@@ -49,6 +52,9 @@ export class OperationMerge {
     private readonly vectors: AccountVectors,
     private readonly digests: AccountDigests,
     private readonly db: Database,
+    private readonly epoch: DatabaseEpoch,
+    private readonly homeKeys: HomeKeys,
+    private readonly rewritten: RewrittenWrites,
     private readonly clock: Clock,
   ) {}
 
@@ -110,11 +116,14 @@ export class OperationMerge {
     const isOwn = (log: string) => loaded.lines.some((line) => line.log === log && line.isOwn);
     const counted = taken.filter(plain);
     const shown = await this.applier.applyTaken(loaded.log, counted, isOwn);
+    const proof = { epoch: this.epoch.epoch, run: this.epoch.run };
+    let hasForgotten = false;
     const isStored = await this.db.transaction(async (tx) => {
       const present = await this.logs.lock(tx, [userId]);
       const changed = new Set(taken.map(({ log }) => log));
       const moved = present.some((line) => changed.has(line.log) && loaded.lines.every((before) => before.log !== line.log || before.id !== line.id || before.n !== line.n));
       if (moved) return false;
+      hasForgotten = present.some((line) => line.isOwn && changed.has(line.log));
       await this.store.insert(tx, taken, this.clock.now());
       await this.store.keep(tx, counted);
       const lines = [...changed].flatMap((log) => loaded.log.linesOf(log).all.map((line): StoredLine => {
@@ -131,11 +140,24 @@ export class OperationMerge {
       return true;
     });
     if (!isStored) return false;
+    // Nobody else has the key, so that this database is older than what was done with it.
+    if (hasForgotten) await this.epoch.restored('head', proof);
     this.digests.touch(taken);
     this.vectors.changed(userId);
     await this.applier.settle(record, namesOf(counted.map(({ op }) => op)), shown);
+    await this.#writeAgain(record, loaded);
     if (counted.length < taken.length || taken.some(({ op }) => op.kind === 'closed')) await this.standings.restand(record);
     return true;
+  }
+
+  /** Where others go on with a log of this home in another way. */
+  async #writeAgain(record: HomeRecord, { log, lines }: LoadedLog): Promise<void> {
+    const key = (await this.homeKeys.find(record.user_id))?.publicKey;
+    for (const name of new Set(lines.filter((line) => line.key === key).map((line) => line.log))) {
+      for (const line of log.linesOf(name).all) {
+        if (!lines.some((before) => before.log === name && before.id === line.id)) await this.rewritten.beside(record, name, line);
+      }
+    }
   }
 
   async #takeKept(userId: string, given: readonly AccountOperation[], copied: ReadonlyMap<string, LogPlace> | null, keys: LogKeys): Promise<number> {

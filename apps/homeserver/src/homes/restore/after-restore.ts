@@ -4,6 +4,7 @@ import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { DatabaseEpoch } from '../../storage/database-epoch.js';
 import { RestoreTasks } from '../../storage/restore-tasks.js';
+import { OperationLog } from '../ops/operation-log.js';
 import { RoomCatchUp } from './room-catch-up.js';
 
 /** Rooms whose other servers are all silent are not asked for any longer than that; their next event brings what is missing. */
@@ -16,14 +17,17 @@ export class AfterRestore implements OnModuleInit {
     private readonly restores: RestoreTasks,
     private readonly epoch: DatabaseEpoch,
     private readonly rooms: RoomCatchUp,
+    private readonly log: OperationLog,
     private readonly clock: Clock,
-    private readonly log: Log,
+    private readonly logger: Log,
     destinations: Destinations,
   ) {
     destinations.onAlive(() => this.restores.retry('rooms'));
   }
 
   async onModuleInit(): Promise<void> {
+    // Numbers of the old logs may have been given already; they are fetched from other homes as if somebody else had written them.
+    await this.restores.register('logs', () => this.log.beginAnew());
     let open: { epoch: string; silent: readonly string[] } | undefined;
     await this.restores.register('rooms', async () => {
       const { epoch } = this.epoch;
@@ -31,7 +35,7 @@ export class AfterRestore implements OnModuleInit {
       open = { epoch, silent };
       const isPatient = this.clock.now() - (this.epoch.restoredTs ?? 0) < PATIENCE_MS;
       if (silent.length > 0 && isPatient) throw new Error(`of ${silent.length} rooms no other server has answered`);
-      if (silent.length > 0) this.log.warn('rooms could not be caught up after a restore', { rooms: silent.length });
+      if (silent.length > 0) this.logger.warn('rooms could not be caught up after a restore', { rooms: silent.length });
     }, { background: true });
   }
 }
