@@ -17,6 +17,8 @@ export class PeerLanes {
   constructor(
     private readonly exchange: (userId: string, home: string) => Promise<void>,
     private readonly failed: (userId: string, home: string, error: unknown) => void,
+    /** Milliseconds for which the home is not tried, because it did not answer; 0 for none. */
+    private readonly pauseOf: (home: string) => number,
   ) {}
 
   wake(userId: string, home: string): void {
@@ -62,9 +64,11 @@ export class PeerLanes {
       if (!lane.isDirty) this.#lanes.delete(key);
     } catch (error) {
       lane.running = null;
-      lane.failures++;
       this.failed(userId, home, error);
-      const delay = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(lane.failures, 20));
+      // Who does not answer is left alone by all for a while; that it was not tried meanwhile is no failure of its own.
+      const pause = this.pauseOf(home);
+      if (pause === 0) lane.failures++;
+      const delay = Math.min(MAX_RETRY_MS, pause || FIRST_RETRY_MS * 2 ** Math.min(lane.failures, 20));
       if (!this.#stopped) lane.timer = setTimeout(() => this.#wake(key), delay).unref();
     }
   }
