@@ -20,7 +20,9 @@ export interface Judgement {
  */
 export function judge(world: World): Judgement {
   const { dag } = world;
-  const servers = [...world.servers.values()].filter((server) => server.isResident);
+  // As ever in Matrix, a server whose people have left, as the others see it, is told no more and may think otherwise.
+  const residents = [...world.servers.values()].filter((server) => server.isHonest && server.names(server));
+  const servers = residents.filter((server) => residents.length === 1 || residents.some((other) => other !== server && other.names(server)));
   const [first] = servers;
   const faults: string[] = [];
   if (!first) return { faults, isSetBackByThief: false, isResolvedOtherwise: false, undoneByMatrix: 0 };

@@ -30,13 +30,11 @@ export class Server {
     return this.dag.stateAt([...this.ends]);
   }
 
-  /** Whether somebody who lives here is in the room. */
-  get isResident(): boolean {
-    if (!this.isHonest) return false;
-    const { state } = this;
-    return [...state].some(([key, id]) => {
+  /** Whether this server thinks that somebody who lives at another one, or here, is in the room. */
+  names(server: Server): boolean {
+    return [...this.state].some(([key, id]) => {
       const member = key.startsWith('m.room.member') ? this.dag.event(id) : undefined;
-      return member?.pdu.content['membership'] === 'join' && homeIn(recordOf(member), domain(this.name)) !== undefined;
+      return member?.pdu.content['membership'] === 'join' && homeIn(recordOf(member), domain(server.name)) !== undefined;
     });
   }
 
