@@ -163,6 +163,18 @@ describe('traffic', () => {
 });
 
 describe('custody', () => {
+  it('ends when others bring the record with which a client took the keys over', async () => {
+    const client = await net.client(a).register('nora');
+    const record: HomeRecord = await client.request('GET', `${homesPath}/account/record`);
+    const challenge = await client.raw('POST', `${homesPath}/account/claim`, {});
+    const auth = { type: 'm.login.password', identifier: { type: 'm.id.user', user: 'nora' }, password: 'password of nora', session: challenge.body.session };
+    const { recovery_seed: seed } = await client.request('POST', `${homesPath}/account/claim`, { auth });
+    expect((await client.request('GET', `${homesPath}/account/homes`)).custody).toBe(true);
+    const recoveryKey = accountKey(Buffer.from(seed, 'base64'));
+    await tell(b, a, recoveredHomeRecord(record, {}, recoveryKey, accountKey(randomBytes(32))));
+    expect((await client.request('GET', `${homesPath}/account/homes`)).custody).toBe(false);
+  });
+
   it('ends when a client takes the keys over', async () => {
     const client = await net.client(a).register('nina');
     const record: HomeRecord = await client.request('GET', `${homesPath}/account/record`);

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { HomeRecord } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
@@ -36,7 +36,7 @@ export interface Published {
 
 /** Takes new records from clients and puts them to work. */
 @Injectable()
-export class RecordPublication {
+export class RecordPublication implements OnModuleInit {
   constructor(
     private readonly identities: HomeIdentities,
     private readonly directory: AccountDirectory,
@@ -51,6 +51,11 @@ export class RecordPublication {
     private readonly proofs: AccountKeyProofs,
     private readonly db: Database,
   ) {}
+
+  onModuleInit(): void {
+    // Also where others bring the record: this server was away, or its database is an older one, when the keys were taken over.
+    this.records.onChanged((record) => this.#endCustody(record));
+  }
 
   /**
    * @returns the highest record, which is the given one, and the homes that have it by now; the others are told when they can be
