@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { acceptedInput, signingKeyFromSeed } from '../../libs/federation/src/index.js';
 import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { HostileServer } from '../hostile/hostile-server.js';
 import { eventually } from '../network/eventually.js';
@@ -5,7 +7,7 @@ import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
-import { createRoom, isIn, roomPath, say } from './talk.js';
+import { createRoom, isIn, roomPath, say, state } from './talk.js';
 
 let net: Network;
 let a: TestServer;
@@ -58,6 +60,34 @@ describe('accounts that move in', () => {
     expect(performance.now() - start).toBeLessThan(10_000);
     silent.hangUp();
   });
+});
+
+describe('an account that takes a home away and adds it again, without end', () => {
+  it('makes few member events, of which the last shows the last record', async () => {
+    const peer = await HostileServer.start();
+    try {
+      const flips = await Person.named('flips', a);
+      const roomId = await createRoom(flips.at(a));
+      const key = signingKeyFromSeed('ed25519:h_peer', randomBytes(32));
+      const accepted = { [peer.key.keyId]: peer.key.sign(acceptedInput(flips.userId, key.publicKey, peer.name)) };
+      const entry = { server_name: peer.name, key_id: key.keyId, key: key.publicKey, priority: 5, accepted };
+      const path = '/_matrix/federation/unstable/io.partyline/record';
+      for (let i = 0; i < 25; i++) {
+        for (const change of [{ add: [entry] }, { revoke: [peer.name] }]) {
+          flips.record = flips.next(change);
+          await peer.request(a, 'POST', path, flips.record);
+        }
+      }
+      const shown = async () => (await state(flips.at(a), roomId, 'm.room.member', flips.userId)).home_record;
+      await eventually(async () => (await shown()).seq === flips.record.seq, 25_000);
+      const { chunk } = await flips.at(a).request('GET', `${roomPath(roomId)}/messages`, undefined, { query: { dir: 'b', limit: 100 } });
+      const events = chunk.filter((event: Json) => event.type === 'm.room.member').length;
+      expect(events).toBeGreaterThan(2);
+      expect(events).toBeLessThanOrEqual(1 + 10 + 6);
+    } finally {
+      await peer.stop();
+    }
+  }, 60_000);
 });
 
 describe('a resume', () => {

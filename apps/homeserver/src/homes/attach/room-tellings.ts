@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { compareRecords, recordOf, type HomeRecord } from '#federation';
 import { Config } from '../../config/config.js';
+import { FairSlots, fairLimits } from '../../federation/outgoing/fair-slots.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { MemberChanges } from '../../rooms/membership/member-changes.js';
@@ -8,6 +9,7 @@ import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Transaction } from '../../storage/database.js';
 import { HomeRecords, type RecordBringer } from '../records/home-records.js';
+import { RemovalBudget } from './removal-budget.js';
 import { RoomTellingsStore, type RoomTelling } from './room-tellings.store.js';
 
 /**
@@ -17,8 +19,15 @@ import { RoomTellingsStore, type RoomTelling } from './room-tellings.store.js';
 const ADDITION_PAUSE_MS = 60_000;
 /** Who did not take the record from the client itself leaves it so long to the one that did. */
 const OTHERS_FIRST_MS = 5_000;
-/** Accounts whose rooms are told at the same time. */
-const CONCURRENCY = 4;
+/** Accounts whose rooms are told at the same time, and rooms of theirs: those with many rooms do not hold up the others. */
+const CONCURRENCY = 64;
+const ROOMS_AT_ONCE = 8;
+/**
+ * A removal is told at once. But who owns a key can take a home away and add it again without end: so many removals of an account
+ * are told in a minute, then one every six seconds, the last one winning. What R has done is told at once in any case.
+ */
+const REMOVALS = 10;
+const REMOVAL_PAUSE_MS = 6_000;
 const MAX_WAIT_MS = 60_000;
 
 /**
@@ -27,6 +36,9 @@ const MAX_WAIT_MS = 60_000;
  */
 @Injectable()
 export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #removals = new RemovalBudget(REMOVALS, REMOVAL_PAUSE_MS);
+  readonly #slots = new FairSlots(fairLimits(ROOMS_AT_ONCE), Infinity);
+  readonly #telling = new Set<Promise<void>>();
   #running: Promise<void> | null = null;
   #again = false;
   #timer: NodeJS.Timeout | undefined;
@@ -55,6 +67,7 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
     this.#unsubscribe?.();
     clearTimeout(this.#timer);
     await this.#running;
+    await Promise.allSettled(this.#telling);
   }
 
   async forget(userId: string): Promise<void> {
@@ -95,11 +108,19 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** @returns milliseconds until there is something to do again; null when nothing is left */
   async #work(): Promise<number | null> {
-    for (;;) {
-      const due = await this.store.claim(this.clock.now(), CONCURRENCY);
-      if (due.length === 0 || this.#stopped) break;
-      await Promise.all(due.map((telling) => this.#tell(telling)));
+    const free = CONCURRENCY - this.#telling.size;
+    const due = free > 0 ? await this.store.claim(this.clock.now(), free) : [];
+    for (const telling of due) {
+      const told = this.#tell(telling)
+        .catch((error: unknown) => this.#stopped || this.log.error('rooms could not be told of records', error))
+        .then(() => {
+          this.#telling.delete(told);
+          this.wake();
+        });
+      this.#telling.add(told);
     }
+    // The one that ends looks again.
+    if (this.#telling.size >= CONCURRENCY) return null;
     const next = await this.store.next();
     return next === null ? null : Math.min(MAX_WAIT_MS, Math.max(10, next - this.clock.now()));
   }
@@ -113,11 +134,13 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
     const rooms = await this.#behind(userId);
     // First, so that what comes meanwhile waits.
     if (rooms.length > 0 && !isUrgent) await this.store.begun(telling, Math.max(now, paidUntil) + ADDITION_PAUSE_MS);
+    const removalMs = rooms.length > 0 && isUrgent ? this.#removals.take(userId, (await this.records.get(userId))?.epoch ?? 0, now) : 0;
+    if (removalMs > 0) return this.store.postpone(telling, now + removalMs);
     let isWhole = true;
     for (const roomId of rooms) {
       if (this.#stopped) return;
       try {
-        await this.members.refresh(roomId, userId);
+        await this.#slots.run({ account: userId }, () => this.members.refresh(roomId, userId));
       } catch (error) {
         if (this.#stopped) return;
         isWhole = false;
