@@ -25,3 +25,18 @@ CREATE TABLE removed_devices (
   PRIMARY KEY (user_id, device_id)
 );
 CREATE INDEX removed_devices_age ON removed_devices (removed_ts);
+
+-- What accounts have read in rooms, by thread: a set of events, with all that they lead to (protocol §4, "Read"). Of accounts with a
+-- log only; those of others follow from `receipts`. What the set means for the timeline here stands beside it.
+CREATE TABLE read_sets (
+  user_id text NOT NULL,             -- account on this server
+  room_id text NOT NULL,             -- room, which need not be here yet
+  thread_id text NOT NULL,           -- thread root, main, or empty for the whole room
+  event_ids text[] NOT NULL,         -- the set, less what others of it lead to; the newest last
+  here_pos bigint,                   -- up to this position of the timeline here everything was read here
+  floor_pos bigint,                  -- up to this position everything is read; null: nothing is known
+  above bigint[] NOT NULL DEFAULT '{}', -- positions above floor_pos that are read
+  is_open boolean NOT NULL,          -- floor_pos and above may have to be found again: the set has changed, or leads to events that are not here
+  is_partial boolean NOT NULL DEFAULT false, -- events that are not here keep counts from being exact
+  PRIMARY KEY (user_id, room_id, thread_id)
+);

@@ -1,24 +1,7 @@
+import { accountKinds, type AccountOpKind, type AccountOpMerge } from './account-kinds.js';
 import type { Transaction } from '../storage/database.js';
 
-/** Kinds of operations that homes replicate (protocol §4). */
-export type AccountOpKind =
-  | 'account_data'
-  | 'room_account_data'
-  | 'push_rules'
-  | 'profile'
-  | 'filter'
-  | 'device'
-  | 'device_keys'
-  | 'cross_signing'
-  | 'signature'
-  | 'fallback_key'
-  | 'to_device'
-  | 'to_device_consumed'
-  | 'read_marker'
-  | 'invitation'
-  | 'account_key'
-  | 'deactivation'
-  | 'closed';
+export type { AccountOpKind, AccountOpMerge };
 
 /** One change of an account's replicated data. */
 export interface AccountChange {
@@ -44,15 +27,6 @@ export interface RemoteChange extends AccountChange {
   knew(log: string, n: number): boolean;
 }
 
-/** How concurrent writes of one item are merged (protocol §4). */
-export type AccountOpMerge =
-  /** Shown is the write that no other knew of with the highest time. */
-  | 'last-writer'
-  /** The same, but a removal stands against every write that did not know of it. */
-  | 'removal-wins'
-  /** Every operation is applied; the store merges them, whatever the order. */
-  | 'own';
-
 /**
  * How a kind is merged and read out. `apply` is called in order, possibly twice for the same operation, with what the item
  * shows when that changes, or with every operation (`merge: 'own'`). With `removal-wins` it is called with each removal that this
@@ -75,6 +49,7 @@ export abstract class AccountOps {
 
   /** Called once by the store that owns the kind, when the server starts. */
   register(kind: AccountOpKind, applier: AccountOpApplier): void {
+    if (accountKinds[kind].merge !== applier.merge) throw new Error(`${kind} is not merged as its row in account-kinds.ts says`);
     this.#appliers.set(kind, applier);
   }
 

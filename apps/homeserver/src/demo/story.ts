@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { proof, recordWithHome, register, registerOwned, type OwnedAccount } from './account.js';
 import { ask } from './ask.js';
 import { Ledger } from './ledger.js';
+import { RawAnswers } from './raw-answers.js';
 import type { Narrator } from './narrator.js';
 import { Person } from './person.js';
 import { encryptedEvents } from './room-events.js';
@@ -28,6 +29,8 @@ export interface StoryParts {
 /** How it ended. */
 export interface Outcome {
   readonly ledger: Ledger;
+  /** What came twice in the answers that reached the clients' library, which does not show it. */
+  readonly repeated: readonly string[];
   /** From the kill of A to Alice's next acknowledged message. */
   readonly failoverMs: number;
   /** From the end of the last home until Alice wrote through the emergency home. */
@@ -41,6 +44,7 @@ export interface Outcome {
 /** The demonstration itself. The servers do not run yet when it begins. */
 export class Story {
   readonly #ledger = new Ledger(['alice', 'bob']);
+  readonly #raw = { alice: new RawAnswers(), bob: new RawAnswers() };
   readonly #a: ServerProcess;
   readonly #b: ServerProcess;
   readonly #c: ServerProcess;
@@ -79,7 +83,7 @@ export class Story {
     await this.#settle();
     const unseen = [this.#alice, this.#bob].flatMap((person) => this.#ledger.missing(person.name).map(({ name, eventId }) =>
       `${person.name} did not see message ${name}: ${person.knows(this.#roomId, eventId)}`));
-    return { ledger: this.#ledger, failoverMs, noHomeMs, catchUpMs, unseen };
+    return { ledger: this.#ledger, repeated: [...this.#raw.alice.repeated, ...this.#raw.bob.repeated], failoverMs, noHomeMs, catchUpMs, unseen };
   }
 
   /** Ends the clients; the servers are the stage's. */
@@ -106,12 +110,12 @@ export class Story {
     await this.#homeIsReady(this.#b);
     await this.#routed.router.warmUp();
     narrator.say('With that key she has made B her second home. A and B now both serve the same Alice.');
-    this.#alice = await Person.enter('alice', this.#account, appBaseUrl, this.#routed.router.fetch);
+    this.#alice = await Person.enter('alice', this.#account, appBaseUrl, this.#raw.alice.listen(this.#routed.router.fetch));
   }
 
   async #introduceBob(): Promise<void> {
     const session = await register(this.#c, 'bob', 'BOBSLAPTOP');
-    this.#bob = await Person.enter('bob', session, this.#c.url);
+    this.#bob = await Person.enter('bob', session, this.#c.url, this.#raw.bob.listen(globalThis.fetch));
     this.parts.narrator.say('Bob has an account on C, made with an ordinary Matrix client.');
   }
 

@@ -6,6 +6,8 @@ export interface Summary {
   readonly acknowledged: number;
   readonly lost: number;
   readonly duplicated: number;
+  /** Repeats in the answers themselves, which the client's library would hide. */
+  readonly repeated_in_answers: number;
   readonly out_of_order: number;
   /** Longest pause in writing or reading that anybody saw while Alice had a home. */
   readonly gap_ms_max: number;
@@ -25,6 +27,7 @@ export function summaryOf(outcome: Outcome, seed: number, durationMs: number): S
     acknowledged: figures.acknowledged,
     lost: figures.lost,
     duplicated: figures.duplicated,
+    repeated_in_answers: outcome.repeated.length,
     out_of_order: figures.outOfOrder,
     gap_ms_max: Math.round(figures.longestPauseMs),
     failover_ms: Math.round(outcome.failoverMs),
@@ -38,7 +41,7 @@ export function summaryOf(outcome: Outcome, seed: number, durationMs: number): S
 
 /** Whether the demonstration showed what it is for. */
 export function isGood(summary: Summary): boolean {
-  return summary.acknowledged > 0 && summary.lost === 0 && summary.duplicated === 0;
+  return summary.acknowledged > 0 && summary.lost === 0 && summary.duplicated === 0 && summary.repeated_in_answers === 0;
 }
 
 /** The figures for people. */
@@ -54,6 +57,7 @@ export function printSummary(summary: Summary, outcome: Outcome, narrator: Narra
   row('   seen by Bob', readers['bob']!.seen);
   row('lost', summary.lost, '', summary.lost > 0);
   row('shown twice', summary.duplicated, '', summary.duplicated > 0);
+  row('told twice, below what is shown', summary.repeated_in_answers, '', summary.repeated_in_answers > 0);
   row('shown out of order', summary.out_of_order, '', summary.out_of_order > 0);
   row('longest pause while Alice had a home', summary.gap_ms_max, ' ms');
   row('   after kill -9 of the home in use', summary.failover_ms, ' ms');

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { isEventId, isRoomId } from '#federation';
 import { AccountDirectory } from '../accounts/account-directory.js';
-import { AccountOps, type RemoteChange } from '../accounts/account-ops.js';
+import { type AccountChange, AccountOps, type RemoteChange } from '../accounts/account-ops.js';
 import { Bus } from '../bus/bus.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { EduHandlers } from '../federation/edu-handlers.js';
@@ -12,6 +12,7 @@ import { StreamPositions } from '../storage/stream-positions.js';
 import { type Positioned, StreamWriter } from '../storage/stream-writer.js';
 import { isBehind } from './is-behind.js';
 import { FULLY_READ_TYPE, ReadMarkers } from './read-markers.js';
+import { MAX_SET, ReadSets } from './reads/read-sets.js';
 import { readReceiptEdu, receiptEdu } from './receipt-edu.js';
 import { type EventPlace, type Receipt, ReceiptsStore } from './receipts.store.js';
 import { RoomAudience } from './room-audience.js';
@@ -27,6 +28,11 @@ interface Submission extends Receipt {
   readonly audience: readonly string[];
   /** Whether the account's other homes are to be told. */
   readonly isOwn: boolean;
+  /** Of the event in the timeline, and what other homes are told that was read; of own ones. */
+  readonly pos?: number | null;
+  readonly read?: readonly string[] | null;
+  /** Whether only more is read than before, and the receipt stays where it is. */
+  readonly isSame?: boolean;
 }
 
 /** Read receipts (Client-Server and Server-Server, "Receipts"): the one writer of the `receipts` stream. */
@@ -42,6 +48,7 @@ export class Receipts implements OnModuleInit {
     private readonly store: ReceiptsStore,
     private readonly audience: RoomAudience,
     private readonly markers: ReadMarkers,
+    private readonly reads: ReadSets,
     private readonly accounts: AccountDirectory,
     private readonly ops: AccountOps,
     private readonly outbox: EduOutbox,
@@ -58,14 +65,14 @@ export class Receipts implements OnModuleInit {
     this.ops.register('read_marker', {
       merge: 'own',
       apply: (change) => this.#applyRemote(change),
-      snapshot: async (userId) => [
-        ...(await this.store.allOfUser(userId)).map((row) => ({
-          kind: 'read_marker' as const,
-          key: JSON.stringify([row.room_id, row.type, row.thread_id]),
-          value: { event_id: row.event_id, ts: row.ts },
-        })),
-        ...(await this.markers.all(userId)),
-      ],
+      snapshot: async (userId) => {
+        const sets = await this.reads.ofUser(userId);
+        return [
+          ...(await this.store.allOfUser(userId)).map((row) =>
+            receiptOp({ roomId: row.room_id, type: row.type, threadId: row.thread_id, eventId: row.event_id, ts: row.ts }, sets.get(`${row.room_id} ${row.thread_id}`))),
+          ...(await this.markers.all(userId)),
+        ];
+      },
     });
   }
 
@@ -88,11 +95,15 @@ export class Receipts implements OnModuleInit {
     if (place && threadId !== '' && !mayBeInThread(eventId, place.json, threadId)) {
       throw MatrixError.invalidParam('The event is not related to the thread');
     }
-    if (isBehind(place, places.present)) return;
+    const taken = { userId, roomId, roomNid, threadId, eventId, pos: place?.pos ?? null };
+    const isSame = isBehind(place, places.present);
+    // A receipt that came from another home may be further along, and yet leave something of this timeline unread.
+    if (isSame && !(await this.reads.isNews(taken))) return;
     const ts = this.clock.now();
-    const audience = type === 'm.read' ? await this.audience.local(roomId) : [userId];
-    await this.#submit({ roomNid, roomId, userId, type, threadId, eventId, ts, audience, isOwn: true });
-    if (type === 'm.read') await this.#tellServers(roomId, userId, eventId, threadId, ts);
+    const audience = type === 'm.read' && !isSame ? await this.audience.local(roomId) : [userId];
+    const read = await this.reads.readBy(taken);
+    await this.#submit({ roomNid, roomId, userId, type, threadId, eventId, ts, audience, isOwn: true, pos: taken.pos, read, isSame });
+    if (type === 'm.read' && !isSame) await this.#tellServers(roomId, userId, eventId, threadId, ts);
   }
 
   async #submit(submission: Submission): Promise<void> {
@@ -122,7 +133,10 @@ export class Receipts implements OnModuleInit {
     const { roomId, type, threadId, eventId, ts } = readMarker(key, value) ?? {};
     if (!roomId || !type || threadId === undefined || !eventId || ts === undefined) return;
     if (type === FULLY_READ_TYPE) return this.markers.applyRemote(roomId, userId, eventId);
+    await this.reads.merge(userId, roomId, threadId, readIn(value) ?? [eventId]);
     await this.#applyReceipt({ userId, roomId, type, threadId, eventId, ts });
+    const roomNid = await this.store.roomNid(roomId);
+    if (roomNid !== undefined) for (const listener of this.#listeners) listener(userId, roomNid);
   }
 
   /** A room of an account has come here: what was read in it at other homes counts from now on. */
@@ -160,16 +174,28 @@ export class Receipts implements OnModuleInit {
   }
 
   async #write(tx: Transaction, items: readonly Positioned<Submission>[]): Promise<void> {
-    await this.store.upsert(tx, items);
+    await this.store.upsert(tx, items.filter(({ item }) => !item.isSame));
+    const ops = new Map<string, AccountChange[]>();
     for (const { item } of items) {
       if (!item.isOwn || !this.accounts.has(item.userId)) continue;
-      await this.ops.record(tx, item.userId, [{
-        kind: 'read_marker',
-        key: JSON.stringify([item.roomId, item.type, item.threadId]),
-        value: { event_id: item.eventId, ts: item.ts },
-      }]);
+      const read = item.read ? await this.reads.put(tx, { ...item, pos: item.pos ?? null }, item.read) : undefined;
+      ops.set(item.userId, [...(ops.get(item.userId) ?? []), receiptOp(item, read)]);
     }
+    if (ops.size > 0) await this.ops.recordAll(tx, ops);
   }
+}
+
+/** @param read what the account has read there, as a set of events */
+function receiptOp(
+  { roomId, type, threadId, eventId, ts }: Pick<Receipt, 'roomId' | 'type' | 'threadId' | 'eventId' | 'ts'>, read?: readonly string[],
+): AccountChange {
+  return { kind: 'read_marker', key: JSON.stringify([roomId, type, threadId]), value: { event_id: eventId, ts, read: read ?? [eventId] } };
+}
+
+/** The set in an operation; version 1 had none. */
+function readIn(value: unknown): string[] | undefined {
+  const { read } = (value ?? {}) as { read?: unknown };
+  return Array.isArray(read) ? read.slice(0, MAX_SET).filter((id) => isEventId(id)) : undefined;
 }
 
 function readMarker(

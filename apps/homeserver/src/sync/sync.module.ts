@@ -35,6 +35,7 @@ import { SyncTokensModule } from './sync-tokens.module.js';
 import { SyncService } from './sync.service.js';
 import { NotificationContexts } from './unread/notification-contexts.js';
 import { UnreadCounter } from './unread/unread-counter.js';
+import { ReaderJoins } from './unread/reader-joins.js';
 import { UnreadStore } from './unread/unread.store.js';
 
 /** `/sync` in all its forms, and who waits for it. AccountVector and ResumePoints come from the homes. */
@@ -46,7 +47,7 @@ import { UnreadStore } from './unread/unread.store.js';
     ReaderHistories, LazyMembers, TimelineCollector,
     HistoryRowsStore, RoomReaders, EventViews, HistoryCollector, RoomHistoryReader,
     RoomPlanner, RoomStates, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService, EventStream, InitialSync,
-    UnreadStore, NotificationContexts, UnreadCounter,
+    UnreadStore, ReaderJoins, NotificationContexts, UnreadCounter,
   ],
   exports: [RoomHistoryReader, SyncNotifier, Filters, SyncService, EventStream, InitialSync, SyncEvents, RoomWindows],
 })

@@ -207,7 +207,7 @@ function joinedText(
 ): string {
   const { ephemeral, accountData } = extras ?? NO_EXTRAS;
   let text = `{${core},"account_data":{"events":[${accountData.join(',')}]},"ephemeral":{"events":[${ephemeral.join(',')}]}`;
-  text += `,"unread_notifications":${countsText(unread)}`;
+  text += `,"unread_notifications":${countsText(unread, unread?.isPartial)}`;
   if (unread && unread.threads.size > 0) {
     const threads = [...unread.threads].map(([root, counts]) => `${JSON.stringify(root)}:${countsText(counts)}`);
     text += `,"unread_thread_notifications":{${threads.join(',')}}`;
@@ -215,6 +215,8 @@ function joinedText(
   return `${text},"summary":${state.summary ?? '{}'}}`;
 }
 
-function countsText(counts: { notifications: number; highlights: number } | undefined): string {
-  return `{"notification_count":${counts?.notifications ?? 0},"highlight_count":${counts?.highlights ?? 0}}`;
+/** @param isPartial whether there may be more, of what is not here (protocol §4) */
+function countsText(counts: { notifications: number; highlights: number } | undefined, isPartial = false): string {
+  const partial = isPartial ? ',"io.partyline.partial":true' : '';
+  return `{"notification_count":${counts?.notifications ?? 0},"highlight_count":${counts?.highlights ?? 0}${partial}}`;
 }

@@ -1,6 +1,9 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { AccountData } from '../../account-data/account-data.js';
+import type { ReadSet } from '../../ephemeral/reads/read-sets.store.js';
+import { ReadSets } from '../../ephemeral/reads/read-sets.js';
 import { Receipts } from '../../ephemeral/receipts.js';
+import { Bus } from '../../bus/bus.js';
 import { type CompiledPushRules, notificationFor } from '../../push/compile-push-rules.js';
 import { PushRuleCache } from '../../push/push-rule-cache.js';
 import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
@@ -8,7 +11,8 @@ import type { TimelineRow } from '../rooms/room-log.js';
 import { RoomWindows } from '../rooms/room-windows.js';
 import { SyncEvents } from '../rooms/sync-events.js';
 import { type ContextOfSender, NotificationContexts } from './notification-contexts.js';
-import { threadOf, type UnreadCounts, UnreadTally } from './unread-tally.js';
+import { ReaderJoins } from './reader-joins.js';
+import { BEGINNING, type ReadUpTo, threadOf, type UnreadCounts, UnreadTally } from './unread-tally.js';
 import { UnreadStore } from './unread.store.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
@@ -16,11 +20,16 @@ import { boundedCache } from '../../storage/bounded-cache.js';
 const MAX_TALLIES = 200_000;
 /** Events of a room that are looked at: counts end there, as in clients' "99+". */
 const MAX_EVENTS = 200;
+const NONE: ReadonlySet<number> = new Set();
 
 interface Entry {
   readonly tally: UnreadTally;
   /** Everything up to here is counted. */
   pos: number;
+  /** Whether what is read may turn out to be more, when events come that are missing now. */
+  readonly isOpen: boolean;
+  /** How often history had been fetched. */
+  readonly history: number;
   /** What the counts depend on besides events; others make them void. */
   readonly rules: CompiledPushRules;
   readonly ignored: ReadonlySet<string>;
@@ -35,7 +44,9 @@ type Room = Pick<RoomMembership, 'roomId' | 'roomNid'>;
 @Injectable()
 export class UnreadCounter implements OnModuleDestroy {
   readonly #entries = boundedCache<string, Entry>(MAX_TALLIES);
-  readonly #unsubscribe: () => void;
+  /** By numeric room id: how often history was fetched, which may be unread where the account came with the room. */
+  readonly #history = boundedCache<number, number>(MAX_TALLIES);
+  readonly #unsubscribe: (() => void)[];
   /** Counts changes of receipts: what was read before one must not be kept after it. */
   #receipts = 0;
 
@@ -46,16 +57,24 @@ export class UnreadCounter implements OnModuleDestroy {
     private readonly rules: PushRuleCache,
     private readonly accountData: AccountData,
     private readonly contexts: NotificationContexts,
+    private readonly reads: ReadSets,
+    private readonly joins: ReaderJoins,
     receipts: Receipts,
+    bus: Bus,
   ) {
-    this.#unsubscribe = receipts.onOwnChanged((userId, roomNid) => {
-      this.#receipts++;
-      this.#entries.delete(`${roomNid} ${userId}`);
-    });
+    this.#unsubscribe = [
+      receipts.onOwnChanged((userId, roomNid) => {
+        this.#receipts++;
+        this.#entries.delete(`${roomNid} ${userId}`);
+      }),
+      bus.subscribe((message) => {
+        if (message.kind === 'room' && message.hasHistory) this.#history.set(message.roomNid, (this.#history.get(message.roomNid) ?? 0) + 1);
+      }),
+    ];
   }
 
   onModuleDestroy(): void {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
   /**
@@ -68,7 +87,7 @@ export class UnreadCounter implements OnModuleDestroy {
     const held = new Map<number, Entry>();
     for (const { roomNid } of rooms) {
       const entry = this.#entries.get(`${roomNid} ${userId}`);
-      if (entry && entry.rules === rules && entry.ignored === ignored && entry.pos <= to) held.set(roomNid, entry);
+      if (entry && this.#isWhole(roomNid, entry) && entry.rules === rules && entry.ignored === ignored && entry.pos <= to) held.set(roomNid, entry);
     }
     await this.windows.refresh(rooms.map((room) => room.roomNid), to);
     let rows = await this.#rows(rooms.filter(({ roomNid }) => held.has(roomNid)), (nid) => held.get(nid)!.pos, to);
@@ -88,24 +107,31 @@ export class UnreadCounter implements OnModuleDestroy {
     return counts;
   }
 
+  /** Whether nothing can have come below what an entry has counted. */
+  #isWhole(roomNid: number, { isOpen, tally, history }: Entry): boolean {
+    return !isOpen && (tally.start >= 0 || history === (this.#history.get(roomNid) ?? 0));
+  }
+
   /** Entries without events, from the reader's receipts and its join. */
   async #fresh(
     userId: string, rooms: readonly Room[], rules: CompiledPushRules, ignored: ReadonlySet<string>, to: number,
   ): Promise<Map<number, Entry>> {
     if (rooms.length === 0) return new Map();
     const nids = rooms.map((room) => room.roomNid);
-    const [read, memberships] = await Promise.all([this.store.readUpTo(nids, userId), this.windows.memberHistory(nids, userId)]);
-    const events = await this.events.load([...memberships.values()].flatMap((deltas) => deltas.flatMap(({ nid }) => nid ?? [])));
+    const [read, sets, joins] = await Promise.all([
+      this.store.readUpTo(nids, userId),
+      this.reads.isKept(userId) ? this.reads.ofRooms(nids, userId, to) : new Map<number, ReadSet[]>(),
+      this.joins.of(userId, nids, to),
+    ]);
     return new Map(nids.map((nid) => {
-      let joinedAt = 0;
-      let wasJoined = false;
-      for (const delta of memberships.get(nid) ?? []) {
-        const isJoined = delta.nid !== null && events.get(delta.nid)?.membership === 'join';
-        if (isJoined && !wasJoined && delta.pos <= to) joinedAt = delta.pos;
-        wasJoined = isJoined;
-      }
-      const tally = new UnreadTally(read.get(nid)!, joinedAt);
-      return [nid, { tally, pos: tally.start, rules, ignored }];
+      const parts = new Map([...read.get(nid)!].map(([thread, pos]): [string, ReadUpTo] => [thread, { pos, above: NONE }]));
+      const known = sets.get(nid) ?? [];
+      // Where homes tell each other what was read, positions of receipts say nothing: they are another home's order.
+      for (const set of known) parts.set(set.threadId, { pos: set.floorPos ?? BEGINNING, above: new Set(set.above) });
+      const joinedAt = joins.get(nid)!;
+      const start = Math.max(joinedAt, parts.get('')?.pos ?? BEGINNING);
+      const tally = new UnreadTally(parts, joinedAt, start === BEGINNING || known.some((set) => set.isPartial));
+      return [nid, { tally, pos: tally.start, isOpen: known.some((set) => set.isOpen), history: this.#history.get(nid) ?? 0, rules, ignored }];
     }));
   }
 

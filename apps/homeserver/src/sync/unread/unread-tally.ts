@@ -4,7 +4,21 @@ export interface UnreadCounts {
   readonly highlights: number;
   /** By thread root, where it was asked for; the room's own counts are then of the main timeline only. */
   readonly threads: ReadonlyMap<string, { readonly notifications: number; readonly highlights: number }>;
+  /** Whether events that are not here may be unread as well: then there are at least so many. */
+  readonly isPartial: boolean;
 }
+
+/** What of a timeline a reader has read. */
+export interface ReadUpTo {
+  /** Everything up to here, … */
+  readonly pos: number;
+  /** … and these positions above it. */
+  readonly above: ReadonlySet<number>;
+}
+
+/** Before every timeline. */
+export const BEGINNING = Number.MIN_SAFE_INTEGER;
+const NOTHING: ReadUpTo = { pos: BEGINNING, above: new Set() };
 
 const MAIN = 'main';
 
@@ -18,21 +32,25 @@ export class UnreadTally {
   readonly #threads = new Map<string, Count>();
 
   /**
-   * @param readUpTo thread → position of the reader's receipt; empty for an unthreaded one, which counts for all threads
+   * @param readUpTo thread → what is read of it; empty for what is read whatever its thread
    * @param joinedAt position of the reader's join; nothing before it is unread
+   * @param isPartial whether what is not here may be unread
    */
   constructor(
-    private readonly readUpTo: ReadonlyMap<string, number>,
+    private readonly readUpTo: ReadonlyMap<string, ReadUpTo>,
     private readonly joinedAt: number,
+    private readonly isPartial: boolean,
   ) {}
 
   /** Nothing up to here can be unread. */
   get start(): number {
-    return Math.max(this.joinedAt, this.readUpTo.get('') ?? 0);
+    return Math.max(this.joinedAt, (this.readUpTo.get('') ?? NOTHING).pos);
   }
 
   isUnread(thread: string, pos: number): boolean {
-    return pos > this.start && pos > (this.readUpTo.get(thread) ?? 0);
+    if (pos <= this.start || this.readUpTo.get('')?.above.has(pos)) return false;
+    const read = this.readUpTo.get(thread) ?? NOTHING;
+    return pos > read.pos && !read.above.has(pos);
   }
 
   add(thread: string, isHighlight: boolean): void {
@@ -53,7 +71,7 @@ export class UnreadTally {
         total.highlights += count.highlights;
       }
     }
-    return { ...total, threads };
+    return { ...total, threads, isPartial: this.isPartial };
   }
 }
 

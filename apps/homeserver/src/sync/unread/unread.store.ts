@@ -7,6 +7,12 @@ const readUpTo = statement(
    WHERE c.room_nid = ANY($1) AND c.user_id = $2 AND e.pos IS NOT NULL GROUP BY c.room_nid, c.thread_id`,
 );
 
+const positions = statement('unread.positions', 'SELECT event_nid, pos FROM events WHERE event_nid = ANY($1)');
+
+const members = statement(
+  'unread.members', `SELECT event_id, json FROM events WHERE event_id = ANY($1) AND type = 'm.room.member' AND state_key = $2`,
+);
+
 /** How far a user has read a room: thread (empty: all of the room) → position. */
 export type ReadPositions = ReadonlyMap<string, number>;
 
@@ -20,5 +26,19 @@ export class UnreadStore {
     const rows = await this.db.query<{ room_nid: number; thread_id: string; pos: number }>(readUpTo, [roomNids, userId]);
     for (const row of rows) found.get(row.room_nid)!.set(row.thread_id, row.pos);
     return found;
+  }
+
+  /** Those of the events by which the user is joined. */
+  async joinsAmong(userId: string, eventIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.db.query<{ event_id: string; json: string }>(members, [eventIds, userId]);
+    const isJoin = (json: string) => (JSON.parse(json) as { content: { membership?: unknown } }).content.membership === 'join';
+    return new Set(rows.filter(({ json }) => isJoin(json)).map((row) => row.event_id));
+  }
+
+  /** Where events are in their timelines; those that are in none are left out. */
+  async positions(nids: readonly number[]): Promise<Map<number, number>> {
+    if (nids.length === 0) return new Map();
+    const rows = await this.db.query<{ event_nid: number; pos: number | null }>(positions, [nids]);
+    return new Map(rows.flatMap((row) => (row.pos === null ? [] : [[row.event_nid, row.pos]])));
   }
 }
