@@ -5,6 +5,12 @@ const SLICE = 8;
 
 /** Which servers serve an account of whatever server. */
 export abstract class AccountServers {
+  /** Asks after records that are new here or an hour old, of many accounts at once; `of` does it for one. Three seconds at most. */
+  abstract check(userIds: readonly string[]): Promise<void>;
+
+  /** Whether nobody stood by the account's record when it was asked after, so that no new keys are to be taken through it. */
+  abstract isUnconfirmed(userId: string): Promise<boolean>;
+
   /**
    * The homes of the account's record as far as it is known here, by priority; the domain of the user id otherwise; none of an
    * account that has ended. May contain this server.
@@ -13,6 +19,7 @@ export abstract class AccountServers {
 
   /** The same for many, some at a time: whoever asks about thousands waits for that himself. */
   async ofAll(userIds: readonly string[]): Promise<Map<string, readonly string[]>> {
+    await this.check(userIds);
     const servers = new Map<string, readonly string[]>();
     for (let start = 0; start < userIds.length; start += SLICE) {
       const slice = userIds.slice(start, start + SLICE);

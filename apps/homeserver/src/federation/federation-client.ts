@@ -40,9 +40,13 @@ export function federationPath(parts: TemplateStringsArray, ...parameters: reado
   return String.raw({ raw: parts }, ...parameters.map(encodeURIComponent));
 }
 
+type AnswerListener = (destination: string, body: Readonly<Record<string, unknown>>) => void;
+
 /** Signed requests to other servers. */
 @Injectable()
 export class FederationClient {
+  readonly #listeners = new Set<AnswerListener>();
+
   constructor(
     private readonly keys: ServerKeys,
     private readonly requests: ServerRequests,
@@ -59,6 +63,7 @@ export class FederationClient {
   async request<T = Record<string, unknown>>(request: FederationRequest): Promise<T> {
     const response = await this.fetch(request);
     const body = parse(response.body);
+    if (isObject(body)) for (const listener of this.#listeners) listener(request.destination, body);
     if (response.status === 200) {
       if (body === undefined) throw new RemoteError(request.destination, 200, 'M_NOT_JSON', undefined);
       return body as T;
@@ -66,6 +71,12 @@ export class FederationClient {
     const fields = isObject(body) ? body : undefined;
     const errcode = typeof fields?.['errcode'] === 'string' ? fields['errcode'] : 'M_UNKNOWN';
     throw new RemoteError(request.destination, response.status, errcode, fields);
+  }
+
+  /** Called with each JSON object that a server answers, for what it tells beside the answer. */
+  onAnswer(listener: AnswerListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** As `request`, with the answer as it came, whatever its status. */

@@ -88,7 +88,8 @@ export class DeviceListUpdates implements OnModuleInit, OnModuleDestroy {
 
   /** The homes of a user speak for his devices; about accounts on this server nobody else does. */
   async #mayTell(origin: string, userId: string): Promise<boolean> {
-    return !this.directory.has(userId) && (await this.accountServers.of(userId)).includes(origin);
+    if (this.directory.has(userId) || !(await this.accountServers.of(userId)).includes(origin)) return false;
+    return !(await this.accountServers.isUnconfirmed(userId));
   }
 
   async #apply(tx: Transaction, update: DeviceUpdate): Promise<void> {

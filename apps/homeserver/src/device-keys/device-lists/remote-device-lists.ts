@@ -124,6 +124,8 @@ export class RemoteDeviceLists {
       const promise = request
         .then(async (answers) => {
           const answer = answers.get(userId) ?? new Error('no answer');
+          // The account may have dropped the server while it answered.
+          if (!(answer instanceof Error) && !(await this.accountServers.of(userId)).includes(answer.origin)) return new Error('no home any more');
           if (!(answer instanceof Error) && shared.has(userId)) await this.#save(userId, answer);
           return answer;
         })
@@ -194,9 +196,12 @@ export class RemoteDeviceLists {
     return new ServersFailed(failures);
   }
 
+  /** None while nobody stands by the record that names them: what is known of the account's devices is all that counts. */
   async #servers(userIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
     const all = await this.accountServers.ofAll(userIds);
-    return new Map([...all].map(([userId, servers]) => [userId, servers.filter((server) => server !== this.serverKeys.serverName)]));
+    const counting = async ([userId, servers]: readonly [string, readonly string[]]): Promise<readonly [string, readonly string[]]> =>
+      [userId, (await this.accountServers.isUnconfirmed(userId)) ? [] : servers.filter((server) => server !== this.serverKeys.serverName)];
+    return new Map(await Promise.all([...all].map(counting)));
   }
 
   async #save(userId: string, { origin, streamId, devices, master, selfSigning }: Fetched): Promise<void> {

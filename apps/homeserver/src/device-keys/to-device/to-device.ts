@@ -93,6 +93,7 @@ export class ToDevice implements OnModuleInit {
   /** To all homes of each recipient, under one id, so that it arrives once whichever home he is at. */
   async #toOthers({ sender, type, messageId, messages }: Sending): Promise<void> {
     const byServer = new Map<string, [string, string, unknown][]>();
+    await this.accountServers.check(Object.keys(messages));
     for (const [userId, devices] of Object.entries(messages)) {
       // Homes of an account here replicate its inbox among themselves.
       if (this.directory.has(userId)) continue;

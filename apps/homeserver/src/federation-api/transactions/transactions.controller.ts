@@ -2,6 +2,9 @@ import { Controller, Param, Put } from '@nestjs/common';
 import { z } from 'zod';
 import { InboundTransactions, MAX_EDUS, MAX_PDUS } from '../../federation/inbound/inbound-transactions.js';
 import type { PduResults } from '../../federation/pdu-receiver.js';
+import { RecordClaims } from '../../homes/records/record-claims.js';
+import { RecordExchange } from '../../homes/records/record-exchange.js';
+import { readVersions, VERSIONS_MEMBER } from '../../homes/records/record-version.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { JsonBody, OriginServer } from '../../http/param.decorators.js';
 
@@ -9,18 +12,26 @@ import { JsonBody, OriginServer } from '../../http/param.decorators.js';
 const Body = z.object({
   pdus: z.array(z.unknown()).max(MAX_PDUS).default([]),
   edus: z.array(z.unknown()).max(MAX_EDUS).default([]),
+  [VERSIONS_MEMBER]: z.unknown().optional(),
 });
 
 @Controller('/_matrix/federation/v1')
 export class TransactionsController {
-  constructor(private readonly transactions: InboundTransactions) {}
+  constructor(
+    private readonly transactions: InboundTransactions,
+    private readonly claims: RecordClaims,
+    private readonly exchange: RecordExchange,
+  ) {}
 
   @Put('/send/:txnId')
   @Auth('server')
   async send(
     @OriginServer() origin: string, @Param('txnId') txnId: string, @JsonBody(Body) body: z.output<typeof Body>,
   ): Promise<object> {
-    return answerOf(await this.transactions.receive(origin, txnId, body));
+    const claimed = readVersions(body[VERSIONS_MEMBER], MAX_PDUS);
+    this.claims.noticed(origin, claimed);
+    const [answer, higher] = [answerOf(await this.transactions.receive(origin, txnId, body)), await this.exchange.higherVersions(claimed)];
+    return Object.keys(higher).length === 0 ? answer : { ...answer, [VERSIONS_MEMBER]: higher };
   }
 }
 

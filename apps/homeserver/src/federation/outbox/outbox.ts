@@ -14,7 +14,7 @@ import { MissedStore, type QueuedPdu } from './missed.store.js';
 import { OutboxStore } from './outbox.store.js';
 import { ReplicaAcknowledgements } from './replica-acknowledgements.js';
 import { resultsOf, type SendAnswer } from './send-answer.js';
-import type { TransactionGate } from './transaction-gate.js';
+import type { Passage, TransactionGate } from './transaction-gate.js';
 import { transactionText } from './transaction-text.js';
 
 const FLUSH_MS = 1_000;
@@ -252,13 +252,14 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   }
 
   async #send(destination: string, all: readonly string[], allEdus: readonly string[], txnId: string): Promise<PduResults> {
-    const { pdus, edus } = this.gate ? await this.gate.pass(destination, all, allEdus) : { pdus: all, edus: allEdus };
+    const passage: Passage = this.gate ? await this.gate.pass(destination, all, allEdus) : { pdus: all, edus: allEdus };
+    const { pdus, edus, members } = passage;
     if (pdus.length + edus.length === 0) return {};
     const answer = await this.client.request<SendAnswer>({
       destination,
       method: 'PUT',
       path: federationPath`/_matrix/federation/v1/send/${txnId}`,
-      body: transactionText(this.keys.serverName, this.clock.now(), pdus, edus),
+      body: transactionText(this.keys.serverName, this.clock.now(), pdus, edus, members),
       timeoutMs: SEND_TIMEOUT_MS,
       signal: this.#stop.signal,
     });

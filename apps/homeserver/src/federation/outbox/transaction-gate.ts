@@ -3,6 +3,8 @@ export interface Passage {
   /** The PDUs, without those that the destination must not get. */
   readonly pdus: readonly string[];
   readonly edus: readonly string[];
+  /** Further members of the transaction, canonical JSON by name. */
+  readonly members?: Readonly<Record<string, string>>;
 }
 
 /**

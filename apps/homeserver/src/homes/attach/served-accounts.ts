@@ -7,6 +7,7 @@ import { Bus } from '../../bus/bus.js';
 import { Config } from '../../config/config.js';
 import { AdoptedDevices } from '../../device-keys/adopted-devices.js';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { FederationClient } from '../../federation/federation-client.js';
 import { Log } from '../../observability/log.js';
 import { AbsentRooms } from '../../rooms/remote/absent-rooms.js';
 import { HomeSignatures } from '../../rooms/state/home-signatures.js';
@@ -14,8 +15,13 @@ import { membershipOf } from '../../rooms/state/room-state.js';
 import { AccountRecordStore } from '../records/account-record.store.js';
 import { HomeKeys } from '../records/home-keys.js';
 import { HomeRecords } from '../records/home-records.js';
+import { RecordClaims } from '../records/record-claims.js';
+import { readVersions, RECORD_MEMBER, VERSIONS_MEMBER } from '../records/record-version.js';
 import { Arrivals } from './arrivals.js';
 import { RoomTellings } from './room-tellings.js';
+
+/** Accounts of one answer whose versions are looked at. */
+const MAX_CLAIMED = 500;
 
 /**
  * Puts new records of accounts to work: an account comes to live here or leaves. The records come from clients, from other
@@ -38,6 +44,8 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly signatures: HomeSignatures,
     private readonly adopted: AdoptedDevices,
     private readonly deactivation: Deactivation,
+    private readonly federation: FederationClient,
+    private readonly claims: RecordClaims,
     private readonly bus: Bus,
     private readonly log: Log,
   ) {}
@@ -53,6 +61,7 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
           if (record) void this.#seen(record);
         }
       }),
+      this.federation.onAnswer((destination, body) => this.#told(destination, body)),
       this.absent.onEvents((origin, roomId, pdus) => void this.#joinedElsewhere(origin, roomId, pdus)),
     );
   }
@@ -111,9 +120,16 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
     await this.directory.remove(userId);
   }
 
-  async #seen(record: HomeRecord): Promise<void> {
+  /** What another server's answer says about records: the one by which it refused this server, and versions that it has. */
+  #told(destination: string, body: Readonly<Record<string, unknown>>): void {
+    const record = body[RECORD_MEMBER] as { user_id?: unknown } | undefined;
+    if (typeof record?.user_id === 'string' && this.directory.has(record.user_id)) void this.#seen(record as HomeRecord, destination);
+    if (body[VERSIONS_MEMBER] !== undefined) this.claims.noticed(destination, readVersions(body[VERSIONS_MEMBER], MAX_CLAIMED));
+  }
+
+  async #seen(record: HomeRecord, from?: string): Promise<void> {
     try {
-      await this.records.accept(record);
+      await this.records.accept(record, from);
     } catch (error) {
       if (!(error instanceof MatrixError)) this.log.error('a record from a room could not be kept', error, { userId: record.user_id });
     }

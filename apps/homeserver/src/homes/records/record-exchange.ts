@@ -43,6 +43,26 @@ export class RecordExchange {
     return higher;
   }
 
+  /** The versions that this server has, of accounts whose records it knows. */
+  async versions(userIds: readonly string[]): Promise<Record<string, RecordVersion>> {
+    const versions: Record<string, RecordVersion> = {};
+    for (const userId of userIds) {
+      const record = await this.records.get(userId);
+      if (record) versions[userId] = versionOf(record);
+    }
+    return versions;
+  }
+
+  /** Versions of records that are higher here than what somebody claimed; he may ask for them. */
+  async higherVersions(claimed: ReadonlyMap<string, RecordVersion>): Promise<Record<string, RecordVersion>> {
+    const higher: Record<string, RecordVersion> = {};
+    for (const [userId, theirs] of claimed) {
+      const record = await this.records.get(userId);
+      if (record && compareRecordVersions(versionOf(record), theirs) > 0) higher[userId] = versionOf(record);
+    }
+    return higher;
+  }
+
   /**
    * Asks a server for higher records of accounts and takes what it gives.
    *
@@ -56,8 +76,8 @@ export class RecordExchange {
     } catch (error) {
       if (!(error instanceof MatrixError)) throw error;
       this.log.debug('a server could not be asked for records', { destination, reason: String(error) });
-      // A server that has no such endpoint says nothing about records, but that it lives.
-      return error instanceof RemoteError && error.remoteStatus < 500 && error.remoteStatus !== 429 && error.remoteStatus !== 404;
+      // A refusal is an answer: it knows of nothing higher.
+      return error instanceof RemoteError && error.remoteStatus < 500 && error.remoteStatus !== 429;
     }
   }
 

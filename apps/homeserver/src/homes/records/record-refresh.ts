@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { recordHash, serverNameOf, type HomeRecord } from '#federation';
 import { Config } from '../../config/config.js';
+import { Destinations } from '../../federation/outgoing/destinations.js';
 import { Clock } from '../../observability/clock.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
@@ -33,6 +34,7 @@ export class RecordRefresh {
     private readonly config: Config,
     private readonly exchange: RecordExchange,
     private readonly memberships: Memberships,
+    private readonly destinations: Destinations,
     private readonly consents: HomeConsents,
     private readonly store: RecordCheckStore,
     private readonly clock: Clock,
@@ -147,7 +149,9 @@ export class RecordRefresh {
 
   async #replicas(userId: string): Promise<string[]> {
     const rooms = (await this.memberships.joinedRooms(userId)).slice(0, MAX_ROOMS);
-    return (await Promise.all(rooms.map((roomId) => this.memberships.otherServers(roomId)))).flat();
+    const servers = (await Promise.all(rooms.map((roomId) => this.memberships.otherServers(roomId)))).flat();
+    // A record can bring any server's name into a room; those that were heard are there.
+    return servers.filter((server) => this.destinations.lastContact(server) > 0);
   }
 }
 

@@ -8,6 +8,7 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { FederationClient } from '../../federation/federation-client.js';
 import { Clock } from '../../observability/clock.js';
 import { HomeRecords } from './home-records.js';
+import { RecordRefresh } from './record-refresh.js';
 import { recordPath } from './record-path.js';
 import { FollowedRecords } from './followed-records.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
@@ -24,6 +25,7 @@ export class RecordServers extends AccountServers {
   constructor(
     private readonly records: HomeRecords,
     private readonly followed: FollowedRecords,
+    private readonly refresh: RecordRefresh,
     private readonly identities: HomeIdentities,
     private readonly directory: AccountDirectory,
     private readonly federation: FederationClient,
@@ -33,7 +35,16 @@ export class RecordServers extends AccountServers {
     super();
   }
 
+  override async check(userIds: readonly string[]): Promise<void> {
+    await this.refresh.beforeUse(userIds.filter((userId) => !this.directory.has(userId)));
+  }
+
+  override async isUnconfirmed(userId: string): Promise<boolean> {
+    return !this.directory.has(userId) && this.refresh.isUnconfirmed(userId);
+  }
+
   override async of(userId: string): Promise<readonly string[]> {
+    await this.check([userId]);
     const record = await this.followed.of(userId);
     // Nobody speaks for an account that has ended, its domain least of all.
     if (record?.deactivated) return [];

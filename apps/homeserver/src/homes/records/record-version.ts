@@ -1,5 +1,10 @@
 import { recordHash, type HomeRecord } from '#federation';
 
+/** Member of errors that holds the record by which somebody was refused. */
+export const RECORD_MEMBER = 'io.partyline.record';
+/** Member of transactions, their answers and answers about keys that holds versions by user id. */
+export const VERSIONS_MEMBER = 'io.partyline.records';
+
 /**
  * Which record of an account somebody has: epoch, `seq`, hash (protocol §2, "Telling and asking"). A record that ends the account
  * follows all others of its epoch; its version has the highest `seq` there is.

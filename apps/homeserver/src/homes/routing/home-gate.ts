@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { isJsonObject, recordOf, serverNameOf, type HomeRecord, type JsonObject } from '#federation';
+import { compareRecords, isJsonObject, mayFollow, recordOf, serverNameOf, type HomeRecord, type JsonObject } from '#federation';
 import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
 import type { Passage, TransactionGate } from '../../federation/outbox/transaction-gate.js';
 import { Clock } from '../../observability/clock.js';
@@ -8,10 +8,12 @@ import type { Room } from '../../rooms/room.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeConsents, type Consent } from '../records/home-consents.js';
 import { HomeRecords } from '../records/home-records.js';
+import { versionOf, VERSIONS_MEMBER, type RecordVersion } from '../records/record-version.js';
 import { roomIdOf } from './room-id-of.js';
 
 /** Members whose records are looked at for one that the server has agreed to serve; more name it in vain than that in no honest room. */
 const MAX_CANDIDATES = 50;
+const SENDER = /^"sender":"(@[^"\\]+)"/;
 /** How long an answer about a room and a server stands. */
 const REMEMBERED_MS = 60_000;
 
@@ -35,14 +37,31 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     this.outbox.guard(this);
+    this.records.onChanged(async (record, previous) => {
+      const dropped = (previous?.homes ?? []).filter((home) => !record.homes.some((other) => other.server_name === home.server_name));
+      if (dropped.length === 0) return;
+      for (const [key] of this.#rooms.entries()) if (dropped.some((home) => key.endsWith(` ${home.server_name}`))) this.#rooms.delete(key);
+    });
   }
 
   async pass(destination: string, pdus: readonly string[], edus: readonly string[]): Promise<Passage> {
     const passing = await passed(destination, pdus, (json) => this.#ofPdu(destination, json));
     if (passing.length > 0) this.#suspects.delete(destination);
     else if (pdus.length > 0) this.#suspects.set(destination, true);
-    if (this.#suspects.has(destination)) return { pdus: passing, edus: [] };
-    return { pdus: passing, edus: await passed(destination, edus, (json) => this.#ofEdu(destination, json)) };
+    const members = await this.#versions(passing);
+    if (this.#suspects.has(destination)) return { pdus: passing, edus: [], members };
+    return { pdus: passing, edus: await passed(destination, edus, (json) => this.#ofEdu(destination, json)), members };
+  }
+
+  /** Which records the senders have, so that whoever is behind notices. */
+  async #versions(pdus: readonly string[]): Promise<Record<string, string>> {
+    const versions: Record<string, RecordVersion> = {};
+    for (const json of pdus) {
+      const sender = SENDER.exec(json.slice(json.lastIndexOf('"sender":"')))?.[1];
+      const record = sender === undefined || Object.hasOwn(versions, sender) ? undefined : await this.records.get(sender);
+      if (record) versions[record.user_id] = versionOf(record);
+    }
+    return Object.keys(versions).length === 0 ? {} : { [VERSIONS_MEMBER]: JSON.stringify(Object.fromEntries(Object.entries(versions).sort(([x], [y]) => (x < y ? -1 : 1)))) };
   }
 
   async #ofEdu(destination: string, json: string): Promise<Consent> {
@@ -79,16 +98,27 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     const consent = await this.#ofRoom(destination, room);
     if (consent !== 'given' && isAboutUserOf(json, destination)) return 'given';
     // Who is thrown out or brought in is told by the event itself, which carries the record.
-    return consent === 'given' ? consent : this.#ofRecords(destination, [...membersAt(room, destination), ...carried(json, destination)]);
+    return consent === 'given' ? consent : this.#ofRecords(destination, [...(await this.#membersAt(room, destination)), ...carried(json, destination)]);
   }
 
   async #ofRoom(destination: string, room: Room): Promise<Consent> {
     const cacheKey = `${room.id} ${destination}`;
     const known = this.#rooms.get(cacheKey);
     if (known && known.until > this.clock.now()) return known.consent;
-    const consent = await this.#ofRecords(destination, membersAt(room, destination));
+    const consent = await this.#ofRecords(destination, await this.#membersAt(room, destination));
     if (consent !== 'unknown') this.#rooms.set(cacheKey, { consent, until: this.clock.now() + REMEMBERED_MS });
     return consent;
+  }
+
+  /** Those whose highest record names the server, too: a room may not have heard yet that somebody dropped it. */
+  async #membersAt(room: Room, server: string): Promise<HomeRecord[]> {
+    const standing: HomeRecord[] = [];
+    for (const shown of membersAt(room, server)) {
+      const highest = await this.records.get(shown.user_id);
+      const hasDropped = highest && compareRecords(highest, shown) > 0 && mayFollow(shown, highest) && !highest.homes.some((home) => home.server_name === server);
+      if (!hasDropped) standing.push(shown);
+    }
+    return standing;
   }
 
   async #ofRecords(destination: string, records: readonly HomeRecord[]): Promise<Consent> {
