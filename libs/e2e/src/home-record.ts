@@ -68,9 +68,8 @@ export function nextHomeRecord(current: HomeRecord, change: HomeChange, accountK
 function follow(previous: HomeRecord, current: HomeRecord, change: HomeChange, accountKey: AccountKey): HomeRecord {
   if (accountKey.publicKey !== currentAccountKey(current)) throw new HomeChangeError('not the account key of this record');
   const added = change.add ?? [];
-  const former = new Set((current.retired ?? []).map((home) => home.key));
   // A server that was dropped makes a new key when it is asked again; an old one would bring back what was cut off.
-  if (added.some((home) => former.has(home.key))) throw new HomeChangeError('the key of a former home');
+  if (added.some((home) => isFormerKey(previous, home.key))) throw new HomeChangeError('the key of a former home');
   const revoked = new Set(change.revoke ?? []);
   const gone = new Set([...(change.drop ?? []), ...revoked, ...added.map((home) => home.server_name)]);
   const homes = [...current.homes.filter((home) => !gone.has(home.server_name)), ...added]
@@ -87,6 +86,14 @@ function follow(previous: HomeRecord, current: HomeRecord, change: HomeChange, a
     ...(retired.length > 0 && { retired }),
     ...(Object.keys(cuts).length > 0 && { cuts }),
   }, accountKey);
+}
+
+/** Whether a key was a home's that is one no more: it is retired, or its log (protocol §4) was cut. */
+function isFormerKey(current: HomeRecord, key: string): boolean {
+  if (current.homes.some((home) => home.key === key)) return false;
+  const hash = sha256(new TextEncoder().encode(canonicalJson({ key, user_id: current.user_id })));
+  const prefix = toBase64(hash).replaceAll('+', '-').replaceAll('/', '_').slice(0, 32);
+  return (current.retired ?? []).some((former) => former.key === key) || Object.keys(current.cuts ?? {}).some((log) => log.startsWith(prefix));
 }
 
 /** Former homes by key, oldest first: a server that comes back with a new key leaves its old one behind. */

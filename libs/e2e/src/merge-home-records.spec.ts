@@ -139,6 +139,12 @@ it('does not take back the key of a former home', () => {
   expect(() => next({ add: [home('a')] }, dropped)).toThrow(HomeChangeError);
   const revived = { ...dropped, seq: 2, prev_sha256: federation.recordHash(dropped), homes: first.homes, retired: [] };
   expect(federation.mayFollow(dropped, revived)).toBe(false);
+  // Of a revoked one too, whose log was cut.
+  const log = federation.logName(first.user_id, home('a').key, 'beginning0');
+  const cut = next({ revoke: ['a.example'], cuts: { [log]: [[3, key.publicKey]] } });
+  expect(() => next({ add: [home('a')] }, cut)).toThrow(HomeChangeError);
+  expect(federation.mayFollow(cut, { ...cut, seq: 2, prev_sha256: federation.recordHash(cut), homes: first.homes })).toBe(false);
+  expect(federation.mayFollow(cut, next({ add: [home('d')] }, cut))).toBe(true);
   expect(() => federation.readHomeRecord({ ...dropped, homes: first.homes })).toThrow(federation.HomeRecordError);
   // Signed apart, nobody knew of the other's drop: one of the two follows, or two devices would lock their owner out.
   const apart = next({ masterKey: key.publicKey });

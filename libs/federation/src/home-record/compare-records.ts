@@ -1,3 +1,4 @@
+import { isLogOf } from '../account-log/log-name.js';
 import { canonicalJson } from '../canonical-json/index.js';
 import { sha256, unpaddedBase64 } from '../signing/index.js';
 import type { HomeRecord } from './home-record.js';
@@ -40,8 +41,8 @@ export function isSameGenesis(a: HomeRecord, b: HomeRecord): boolean {
 /**
  * May `next` stand where `current` stood (protocol §2)? It must be of the same genesis and not before it in the order of
  * `compareRecords`. After the last record of an account comes nothing of that epoch. What was made from `current` itself must
- * not take back a home under a key that is retired there: whoever was dropped comes back with a new key. The first record
- * of an account may always follow.
+ * not take back a home under a key that is retired there, or whose log is cut there: whoever was dropped comes back with a
+ * new key. The first record of an account may always follow.
  */
 export function mayFollow(current: HomeRecord | undefined, next: HomeRecord): boolean {
   if (current === undefined) return true;
@@ -52,5 +53,7 @@ export function mayFollow(current: HomeRecord | undefined, next: HomeRecord): bo
 
 /** Only of a direct successor this can be told: a record that was signed apart could not know of the other's drop. */
 function revivesKey(current: HomeRecord, next: HomeRecord): boolean {
-  return (current.retired ?? []).some((former) => next.homes.some((home) => home.key === former.key));
+  const added = next.homes.filter((home) => !current.homes.some((one) => one.key === home.key));
+  const cut = Object.keys(current.cuts ?? {});
+  return added.some(({ key }) => current.retired?.some((former) => former.key === key) || cut.some((log) => isLogOf(log, current.user_id, key)));
 }
