@@ -114,3 +114,18 @@ it('an account that lives here alone writes its log too, from what it had before
   });
   expect(log).toMatchObject({ server_name: a.name });
 });
+
+it('a write that asks for two homes is answered when the other has applied it, and names who has', async () => {
+  const erin = await Person.named('acknowledged', a);
+  await erin.addHome(b, { through: a });
+  await isCaughtUp(erin, a, b);
+  const put = (type: string, count: number) => erin.at(a).request('PUT', dataPath(erin.at(a), type), { type }, { query: { 'io.partyline.homes': count } });
+  for (let i = 0; i < 5; i++) {
+    expect((await put(`org.example.j${i}`, 2))['io.partyline.homes']).toEqual([a.name, b.name]);
+    expect(await read(erin, b, `org.example.j${i}`)).toEqual({ type: `org.example.j${i}` });
+  }
+  expect(await put('org.example.alone', 1)).toEqual({ 'io.partyline.homes': [a.name] });
+  await erin.at(a).expectError(400, 'M_INVALID_PARAM', 'PUT', dataPath(erin.at(a), 'x'), {}, { query: { 'io.partyline.homes': 9 } });
+  await b.stop();
+  expect((await put('org.example.late', 2))['io.partyline.homes']).toEqual([a.name]);
+}, 60_000);

@@ -29,6 +29,7 @@ import { AccountLogsStore } from './ops/account-logs.store.js';
 import { AccountPeersStore } from './ops/account-peers.store.js';
 import { AccountVectors } from './ops/account-vectors.js';
 import { DigestExchange } from './ops/digest-exchange.js';
+import { HomeAcknowledgements } from './ops/home-acknowledgements.js';
 import { HomeRequests } from './ops/home-requests.js';
 import { LogBackfill } from './ops/log-backfill.js';
 import { LogLoader } from './ops/log-loader.js';
@@ -67,7 +68,7 @@ import { SyncResume } from './resume/sync-resume.js';
     LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
     AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
-    LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange,
+    LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
     OperationExchange, HomeRequests, AccountCopies,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
     Foundings, RoomNames,
@@ -77,7 +78,7 @@ import { SyncResume } from './resume/sync-resume.js';
     { provide: ResumePoints, useExisting: SyncResume },
   ],
   exports: [
-    LoginNonces, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, DigestExchange, OperationLog, RoomReach, RoomNames, SyncResume, Arrivals,
+    LoginNonces, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, DigestExchange, OperationLog, HomeAcknowledgements, RoomReach, RoomNames, SyncResume, Arrivals,
     AccountVector, ResumePoints,
   ],
 })

@@ -6,7 +6,6 @@ import { Config } from '../../config/config.js';
 import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
 import { Database, type Transaction } from '../../storage/database.js';
-import { RestoreTasks } from '../../storage/restore-tasks.js';
 import { HomeKeys } from '../records/home-keys.js';
 import { AccountDigests } from './account-digests.js';
 import { AccountLogsStore, countedEnds, type StoredLine } from './account-logs.store.js';
@@ -36,7 +35,6 @@ export class OperationLog implements OnModuleInit {
     private readonly logs: AccountLogsStore,
     private readonly store: OperationsStore,
     private readonly peers: AccountPeersStore,
-    private readonly restores: RestoreTasks,
     private readonly vectors: AccountVectors,
     private readonly digests: AccountDigests,
     private readonly db: Database,
@@ -44,9 +42,8 @@ export class OperationLog implements OnModuleInit {
     private readonly clock: Clock,
   ) {}
 
-  async onModuleInit(): Promise<void> {
+  onModuleInit(): void {
     this.pluggable.plugIn(this satisfies AccountLogWriter);
-    await this.restores.register('account logs', () => this.beginAnew());
   }
 
   /** Called after own operations of an account were committed. */

@@ -59,7 +59,9 @@ const kindsBeyond = statement(
 );
 const hasItems = statement('account_op.has_items', 'SELECT DISTINCT op_key FROM account_op_items WHERE user_id = $1 AND kind = $2');
 const oldWinners = statement('account_op.old_winners', 'SELECT op_key, hlc, home, is_removed FROM account_op_winners WHERE user_id = $1 AND kind = $2');
-const isBehind = 'EXISTS (SELECT 1 FROM account_op_peers p WHERE p.user_id = t.user_id AND p.is_behind)';
+// By what it said last and what there is now: a home that has been silent since then has said nothing wrong.
+const isBehind = `EXISTS (SELECT 1 FROM account_op_peers p JOIN account_logs l ON l.user_id = p.user_id AND l.is_own WHERE p.user_id = t.user_id
+  AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(coalesce(p.places::jsonb -> l.log, '[]')) e WHERE (e ->> 0)::bigint >= l.n))`;
 const purgeItems = statement(
   'account_op.purge_items',
   `DELETE FROM account_op_items t USING account_ops o WHERE o.user_id = t.user_id AND o.log = t.log AND o.n = t.n AND o.hash = t.hash

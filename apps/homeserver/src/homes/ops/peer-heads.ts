@@ -31,6 +31,7 @@ export interface HeardHeads {
 /** Listens to what other homes say that they hold. Nothing unsigned counts; nothing moves a log but its operations. */
 @Injectable()
 export class PeerHeads {
+  readonly #listeners = new Map<string, Set<() => void>>();
   readonly #distrusted = boundedCache<string, number>(10_000);
 
   constructor(
@@ -60,7 +61,26 @@ export class PeerHeads {
     const skewMs = Number.isSafeInteger(said.now) ? (said.now as number) - this.clock.now() : undefined;
     const refused = Array.isArray(said.refused) ? said.refused.slice(0, MAX_REFUSED).filter(isRefusal) : undefined;
     await this.peers.heard(userId, home, { places, isBehind, skewMs, refused });
+    for (const listener of this.#listeners.get(userId) ?? []) listener();
     return { heads, keys: new Map(heads.map((head) => [head.log, head.key])), lacking: this.isTrusted(userId, home) ? lacking : {}, isBehind, acknowledged };
+  }
+
+  /** The next time that a home of the account says what it holds, or the end of the time. */
+  next(userId: string, timeoutMs: number): { readonly heard: Promise<void>; readonly cancel: () => void } {
+    let end = (): void => undefined;
+    const heard = new Promise<void>((resolve) => {
+      const listeners = this.#listeners.get(userId) ?? new Set();
+      this.#listeners.set(userId, listeners);
+      const timer = setTimeout(() => end(), timeoutMs).unref();
+      end = () => {
+        clearTimeout(timer);
+        listeners.delete(end);
+        if (listeners.size === 0 && this.#listeners.get(userId) === listeners) this.#listeners.delete(userId);
+        resolve();
+      };
+      listeners.add(end);
+    });
+    return { heard, cancel: end };
   }
 
   isTrusted(userId: string, home: string): boolean {
