@@ -1,3 +1,5 @@
+import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
+import { OperationsStore } from '../../apps/homeserver/src/homes/ops/operations.store.js';
 import { OperationLog } from '../../apps/homeserver/src/homes/ops/operation-log.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
@@ -7,6 +9,7 @@ import type { TestServer } from '../network/test-server.js';
 import { isCaughtUp } from './talk.js';
 
 // The logs of an account's homes over drops, returns, restores and years (protocol §4).
+const counted = statement('test.ops', 'SELECT count(*)::int AS n FROM account_ops WHERE user_id = $1');
 let net: Network;
 let a: TestServer;
 let b: TestServer;
@@ -128,4 +131,29 @@ it('a write that asks for two homes is answered when the other has applied it, a
   await erin.at(a).expectError(400, 'M_INVALID_PARAM', 'PUT', dataPath(erin.at(a), 'x'), {}, { query: { 'io.partyline.homes': 9 } });
   await b.stop();
   expect((await put('org.example.late', 2))['io.partyline.homes']).toEqual([a.name]);
+}, 60_000);
+
+it('what was replaced or removed is dropped after 90 days, but not while a home lacks it', async () => {
+  const frank = await Person.named('purged', a);
+  await frank.addHome(b, { through: a });
+  const profile = `/v3/profile/${encodeURIComponent(frank.userId)}/m.tz`;
+  await write(frank, a, 'org.example.x', { n: 1 });
+  await frank.at(a).request('PUT', profile, { 'm.tz': 'UTC' });
+  await frank.at(a).request('DELETE', profile);
+  await isCaughtUp(frank, a, b);
+  await b.stop();
+  await write(frank, a, 'org.example.x', { n: 2 });
+  const count = async () => (await a.get(Database).query<{ n: number }>(counted, [frank.userId]))[0]!.n;
+  const before = await count();
+  await a.get(OperationsStore).purge(Date.now() + 1_000);
+  expect(await count()).toBe(before);
+  await b.start();
+  await isAt(frank, b, 'org.example.x', { n: 2 });
+  await isCaughtUp(frank, a, b);
+  await a.get(OperationsStore).purge(Date.now() + 1_000);
+  expect(await count()).toBeLessThan(before);
+  expect(await read(frank, a, 'org.example.x')).toEqual({ n: 2 });
+  // A home that comes now takes a copy.
+  await frank.addHome(c, { through: a });
+  await isAt(frank, c, 'org.example.x', { n: 2 });
 }, 60_000);

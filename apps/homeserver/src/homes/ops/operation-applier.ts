@@ -99,9 +99,12 @@ export class OperationApplier {
   /** Removes what the stores hold and no operation has written. */
   async clearOthers(record: HomeRecord): Promise<void> {
     for (const [kind, applier] of this.ops.kinds()) {
-      if (applier.merge === 'own') continue;
+      // Devices aside: a removal of theirs is final, and this is none.
+      if (applier.merge === 'own' || kind === 'device') continue;
+      // What is there first: what is written meanwhile has its operation.
+      const present = await applier.snapshot(record.user_id);
       const known = await this.store.keysOfKind(record.user_id, kind);
-      for (const { key } of await applier.snapshot(record.user_id)) if (!known.has(key)) await this.#clear(record, { kind, key });
+      for (const { key } of present) if (!known.has(key)) await this.#clear(record, { kind, key });
     }
   }
 
