@@ -32,6 +32,8 @@ const TOLD_MS = 1_000;
 export interface Published {
   readonly record: HomeRecord;
   readonly told: readonly string[];
+  /** Rooms that the client named, and of which too many are not here yet. */
+  readonly rooms_left_out?: number;
 }
 
 /** Takes new records from clients and puts them to work. */
@@ -72,8 +74,8 @@ export class RecordPublication implements OnModuleInit {
       throw new MatrixError(409, 'IO_PARTYLINE_STALE_RECORD', 'There is a higher record of this account', { record });
     }
     await this.#endCustody(record);
-    if (request.rooms.size > 0) await this.#addRooms(record, request);
-    return { record, told: await this.spread.told(record, TOLD_MS) };
+    const leftOut = request.rooms.size > 0 ? await this.#addRooms(record, request) : 0;
+    return { record, told: await this.spread.told(record, TOLD_MS), ...(leftOut > 0 && { rooms_left_out: leftOut }) };
   }
 
   /**
@@ -102,13 +104,14 @@ export class RecordPublication implements OnModuleInit {
     if (accountKeyOf(record) !== record.genesis.account_key) await this.keyStore.deleteCustody(this.db, record.user_id);
   }
 
-  async #addRooms(record: HomeRecord, { requesterId, rooms, proof }: PublishRequest): Promise<void> {
+  /** @returns how many were left out */
+  async #addRooms(record: HomeRecord, { requesterId, rooms, proof }: PublishRequest): Promise<number> {
     const userId = record.user_id;
-    if (!this.directory.has(userId) || !(await this.served.isServedBy(record))) return;
+    if (!this.directory.has(userId) || !(await this.served.isServedBy(record))) return 0;
     if (requesterId === null) {
       if (!proof) throw new MatrixError(401, 'M_MISSING_TOKEN', 'Rooms need an access token, or a nonce and its signature');
       this.proofs.check(userId, accountKeyOf(record), proof);
     }
-    await this.arrivals.nameRooms(userId, rooms);
+    return this.arrivals.nameRooms(userId, rooms);
   }
 }
