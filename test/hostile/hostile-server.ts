@@ -21,6 +21,7 @@ export class HostileServer {
   readonly requests: { readonly method: string; readonly path: string; readonly body: Json }[] = [];
   #key: SigningKey = signingKeyFromSeed('ed25519:bad', randomBytes(32));
   #retired: SigningKey[] = [];
+  keyLifetimeMs = 24 * 3_600_000;
   readonly #handlers: { readonly pattern: RegExp; readonly answer: HostileAnswer }[] = [];
   readonly #server: Server;
   #txn = 0;
@@ -123,7 +124,7 @@ export class HostileServer {
       server_name: this.name,
       verify_keys: { [this.key.keyId]: { key: this.key.publicKey } },
       old_verify_keys: Object.fromEntries(this.#retired.map(({ keyId, publicKey }) => [keyId, { key: publicKey, expired_ts: Date.now() }])),
-      valid_until_ts: Date.now() + 24 * 3_600_000,
+      valid_until_ts: Date.now() + this.keyLifetimeMs,
     };
     return signJson(keys, this.name, this.key);
   }
