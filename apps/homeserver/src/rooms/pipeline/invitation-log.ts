@@ -24,7 +24,8 @@ export class InvitationLog {
     if (changes.length === 0) return write();
     const before = await this.store.pending(tx, changes);
     await write();
-    const after = await this.store.pending(tx, changes);
+    const invited = changes.filter(({ membership }) => membership === 'invite' || membership === 'knock');
+    const after = invited.length === 0 ? [] : await this.store.pending(tx, invited);
     // A second invitation takes the place of the first one, which may stand at another home: it has not ended.
     const stand = new Set(after.map(({ userId, roomId }) => `${userId} ${roomId}`));
     const ended = before.filter(({ userId, roomId }) => !stand.has(`${userId} ${roomId}`));

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { PduFormatError, readPdu, recordOf, roomVersion, type RoomEvent, type RoomVersionRules } from '#federation';
+import { type JsonValue, PduFormatError, readPdu, recordOf, referencedIds, roomVersion, type RoomEvent, type RoomVersionRules } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import type { PduResults } from '../../federation/pdu-receiver.js';
@@ -58,16 +58,19 @@ export class InviteRetractions {
 
   /**
    * In portable rooms the signer's record is in a state that is not here. Any home of the inviter's record may withdraw, whichever
-   * invited, and the account's own event brings its record.
+   * invited, and the account's own event brings its record. Who hands over another server's event could keep an old one and end a
+   * later invitation with it, so that such a one has to cite this invitation.
    */
   async #isProven(origin: string, event: RoomEvent, rules: RoomVersionRules, invitationNid: number): Promise<boolean> {
     if (!rules.portable) return this.verifier.isSigned(event, rules);
-    const shown = event.pdu.sender === event.pdu.state_key ? recordOf(event) : undefined;
+    const [invitation] = await this.events.byNids([invitationNid]);
+    if (origin !== event.pdu.home && !referencedIds(event.pdu.auth_events as JsonValue).includes(invitation?.event.eventId ?? '')) return false;
+    const isOwn = event.pdu.sender === event.pdu.state_key;
+    const shown = isOwn ? recordOf(event) : undefined;
     const record = shown?.user_id === event.pdu.sender ? await this.servers.highestRecord(shown) : await this.servers.knownRecord(event.pdu.sender);
     if (!record) {
       // Nothing is known of the inviter any more: then it is the home that invited, or nobody.
-      const [invitation] = await this.events.byNids([invitationNid]);
-      return origin === event.pdu.home && origin === invitation?.event.pdu.home;
+      return !isOwn && origin === event.pdu.home && origin === invitation?.event.pdu.home;
     }
     const home = record.homes.find((h) => h.server_name === event.pdu.home);
     return home !== undefined && this.signatures.context(rules).verifyHomeSignature(event, home.server_name, home.key_id, home.key);
