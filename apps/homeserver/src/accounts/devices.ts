@@ -87,7 +87,7 @@ export class Devices implements OnModuleInit {
 
   /** Deletes devices with their tokens; unknown ones are passed over. Resolves when the listeners are through. */
   async delete(userId: string, deviceIds: readonly string[]): Promise<void> {
-    await this.#delete(userId, deviceIds, true);
+    await this.#delete(userId, deviceIds, 'here');
   }
 
   /** Called on every request; costs no query. */
@@ -107,14 +107,14 @@ export class Devices implements OnModuleInit {
     return () => this.#updated.delete(listener);
   }
 
-  async #delete(userId: string, deviceIds: readonly string[], isOwnChange: boolean): Promise<void> {
+  async #delete(userId: string, deviceIds: readonly string[], removed: 'here' | 'elsewhere' | 'void'): Promise<void> {
     if (deviceIds.length === 0) return;
     const { deleted, tokens } = await this.db.transaction(async (tx) => {
       const deleted = await this.store.delete(tx, userId, deviceIds);
       const tokens = await this.tokenStore.deleteOfDevices(tx, userId, deviceIds);
       // Of another home's removal also those that are not here: their owner may be on the way.
-      await this.removed.add(tx, userId, isOwnChange ? deleted : deviceIds, this.clock.now());
-      if (isOwnChange && deleted.length > 0) {
+      if (removed !== 'void') await this.removed.add(tx, userId, removed === 'here' ? deleted : deviceIds, this.clock.now());
+      if (removed === 'here' && deleted.length > 0) {
         await this.ops.record(tx, userId, deleted.map((deviceId) => ({ kind: 'device', key: deviceId, value: null })));
       }
       return { deleted, tokens };
@@ -126,7 +126,8 @@ export class Devices implements OnModuleInit {
   async #apply(change: RemoteChange): Promise<void> {
     const { userId, key: deviceId, value } = change;
     if (value === null) {
-      await this.#delete(userId, [deviceId], false);
+      // Without a log nobody removed it: what had made it does not count any more (a cut).
+      await this.#delete(userId, [deviceId], change.log === '' ? 'void' : 'elsewhere');
       return;
     }
     const name = (value as { display_name?: unknown }).display_name;
