@@ -13,6 +13,7 @@ import { KnownServers } from './attach/known-servers.js';
 import { RecordPublication } from './attach/record-publication.js';
 import { RecordSpread } from './attach/record-spread.js';
 import { RecordTellingsStore } from './attach/record-tellings.store.js';
+import { ReplicaRequests } from './attach/replica-requests.js';
 import { RoomAttacher } from './attach/room-attacher.js';
 import { RoomCopies } from './attach/room-copies.js';
 import { RoomTellings } from './attach/room-tellings.js';
@@ -66,7 +67,7 @@ import { SyncResume } from './resume/sync-resume.js';
   imports: [AuthModule, RecordsModule, DeviceKeysModule, EphemeralModule],
   providers: [
     LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
-    HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, RoomAttacher, RoomCopies, AccountHomes,
+    HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomAttacher, RoomCopies, AccountHomes,
     AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
     LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
     OperationExchange, HomeRequests, AccountCopies,

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import {
-  authStateKeys, buildEvent, recordOf, roomVersion, stateKeyOf, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules,
+  authStateKeys, buildEvent, recordOf, standingEvents, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules, type StateReader,
 } from '#federation';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
-import { FederationClient, federationPath } from '../../federation/federation-client.js';
+import { atMost } from '../../observability/at-most.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
@@ -21,28 +21,34 @@ import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
 import { HomeSignatures } from '../../rooms/state/home-signatures.js';
 import { membershipOf, serversOfMember } from '../../rooms/state/room-state.js';
+import { EventsStore } from '../../rooms/timeline/events.store.js';
+import { EventStatus } from '../../rooms/timeline/stored-event.js';
+import { connectedEnds, type ReplicaEnds } from './connected-ends.js';
+import { gatherReplicas, MAX_ASKED, type Gathered } from './replica-gathering.js';
+import { ReplicaRequests, type Asker, type ReplicaAnswer, type ReplicaCopy } from './replica-requests.js';
 
-const MAX_VIA = 10;
-/** State of a room with many thousands of members. */
-const MAX_COPY_BYTES = 256 * 1024 * 1024;
-const COPY_TIMEOUT_MS = 120_000;
-const ENDS_TIMEOUT_MS = 10_000;
-const MAX_PREV_EVENTS = 10;
+/** Of an event (Server-Server, "PDUs"). */
+const MAX_PREV_EVENTS = 20;
+/** Events that this server makes to enter a room: 10 × 20 ends. */
+const MAX_ENTRIES = 10;
+/** After so long without the copy of a replica that has answered, another one is asked for its. */
+const HEDGE_MS = 4_000;
+/** Where the copy of one replica is here, differences of others are waited for so long; the rest comes later. */
+const DIFFERENCE_MS = 8_000;
+/** Where the room is here already: how long replicas may take to say what they have before the account is shown in it. */
+const ASK_MS = 1_500;
 
-interface CopyAnswer {
-  readonly room_version?: unknown;
-  readonly ends?: unknown;
-  readonly pdus?: unknown;
-  readonly state?: unknown;
-  readonly auth_chain?: unknown;
-}
-
-interface Place {
+/** The event by which an account entered a room through this home. */
+export interface Entered {
   readonly eventId: string;
-  readonly depth: number;
+  /** The other servers in the room. */
+  readonly servers: readonly string[];
 }
 
-/** Brings rooms of an account to this server, its new home, through any replica, and says so in the account's name. */
+/**
+ * Brings rooms of an account to this server, its new home, and says so in the account's name (protocol §3, "Moving in"): upon what
+ * all replicas have that can be asked, since one of them may lag or lie.
+ */
 @Injectable()
 export class RoomAttacher {
   constructor(
@@ -56,7 +62,8 @@ export class RoomAttacher {
     private readonly history: HistoryStore,
     private readonly memberships: LocalMembershipsStore,
     private readonly signatures: HomeSignatures,
-    private readonly federation: FederationClient,
+    private readonly requests: ReplicaRequests,
+    private readonly events: EventsStore,
     private readonly positions: StreamPositions,
     private readonly clock: Clock,
     private readonly log: Log,
@@ -66,48 +73,129 @@ export class RoomAttacher {
    * Idempotent.
    *
    * @param via servers that may hold the room
+   * @param seen events that a client of the account has seen, which replicas are chosen by
+   * @returns the event by which the account entered and the servers it went to; null where it was in the room by this home before
    * @throws MatrixError 404 `M_NOT_FOUND` when no server is known; else the last one's refusal or silence
    */
-  async attach(userId: string, roomId: string, via: readonly string[]): Promise<void> {
-    const { servers, held } = await this.arrivals.run(roomId, async () => {
+  async attach(userId: string, roomId: string, via: readonly string[], seen: readonly string[] = []): Promise<Entered | null> {
+    const found = await this.arrivals.run(roomId, async () => {
       const room = await this.registry.find(roomId);
-      if (room?.state.isResident) return { servers: [...via, ...room.state.otherServers], held: room };
-      return { servers: await this.#bring(userId, roomId, via), held: null };
+      return room?.state.isResident ? { room, late: null } : { room: null, late: await this.#bring(userId, roomId, via, seen) };
     });
     // Not in the turn, for whose end all that comes for the room waits.
-    if (!held) await this.#fetchHistory(roomId);
-    await this.#catchUp(userId, roomId, servers);
-    // After that: who brought the room here may have got it from a server that had not heard of this account's join.
-    if (held) await this.#announce(held, userId);
-  }
-
-  /** @returns the other servers in the room */
-  async #bring(userId: string, roomId: string, via: readonly string[]): Promise<string[]> {
-    let failure: unknown = MatrixError.notFound('No server is known that holds the room');
-    for (const server of via.filter((name) => name !== this.config.serverName).slice(0, MAX_VIA)) {
-      try {
-        return await this.#attachThrough(server, userId, roomId);
-      } catch (error) {
-        if (!(error instanceof MatrixError)) throw error;
-        failure = error;
-      }
+    if (found.room) {
+      await atMost(this.#catchUp(userId, roomId, [...via, ...found.room.state.otherServers]), ASK_MS, 0);
+      // After that: who brought the room here may have got it from a server that had not heard of this account's join.
+      return this.#announce(found.room, userId, false);
     }
-    throw failure;
+    await this.#fetchHistory(roomId);
+    const room = await this.registry.get(roomId);
+    const entered: Entered = { eventId: room.extremities[0]!.eventId, servers: room.state.otherServers };
+    await this.#catchUp(userId, roomId, found.late.answered);
+    void this.#merge(userId, room, found.late.late);
+    return entered;
   }
 
-  async #attachThrough(server: string, userId: string, roomId: string): Promise<string[]> {
+  /** Enters the room upon what all replicas have that answer soon. @returns who has answered, and who may yet */
+  async #bring(userId: string, roomId: string, via: readonly string[], seen: readonly string[]): Promise<{ answered: string[]; late: Gathered['late'] }> {
     const { record, key } = await this.identities.signer(userId);
-    const answer = await this.#ask(server, roomId, { user_id: userId, record }, COPY_TIMEOUT_MS);
-    const rules = typeof answer.room_version === 'string' ? roomVersion(answer.room_version) : undefined;
-    if (!rules?.portable || !Array.isArray(answer.state) || !Array.isArray(answer.auth_chain)) {
-      throw MatrixError.unknown(502, `${server} gave no copy of a portable room`);
+    const asker: Asker = { userId, record };
+    const gathered = await gatherReplicas((server) => this.requests.ends(server, roomId, asker, { seen }), via, this.config.serverName, seen, () => this.clock.now());
+    if (gathered.answers.length === 0) throw gathered.failure ?? MatrixError.notFound('No server is known that holds the room');
+    const base = await this.#firstCopy(gathered.answers, roomId, asker, seen);
+    const copies = [base, ...(await this.#differences(gathered.answers, base, roomId, asker))];
+    const same = gathered.answers.filter((answer) => answer.server !== base.server && copies.some((copy) => copy.stateHash === answer.stateHash));
+    const ends = await this.#ends([...copies, ...same.filter((answer) => !copies.some((copy) => copy.server === answer.server))], roomId, asker);
+    const signer: EventSigner = { name: this.config.serverName, key, record };
+    await this.importer.importUnion({
+      roomId, rules: base.rules,
+      events: copies.flatMap((copy) => [...copy.authChain, ...copy.state]),
+      states: copies.map((copy) => copy.stateIds),
+      make: async (state, proven) => {
+        const given = new Map([...ends.pdus].map((event) => [event.eventId, event]));
+        const good = await proven([...given.values()]);
+        const chosen = connectedEnds(ends.replicas.map((replica) => ({ ...replica, ends: replica.ends.filter((id) => good.has(id)) })));
+        return this.#entries({ userId, roomId, rules: base.rules, state, ends: chosen.map((id) => given.get(id)!), signer });
+      },
+      destinations: (state) => serversIn(state, base.rules, this.config.serverName),
+    });
+    return { answered: gathered.answers.map((answer) => answer.server), late: gathered.late };
+  }
+
+  /** The whole room of one replica: of one that has what the client has seen, and what most have. */
+  async #firstCopy(answers: readonly ReplicaAnswer[], roomId: string, asker: Asker, seen: readonly string[]): Promise<ReplicaCopy> {
+    const alike = (answer: ReplicaAnswer): number => answers.filter((other) => other.stateHash === answer.stateHash).length;
+    const order = [...answers].sort((a, b) =>
+      (seen.length > 0 ? b.seen.length - a.seen.length : 0) || alike(b) - alike(a) || b.ends.length - a.ends.length);
+    const asked: Promise<ReplicaCopy>[] = [];
+    for (const { server } of order) {
+      const copy = this.requests.copy(server, roomId, asker);
+      asked.push(copy);
+      const soon = await atMost(copy.catch(() => null), HEDGE_MS, null);
+      if (soon) return soon;
     }
-    const state = readAll(answer.state, rules, roomId);
-    const signer = { name: this.config.serverName, key, record };
-    const event = this.#memberEvent({ userId, roomId, rules, state, ends: readEnds(answer.ends), signer });
-    const servers = serversIn(state, rules, this.config.serverName);
-    await this.importer.import({ roomId, rules, state: answer.state, authChain: answer.auth_chain, event, destinations: servers });
-    return servers;
+    return Promise.any(asked).catch((error: AggregateError) => {
+      throw error.errors.at(-1);
+    });
+  }
+
+  /** What replicas with other states have that the first one has not, one of each kind. */
+  async #differences(answers: readonly ReplicaAnswer[], base: ReplicaCopy, roomId: string, asker: Asker): Promise<ReplicaCopy[]> {
+    const kinds = new Map(answers.filter((answer) => answer.stateHash !== base.stateHash).map((answer) => [answer.stateHash, answer.server]));
+    const copies = await Promise.all([...kinds.values()].map((server) =>
+      atMost(this.requests.copy(server, roomId, asker, base.stateIds).catch(() => null), DIFFERENCE_MS, null)));
+    return copies.filter((copy) => copy !== null);
+  }
+
+  /** The ends of these replicas, with what leads to those of others where they differ. */
+  async #ends(answers: readonly ReplicaAnswer[], roomId: string, asker: Asker): Promise<{ replicas: ReplicaEnds[]; pdus: RoomEvent[] }> {
+    const all = [...new Set(answers.flatMap((answer) => answer.ends))];
+    const isAlike = answers.every((answer) => answer.ends.length === all.length);
+    const pdus: RoomEvent[] = [];
+    const replicas = await Promise.all(answers.map(async (answer): Promise<ReplicaEnds> => {
+      const since = all.filter((id) => !answer.ends.includes(id));
+      const more = isAlike ? null : await atMost(this.requests.ends(answer.server, roomId, asker, { since, seen: since }).catch(() => null), ASK_MS, null);
+      const given = readAll([...answer.pdus, ...(more?.pdus ?? [])], answer.rules, roomId);
+      pdus.push(...given);
+      const stateIds = 'stateIds' in answer ? (answer as ReplicaCopy).stateIds : [];
+      return {
+        ends: answer.ends.filter((id) => given.some((event) => event.eventId === id)),
+        prev: new Map(given.map((event) => [event.eventId, event.pdu.prev_events])),
+        held: new Set([...stateIds, ...(more?.seen ?? [])]),
+      };
+    }));
+    return { replicas, pdus };
+  }
+
+  /** The account's member event on the ends of the graph; with many of these several, each upon the one before. */
+  #entries({ userId, roomId, rules, state, ends, signer }: {
+    userId: string; roomId: string; rules: RoomVersionRules; state: StateReader & { readonly events: readonly RoomEvent[] };
+    ends: readonly RoomEvent[]; signer: EventSigner;
+  }): RoomEvent[] {
+    const current = state.get('m.room.member', userId);
+    if (membershipOf(current) !== 'join') throw MatrixError.forbidden('The account is not in this room');
+    const made: RoomEvent[] = [];
+    for (let left = [...ends]; made.length === 0 || (left.length > 0 && made.length < MAX_ENTRIES); ) {
+      const before = made.at(-1);
+      const prev = [...(before ? [before] : []), ...left.splice(0, MAX_PREV_EVENTS - (before ? 1 : 0))];
+      const member = before ?? current!;
+      const draft: EventDraft = {
+        type: 'm.room.member', room_id: roomId, sender: userId, state_key: userId, home: signer.name,
+        content: carrying(current!.pdu.content, signer),
+        origin_server_ts: this.clock.now(),
+        prev_events: prev.map((event) => event.eventId),
+        depth: Math.min(prev.reduce((depth, event) => Math.max(depth, event.pdu.depth), 0) + 1, Number.MAX_SAFE_INTEGER),
+        auth_events: [],
+      };
+      const cited = authStateKeys(draft, rules).flatMap(([type, stateKey]) =>
+        (type === 'm.room.member' && stateKey === userId ? member : state.get(type, stateKey))?.eventId ?? []);
+      const standing = before ? [] : standingEvents(userId, signer.record!, state.events).map((event) => event.eventId);
+      draft.auth_events = [...new Set([...cited, ...standing])];
+      const event = buildEvent(draft, rules, signer);
+      this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);
+      made.push(event);
+    }
+    return made;
   }
 
   /** The latest events, so that this home can go on where a client left another one. */
@@ -117,82 +205,81 @@ export class RoomAttacher {
     if (room && newest) await this.backfiller.fill(room, newest);
   }
 
-  #memberEvent(input: {
-    userId: string; roomId: string; rules: RoomVersionRules; state: readonly RoomEvent[]; ends: readonly Place[]; signer: EventSigner;
-  }): RoomEvent {
-    const { userId, roomId, rules, state, ends, signer } = input;
-    const byKey = new Map(state.map((event) => [stateKeyOf(event.pdu.type, event.pdu.state_key ?? ''), event]));
-    const current = byKey.get(stateKeyOf('m.room.member', userId));
-    if (membershipOf(current) !== 'join') throw MatrixError.forbidden('The account is not in this room');
-    const newestFirst = [...ends].sort((a, b) => b.depth - a.depth).slice(0, MAX_PREV_EVENTS);
-    const draft: EventDraft = {
-      type: 'm.room.member', room_id: roomId, sender: userId, state_key: userId, home: signer.name,
-      content: withRecord(current!.pdu.content, signer),
-      origin_server_ts: this.clock.now(),
-      prev_events: newestFirst.map((end) => end.eventId),
-      depth: Math.min((newestFirst[0]?.depth ?? 0) + 1, Number.MAX_SAFE_INTEGER),
-      auth_events: [],
-    };
-    draft.auth_events = authStateKeys(draft, rules).flatMap(([type, stateKey]) => byKey.get(stateKeyOf(type, stateKey))?.eventId ?? []);
-    const event = buildEvent(draft, rules, signer);
-    this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);
-    return event;
-  }
-
-  /** For a room that is here already because of others: the account joins them as somebody who lives here. */
-  async #announce(room: Room, userId: string): Promise<void> {
+  /**
+   * For a room that is here already: the account joins others as somebody who lives here, or binds together what has come since.
+   *
+   * @param isMerge makes the event though it says nothing new
+   */
+  async #announce(room: Room, userId: string, isMerge: boolean): Promise<Entered | null> {
     const { record, key } = await this.identities.signer(userId);
     const mine = await this.memberships.ofUserInRoom(userId, room.id);
     const signer: EventSigner = { name: this.config.serverName, key, record };
-    await room.run((draft) => {
+    return room.run((draft) => {
       const current = draft.get('m.room.member', userId);
       if (membershipOf(current) !== 'join') throw MatrixError.forbidden('The account is not in this room');
       const shown = recordOf(current);
-      if (mine?.membership === 'join' && shown?.epoch === record.epoch && shown.seq === record.seq) return;
-      // Not through EventSender, which leaves out what changes nothing: here the event itself makes the membership a local one.
-      const event = buildLocalEvent(
-        draft,
-        { sender: userId, type: 'm.room.member', stateKey: userId, content: withRecord(current!.pdu.content, signer), ts: this.clock.now() },
-        signer,
-        this.signatures.context(room.rules),
-      );
-      this.signatures.trust(event, signer.name, key.keyId, key.publicKey);
-      draft.append({ event, nid: this.positions.nextId('event_nid'), isOwn: true, destinations: draft.destinations(event) });
+      if (isMerge ? draft.extremities.length < 2 : mine?.membership === 'join' && shown?.epoch === record.epoch && shown.seq === record.seq) return null;
+      let entered: Entered | null = null;
+      for (let i = 0; i < MAX_ENTRIES && (i === 0 || draft.extremities.length > 1); i++) {
+        // Not through EventSender, which leaves out what changes nothing: here the event itself makes the membership a local one.
+        const event = buildLocalEvent(
+          draft,
+          { sender: userId, type: 'm.room.member', stateKey: userId, content: carrying(current!.pdu.content, signer), ts: this.clock.now() },
+          signer,
+          this.signatures.context(room.rules),
+        );
+        this.signatures.trust(event, signer.name, key.keyId, key.publicKey);
+        const servers = draft.destinations(event);
+        draft.append({ event, nid: this.positions.nextId('event_nid'), isOwn: true, destinations: servers });
+        entered = { eventId: event.eventId, servers };
+      }
+      return entered;
     });
   }
 
-  /** Events that were sent while the room was on its way here: what others have now and this server has not. */
-  async #catchUp(userId: string, roomId: string, servers: readonly string[]): Promise<void> {
-    const others = [...new Set(servers)].filter((name) => name !== this.config.serverName).slice(0, MAX_VIA);
-    await Promise.all(others.map(async (server) => {
+  /** Replicas that answer later are bound in by another event. Never rejects. */
+  async #merge(userId: string, room: Room, late: Gathered['late']): Promise<void> {
+    await Promise.all(late.map(async ({ server, answer }) => {
       try {
-        const answer = await this.#ask(server, roomId, { user_id: userId, ends_only: true }, ENDS_TIMEOUT_MS);
-        if (Array.isArray(answer.pdus)) await this.receiver.receive(server, answer.pdus);
+        const given = await answer;
+        if (given && (await this.#receive(server, room.id, given.pdus)) > 0) await this.#announce(room, userId, true);
       } catch (error) {
-        this.log.debug('newest events of a room could not be asked for', { server, roomId, reason: String(error) });
+        this.log.debug('a replica that was late could not be bound in', { server, roomId: room.id, reason: String(error) });
       }
     }));
   }
 
-  #ask(server: string, roomId: string, body: object, timeoutMs: number): Promise<CopyAnswer> {
-    return this.federation.request<CopyAnswer & Record<string, unknown>>({
-      destination: server,
-      method: 'POST',
-      path: federationPath`/_matrix/federation/unstable/io.partyline/attach/${roomId}`,
-      body, timeoutMs, maxBytes: MAX_COPY_BYTES,
-    });
+  /** Events that were sent while the room was on its way here: what others have now and this server has not. @returns how many */
+  async #catchUp(userId: string, roomId: string, servers: readonly string[]): Promise<number> {
+    const { record } = await this.identities.signer(userId);
+    const others = [...new Set(servers)].filter((name) => name !== this.config.serverName).slice(0, MAX_ASKED);
+    const taken = await Promise.all(others.map(async (server) => {
+      try {
+        return await this.#receive(server, roomId, (await this.requests.ends(server, roomId, { userId, record })).pdus);
+      } catch (error) {
+        this.log.debug('newest events of a room could not be asked for', { server, roomId, reason: String(error) });
+        return 0;
+      }
+    }));
+    return taken.reduce((sum, one) => sum + one, 0);
+  }
+
+  /** @returns how many of the events were not here before */
+  async #receive(server: string, roomId: string, pdus: readonly unknown[]): Promise<number> {
+    const room = await this.registry.find(roomId);
+    if (!room) return 0;
+    const ids = readAll(pdus, room.rules, roomId).map((event) => event.eventId);
+    const held = new Set((await this.events.byIds(ids)).filter((stored) => stored.status !== EventStatus.outlier).map((stored) => stored.event.eventId));
+    if (ids.every((id) => held.has(id))) return 0;
+    const results = await this.receiver.receive(server, pdus);
+    return ids.filter((id) => !held.has(id) && results[id]?.taken).length;
   }
 }
 
-/** The member's content as it is, with the newest record. */
-function withRecord(content: JsonObject, signer: EventSigner): JsonObject {
-  return { ...content, home_record: signer.record as unknown as JsonObject };
-}
-
-function readEnds(value: unknown): Place[] {
-  if (!Array.isArray(value)) return [];
-  return (value as { event_id?: unknown; depth?: unknown }[]).slice(0, 100).flatMap((end) =>
-    typeof end?.event_id === 'string' && Number.isSafeInteger(end.depth) ? [{ eventId: end.event_id, depth: end.depth as number }] : []);
+/** The member's content as it is, with the newest record; nothing that only a join says. */
+function carrying(content: JsonObject, signer: EventSigner): JsonObject {
+  const { join_authorised_via_users_server: _authoriser, genesis_sha256: _genesis, 'io.partyline.release': _release, ...rest } = content;
+  return { ...rest, home_record: signer.record as unknown as JsonObject, 'io.partyline.carries': true };
 }
 
 function serversIn(state: readonly RoomEvent[], rules: RoomVersionRules, own: string): string[] {

@@ -1,12 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { mayFollow, recordOf, type HomeRecord } from '#federation';
+import { mayFollow, recordOf, type HomeRecord, type RoomEvent } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { isAllowedByAcl } from '../../rooms/remote/server-acl.js';
+import { walkBack } from '../../rooms/history/walk-back.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
 import { membershipOf } from '../../rooms/state/room-state.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
+import { EventStatus } from '../../rooms/timeline/stored-event.js';
 import { HomeRecords } from '../records/home-records.js';
+import { stateHash } from './state-hash.js';
+
+/** Events on the way from the ends to those of another replica: enough to see that they belong together. */
+const MAX_SINCE = 50;
 
 export interface CopyRequest {
   readonly origin: string;
@@ -14,8 +20,14 @@ export interface CopyRequest {
   readonly userId: string;
   /** The account's highest record, where this server may not know it: an emergency home's is newer than the room's. */
   readonly record?: unknown;
-  /** Only the newest events, for who has the room and may have missed some while it came. */
+  /** Only the newest events: for who compares replicas, or has the room and may have missed some while it came. */
   readonly endsOnly: boolean;
+  /** Events that are asked for: which of them this server shows. */
+  readonly seen?: readonly string[] | undefined;
+  /** Events of others: what leads to them is given with the newest events, as far as it is near. */
+  readonly since?: readonly string[] | undefined;
+  /** State events that the other server has: they and what they rest upon are left out. */
+  readonly known?: readonly string[] | undefined;
 }
 
 /** Hands copies of rooms to new homes of their members (protocol §3, "Adding a home"). */
@@ -28,8 +40,9 @@ export class RoomCopies {
   ) {}
 
   /**
-   * @returns JSON text: `room_version`, `ends` (event ids and depths of the forward extremities), `pdus` (the same as events),
-   *   `servers`, and unless `endsOnly` the current `state` and its `auth_chain`
+   * @returns JSON text: `room_version`, `ends` (event ids and depths of the forward extremities), `pdus` (the same as events, after
+   *   them what leads to `since`), `servers`, `state_sha256`, `seen`, and unless `endsOnly` the current state as `state_ids`, with
+   *   the events of it (`state`) and of its `auth_chain` that are not `known`
    * @throws MatrixError 403 `M_FORBIDDEN` unless the origin is a home, by the highest record, of a joined member; 404 `M_NOT_FOUND`
    */
   async copy(request: CopyRequest): Promise<string> {
@@ -38,23 +51,46 @@ export class RoomCopies {
     const room = await this.registry.find(roomId);
     if (!room?.state.isResident) throw MatrixError.notFound('This server does not hold the room');
     this.#authorise(room, origin, userId, await this.records.get(userId));
-    // Both of one moment: nothing is awaited between.
+    // All of one moment: nothing is awaited between.
     const ends = room.extremities.map(({ eventId, depth }) => ({ event_id: eventId, depth }));
-    const state = request.endsOnly ? null : [...room.state.entries()].map(([, { event }]) => event);
+    const state = [...room.state.entries()].map(([, { event }]) => event);
+    const endIds = ends.map((end) => end.event_id);
+    const stateIds = state.map((event) => event.eventId);
     const head = {
       room_version: room.rules.id,
       ends,
       servers: [room.state.serverName, ...room.state.otherServers],
+      state_sha256: stateHash(stateIds),
+      ...(request.seen && { seen: await this.#shown(request.seen, roomId) }),
+      ...(!request.endsOnly && { state_ids: stateIds }),
     };
-    const newest = await this.events.byIds(ends.map((end) => end.event_id));
+    const newest = request.since
+      ? await walkBack(this.events, { roomId, from: endIds, limit: endIds.length + MAX_SINCE, without: new Set(request.since) })
+      : await this.events.byIds(endIds);
     const members = [`"pdus":${list(newest.map((stored) => stored.event))}`];
-    if (state) {
+    if (!request.endsOnly) {
+      const known = new Set(request.known);
       const chain = await this.events.authChain(state, new Map(state.map((event) => [event.eventId, event])));
       for (const event of state) chain.delete(event.eventId);
-      members.push(`"state":${list(state)}`);
-      members.push(`"auth_chain":${list([...chain.values()].map((item) => ('nid' in item ? item.event : item)))}`);
+      members.push(`"state":${list(state.filter((event) => !known.has(event.eventId)))}`);
+      const rest = [...chain.values()].map((item) => ('nid' in item ? item.event : item));
+      members.push(`"auth_chain":${list(await this.#without(rest, known))}`);
     }
     return `${JSON.stringify(head).slice(0, -1)},${members.join(',')}}`;
+  }
+
+  /** Those that are in the room's timeline here. */
+  async #shown(eventIds: readonly string[], roomId: string): Promise<string[]> {
+    const stored = await this.events.byIds(eventIds);
+    return stored.filter((item) => item.event.roomId === roomId && item.status === EventStatus.accepted).map((item) => item.event.eventId);
+  }
+
+  /** Of a chain of auth events what is not in those of known ones: who has an event has what it rests upon. */
+  async #without(chain: readonly RoomEvent[], known: ReadonlySet<string>): Promise<readonly RoomEvent[]> {
+    if (known.size === 0) return chain;
+    const held = (await this.events.byIds([...known])).map((stored) => stored.event);
+    const rest = await this.events.authChain(held, new Map(chain.map((event) => [event.eventId, event])));
+    return chain.filter((event) => !rest.has(event.eventId));
   }
 
   async #take(userId: string, value: unknown): Promise<void> {

@@ -6,8 +6,8 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import type { EventSigner } from './event-signers.js';
 import type { RoomDraft } from './room-draft.js';
 
-/** Most prev_events that an event names; the specification allows 20. */
-const MAX_PREV_EVENTS = 10;
+/** Most prev_events that an event names (Server-Server, "PDUs"). */
+const MAX_PREV_EVENTS = 20;
 
 /** A new event as a user of this server asks for it. */
 export interface LocalEvent {

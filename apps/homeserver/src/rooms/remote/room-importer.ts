@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
-  AuthError, checkAuth, PduFormatError, readPdu, stateKeyOf, type RoomEvent, type RoomVersionRules, type StateReader,
+  AuthError, checkAuth, PduFormatError, readPdu, resolveState, stateKeyOf, type RoomEvent, type RoomVersionRules, type StateReader,
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
@@ -25,6 +25,25 @@ export interface RoomImport {
   readonly event: RoomEvent;
   /** Whether this server made the event and sends it on by itself; `/send_join` makes the other server do it. */
   readonly destinations: readonly string[];
+}
+
+/** A room as several replicas have it, for a server that enters it by events of its own. */
+export interface RoomUnion {
+  readonly roomId: string;
+  readonly rules: RoomVersionRules;
+  /** The events of the states and of their auth chains: parsed JSON, unchecked. */
+  readonly events: readonly unknown[];
+  /** Event ids of the state as each replica has it. */
+  readonly states: readonly (readonly string[])[];
+  /**
+   * Makes the events by which this server enters, each after the one before.
+   *
+   * @param state what the states resolve to
+   * @param proven the ids of those events that are signed and that the rules allow by their auth events
+   */
+  make(state: StateReader & { readonly events: readonly RoomEvent[] }, proven: (events: readonly RoomEvent[]) => Promise<ReadonlySet<string>>): Promise<readonly RoomEvent[]>;
+  /** Servers that the events go to. */
+  destinations(state: readonly RoomEvent[]): readonly string[];
 }
 
 /** Takes over rooms: checks all events, stores them as outliers, and makes the given state the current one. */
@@ -55,15 +74,53 @@ export class RoomImporter {
     if (!create) throw MatrixError.unknown(502, 'The other server gave a room without a valid create event');
     if ((create.pdu.content['room_version'] ?? '1') !== rules.id) throw MatrixError.unknown(502, 'The other server gave a room of another version');
 
-    const known = new Map((await this.events.byIds([...chain.keys(), event.eventId])).map((stored) => [stored.event.eventId, stored]));
+    await this.#enter({ roomId, rules, chain, state: stateEvents, events: [event], destinations: given.destinations });
+  }
+
+  /**
+   * The same with the states of several replicas, none of which is believed alone: they are resolved as the states of branches are.
+   *
+   * @returns the events that were made
+   * @throws MatrixError 502 when nothing of what was given holds together
+   */
+  async importUnion(given: RoomUnion): Promise<readonly RoomEvent[]> {
+    const { rules, roomId } = given;
+    const context = this.signatures.context(rules);
+    const signed = await this.verifier.signedOnes(unique(readAll(given.events, rules, roomId)), rules);
+    const chain = checkChain(signed, new Map(), rules, context).valid;
+    const states = given.states.map((ids) => stateOf(ids, chain)).filter((state) => state.has(CREATE_KEY));
+    if (states.length === 0) throw MatrixError.unknown(502, 'No server gave a room with a valid create event');
+    const resolved = resolveState({
+      rules, roomId, stateSets: states, event: (id) => chain.get(id), isRejected: (id) => !chain.has(id), ctx: context,
+    });
+    const state = [...resolved.values()].map((id) => chain.get(id)!);
+    const create = chain.get(resolved.get(CREATE_KEY) ?? '');
+    if ((create?.pdu.content['room_version'] ?? '1') !== rules.id) throw MatrixError.unknown(502, 'The other servers gave a room of another version');
+    const reader = { events: state, get: (type: string, stateKey: string) => chain.get(resolved.get(stateKeyOf(type, stateKey)) ?? '') };
+    const events = await given.make(reader, async (candidates) => {
+      const good = await this.verifier.signedOnes(candidates, rules);
+      const allowed = checkChain(good.filter((item) => !chain.has(item.eventId)), chain, rules, context).valid;
+      return new Set([...chain.keys(), ...allowed.keys()]);
+    });
+    await this.#enter({ roomId, rules, chain, state, events, destinations: given.destinations(state) });
+    return events;
+  }
+
+  async #enter(entry: Entry): Promise<void> {
+    const { chain, events, rules } = entry;
+    const known = new Map((await this.events.byIds([...chain.keys(), ...events.map((event) => event.eventId)])).map((stored) => [stored.event.eventId, stored]));
     const nids = new Map<string, number>();
     // Older ones get lower numbers: should their place in the timeline be told later, a sync takes a descent for a gap.
     const oldestFirst = [...chain.values()].sort((a, b) => a.pdu.depth - b.pdu.depth);
-    for (const { eventId } of [...oldestFirst, event]) nids.set(eventId, known.get(eventId)?.nid ?? this.positions.nextId('event_nid'));
+    for (const { eventId } of [...oldestFirst, ...events]) nids.set(eventId, known.get(eventId)?.nid ?? this.positions.nextId('event_nid'));
     const entries = new Map<string, StateEntry>();
-    for (const item of stateEvents) entries.set(stateKeyOf(item.pdu.type, item.pdu.state_key!), { nid: nids.get(item.eventId)!, event: item });
-    this.#judge(event, entries, rules);
-    await this.registry.entering(roomId, () => this.#store(given, chain, entries, nids, known));
+    for (const item of entry.state) entries.set(stateKeyOf(item.pdu.type, item.pdu.state_key!), { nid: nids.get(item.eventId)!, event: item });
+    const after = new Map(entries);
+    for (const event of events) {
+      this.#judge(event, after, rules);
+      if (event.pdu.state_key !== undefined) after.set(stateKeyOf(event.pdu.type, event.pdu.state_key), { nid: nids.get(event.eventId)!, event });
+    }
+    await this.registry.entering(entry.roomId, () => this.#store(entry, entries, after, nids, known));
   }
 
   #judge(event: RoomEvent, entries: ReadonlyMap<string, StateEntry>, rules: RoomVersionRules): void {
@@ -77,36 +134,61 @@ export class RoomImporter {
   }
 
   async #store(
-    given: RoomImport, chain: ReadonlyMap<string, RoomEvent>, entries: Map<string, StateEntry>, nids: ReadonlyMap<string, number>,
-    known: ReadonlyMap<string, StoredEvent>,
+    { rules, roomId, chain, events, destinations }: Entry, before: ReadonlyMap<string, StateEntry>, after: ReadonlyMap<string, StateEntry>,
+    nids: ReadonlyMap<string, number>, known: ReadonlyMap<string, StoredEvent>,
   ): Promise<void> {
-    const { event, rules, roomId } = given;
     const held = await this.registry.find(roomId);
     const row = held ? undefined : await this.rooms.room(roomId);
     const room = held ?? this.registry.create(roomId, rules, row?.room_nid);
     const job = (draft: RoomDraft): void => {
       if (!held) draft.created = { version: rules.id };
       for (const item of chain.values()) if (!known.has(item.eventId)) draft.addOutlier(item, nids.get(item.eventId)!);
-      const before = draft.snapshotOf(new Map([...entries].map(([key, entry]) => [key, entry.nid])));
-      const nid = nids.get(event.eventId)!;
-      const added = draft.add({
-        event, nid, before, status: EventStatus.accepted, isOwn: given.destinations.length > 0, destinations: given.destinations,
-        wasOutlier: known.has(event.eventId),
-        txn: typeof event.pdu.txn === 'string' ? event.pdu.txn : null,
-      });
-      const after = draft.after(before, event, nid);
-      draft.afters.set(event.eventId, after);
-      const state = new Map(entries);
-      if (event.pdu.state_key !== undefined) state.set(stateKeyOf(event.pdu.type, event.pdu.state_key), { nid, event });
-      draft.replaceState(state, after, added);
-      draft.extremities = [{ nid, eventId: event.eventId, depth: event.pdu.depth, after }];
-      for (const id of event.pdu.prev_events) {
-        const prev = known.get(id);
-        if (!prev || prev.status === EventStatus.outlier) draft.missing.push({ eventId: id, child: added });
+      let snapshot = draft.snapshotOf(new Map([...before].map(([key, entry]) => [key, entry.nid])));
+      const made = new Set(events.map((event) => event.eventId));
+      for (const event of events) {
+        const nid = nids.get(event.eventId)!;
+        const added = draft.add({
+          event, nid, before: snapshot, status: EventStatus.accepted, isOwn: destinations.length > 0, destinations,
+          wasOutlier: known.has(event.eventId),
+          txn: typeof event.pdu.txn === 'string' ? event.pdu.txn : null,
+        });
+        snapshot = draft.after(snapshot, event, nid);
+        draft.afters.set(event.eventId, snapshot);
+        if (event === events.at(-1)) draft.replaceState(after, snapshot, added);
+        draft.extremities = [{ nid, eventId: event.eventId, depth: event.pdu.depth, after: snapshot }];
+        for (const id of event.pdu.prev_events) {
+          const prev = known.get(id);
+          if (!made.has(id) && (!prev || prev.status === EventStatus.outlier)) draft.missing.push({ eventId: id, child: added });
+        }
       }
     };
     await (held ? room.run(job) : this.registry.enter(room, job));
   }
+}
+
+/** What becomes of a room here. */
+interface Entry {
+  readonly roomId: string;
+  readonly rules: RoomVersionRules;
+  /** Proven events by id. */
+  readonly chain: ReadonlyMap<string, RoomEvent>;
+  /** The state before `events`. */
+  readonly state: readonly RoomEvent[];
+  /** Each after the one before; the last one is the end of the graph. */
+  readonly events: readonly RoomEvent[];
+  readonly destinations: readonly string[];
+}
+
+const CREATE_KEY = stateKeyOf('m.room.create', '');
+
+/** The proven ones of these events by their state keys. */
+function stateOf(ids: readonly string[], chain: ReadonlyMap<string, RoomEvent>): Map<string, string> {
+  const state = new Map<string, string>();
+  for (const id of ids) {
+    const event = chain.get(id);
+    if (event?.pdu.state_key !== undefined) state.set(stateKeyOf(event.pdu.type, event.pdu.state_key), id);
+  }
+  return state;
 }
 
 /** The well-formed ones among received events of the room. */
