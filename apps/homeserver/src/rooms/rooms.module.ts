@@ -10,6 +10,7 @@ import { Backfiller } from './history/backfiller.js';
 import { HistoryFetcher } from './history/history-fetcher.js';
 import { HistoryWriter } from './history/history-writer.js';
 import { HistoryStore } from './history/history.store.js';
+import { Newcomers } from './history/newcomers.js';
 import { ServerHistory } from './history/server-history.js';
 import { ServerVisibility } from './history/server-visibility.js';
 import { NamedPersons } from './pipeline/named-persons.js';
@@ -67,7 +68,7 @@ const providers = [
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, RoomAccess,
-  StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, ServerVisibility, ServerHistory,
+  StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver,
 ];
 

@@ -35,6 +35,8 @@ const MAX_ENTRIES = 10;
 const HEDGE_MS = 4_000;
 /** Where the copy of one replica is here, differences of others are waited for so long; the rest comes later. */
 const DIFFERENCE_MS = 8_000;
+/** The latest events are waited for so long; the rest of them comes when somebody reads it. */
+const HISTORY_MS = 5_000;
 /** Where the room is here already: how long replicas may take to say what they have before the account is shown in it. */
 const ASK_MS = 1_500;
 
@@ -88,7 +90,8 @@ export class RoomAttacher {
       // After that: who brought the room here may have got it from a server that had not heard of this account's join.
       return this.#announce(found.room, userId, false);
     }
-    await this.#fetchHistory(roomId);
+    // First: what comes now names what is in it.
+    await atMost(this.#fetchHistory(roomId), HISTORY_MS, undefined);
     const room = await this.registry.get(roomId);
     const entered: Entered = { eventId: room.extremities[0]!.eventId, servers: room.state.otherServers };
     await this.#catchUp(userId, roomId, found.late.answered);

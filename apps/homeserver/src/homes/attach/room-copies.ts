@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { mayFollow, recordOf, type HomeRecord, type RoomEvent } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { isAllowedByAcl } from '../../rooms/remote/server-acl.js';
+import { Newcomers } from '../../rooms/history/newcomers.js';
 import { walkBack } from '../../rooms/history/walk-back.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
@@ -37,6 +38,7 @@ export class RoomCopies {
     private readonly registry: RoomRegistry,
     private readonly records: HomeRecords,
     private readonly events: EventsStore,
+    private readonly newcomers: Newcomers,
   ) {}
 
   /**
@@ -51,6 +53,7 @@ export class RoomCopies {
     const room = await this.registry.find(roomId);
     if (!room?.state.isResident) throw MatrixError.notFound('This server does not hold the room');
     this.#authorise(room, origin, userId, await this.records.get(userId));
+    this.newcomers.add(roomId, origin);
     // All of one moment: nothing is awaited between.
     const ends = room.extremities.map(({ eventId, depth }) => ({ event_id: eventId, depth }));
     const state = [...room.state.entries()].map(([, { event }]) => event);

@@ -5,6 +5,7 @@ import { membershipOf, serversOfMember } from '../state/room-state.js';
 import { type StateValues, StateValuesStore } from '../state/state-values.store.js';
 import { EventsStore } from '../timeline/events.store.js';
 import type { StoredEvent } from '../timeline/stored-event.js';
+import { Newcomers } from './newcomers.js';
 import { isOpen, visibilityOf } from './visibility-of.js';
 
 /** Members of a server whose pasts are looked at. More cannot make it see less than it may, only than it might. */
@@ -26,6 +27,7 @@ export class ServerVisibility {
   constructor(
     private readonly values: StateValuesStore,
     private readonly events: EventsStore,
+    private readonly newcomers: Newcomers,
   ) {}
 
   /** Users of the server who are or were members, oldest first; empty for a server that never was in the room. */
@@ -40,7 +42,7 @@ export class ServerVisibility {
 
   /** Three queries at most, whatever the number of events. */
   async of(room: Room, server: string, stored: readonly StoredEvent[]): Promise<Map<string, Showing>> {
-    const isIn = room.state.hasServer(server);
+    const isIn = room.state.hasServer(server) || this.newcomers.has(room.id, server);
     const wanted = statesOf(stored).map((stateNid) => ({ stateNid, type: VISIBILITY, stateKey: '' }));
     const visibilities = await this.values.load(wanted);
     const events = await this.#events(visibilities);

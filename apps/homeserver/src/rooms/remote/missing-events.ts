@@ -3,6 +3,7 @@ import { stateKeyOf, type RoomEvent } from '#federation';
 import { FederationClient, federationPath } from '../../federation/federation-client.js';
 import { RemoteError } from '../../federation/outgoing/remote-error.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
+import { HistoryStore } from '../history/history.store.js';
 import type { Room } from '../room.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus } from '../timeline/stored-event.js';
@@ -29,6 +30,7 @@ export class MissingEvents {
   constructor(
     private readonly federation: FederationClient,
     private readonly events: EventsStore,
+    private readonly history: HistoryStore,
     private readonly verifier: PduVerifier,
     private readonly positions: StreamPositions,
   ) {}
@@ -41,12 +43,15 @@ export class MissingEvents {
 
   /**
    * Events between the room's extremities and this event, oldest first, signed as they must be. Stops when everything
-   * connects, when the other server has no more, or after a bounded number of rounds.
+   * connects, when the other server has no more, or after a bounded number of rounds; and where the history of this server
+   * begins: what lies behind a gap of its timeline came before, and is no news.
    */
   async before(room: Room, event: RoomEvent, from: string): Promise<RoomEvent[]> {
     const found = new Map<string, RoomEvent>();
     let latest = [event.eventId];
-    let wanted = new Set(await this.unknown(event.pdu.prev_events));
+    const behind = new Set((await this.history.ofRoom(room.nid)).flatMap((gap) => gap.eventIds));
+    const open = async (ids: readonly string[]) => new Set((await this.unknown(ids)).filter((id) => !behind.has(id)));
+    let wanted = await open(event.pdu.prev_events);
     for (let round = 0; wanted.size > 0 && round < MAX_ROUNDS; round++) {
       const answer = await this.federation.request<{ events?: unknown }>({
         destination: from,
@@ -55,12 +60,12 @@ export class MissingEvents {
         body: { earliest_events: room.extremities.map((e) => e.eventId), latest_events: latest, limit: EVENTS_PER_ROUND, min_depth: 0 },
       });
       const given = readAll(Array.isArray(answer.events) ? answer.events.slice(0, EVENTS_PER_ROUND) : [], room.rules, room.id);
-      const fresh = given.filter((item) => !found.has(item.eventId) && item.eventId !== event.eventId);
+      const fresh = given.filter((item) => !found.has(item.eventId) && !behind.has(item.eventId) && item.eventId !== event.eventId);
       const signed = await this.verifier.signedOnes(fresh, room.rules);
       if (signed.length === 0) break;
       for (const item of signed) found.set(item.eventId, item);
       const prev = new Set([...found.values(), event].flatMap((item) => item.pdu.prev_events).filter((id) => !found.has(id)));
-      wanted = new Set(await this.unknown([...prev]));
+      wanted = await open([...prev]);
       latest = [...found.values()].filter((item) => item.pdu.prev_events.some((id) => wanted.has(id))).map((item) => item.eventId).slice(0, 20);
     }
     return inGraphOrder(found);
