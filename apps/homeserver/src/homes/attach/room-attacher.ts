@@ -172,7 +172,7 @@ export class RoomAttacher {
 
   /** The account's member event on the ends of the graph; with many of these several, each upon the one before. */
   #entries({ userId, roomId, rules, state, ends, signer }: {
-    userId: string; roomId: string; rules: RoomVersionRules; state: StateReader & { readonly events: readonly RoomEvent[] };
+    userId: string; roomId: string; rules: RoomVersionRules; state: StateReader & { readonly chain: Iterable<RoomEvent> };
     ends: readonly RoomEvent[]; signer: EventSigner;
   }): RoomEvent[] {
     const current = state.get('m.room.member', userId);
@@ -192,7 +192,7 @@ export class RoomAttacher {
       };
       const cited = authStateKeys(draft, rules).flatMap(([type, stateKey]) =>
         (type === 'm.room.member' && stateKey === userId ? member : state.get(type, stateKey))?.eventId ?? []);
-      const standing = before ? [] : standingEvents(userId, signer.record!, state.events).map((event) => event.eventId);
+      const standing = before ? [] : standingEvents(userId, recordOf(current), signer.record!, state.chain).map((event) => event.eventId);
       draft.auth_events = [...new Set([...cited, ...standing])];
       const event = buildEvent(draft, rules, signer);
       this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);

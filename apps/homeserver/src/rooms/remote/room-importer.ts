@@ -38,10 +38,10 @@ export interface RoomUnion {
   /**
    * Makes the events by which this server enters, each after the one before.
    *
-   * @param state what the states resolve to
+   * @param state what the states resolve to; `chain`: all proven events of the states and of their auth chains
    * @param proven the ids of those events that are signed and that the rules allow by their auth events
    */
-  make(state: StateReader & { readonly events: readonly RoomEvent[] }, proven: (events: readonly RoomEvent[]) => Promise<ReadonlySet<string>>): Promise<readonly RoomEvent[]>;
+  make(state: StateReader & { readonly chain: Iterable<RoomEvent> }, proven: (events: readonly RoomEvent[]) => Promise<ReadonlySet<string>>): Promise<readonly RoomEvent[]>;
   /** Servers that the events go to. */
   destinations(state: readonly RoomEvent[]): readonly string[];
 }
@@ -96,7 +96,7 @@ export class RoomImporter {
     const state = [...resolved.values()].map((id) => chain.get(id)!);
     const create = chain.get(resolved.get(CREATE_KEY) ?? '');
     if ((create?.pdu.content['room_version'] ?? '1') !== rules.id) throw MatrixError.unknown(502, 'The other servers gave a room of another version');
-    const reader = { events: state, get: (type: string, stateKey: string) => chain.get(resolved.get(stateKeyOf(type, stateKey)) ?? '') };
+    const reader = { chain: chain.values(), get: (type: string, stateKey: string) => chain.get(resolved.get(stateKeyOf(type, stateKey)) ?? '') };
     const events = await given.make(reader, async (candidates) => {
       const good = await this.verifier.signedOnes(candidates, rules);
       const allowed = checkChain(good.filter((item) => !chain.has(item.eventId)), chain, rules, context).valid;
