@@ -178,7 +178,8 @@ export class RoomAttacher {
     const current = state.get('m.room.member', userId);
     if (membershipOf(current) !== 'join') throw MatrixError.forbidden('The account is not in this room');
     const made: RoomEvent[] = [];
-    for (let left = [...ends]; made.length === 0 || (left.length > 0 && made.length < MAX_ENTRIES); ) {
+    const left = [...ends];
+    while (made.length === 0 || (left.length > 0 && made.length < MAX_ENTRIES)) {
       const before = made.at(-1);
       const prev = [...(before ? [before] : []), ...left.splice(0, MAX_PREV_EVENTS - (before ? 1 : 0))];
       const member = before ?? current!;
