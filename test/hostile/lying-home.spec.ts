@@ -199,4 +199,29 @@ describe('a home that lies', () => {
     await isAt(person, b, 'org.example.left');
     expect(operationHash(left)).toHaveLength(43);
   }, 60_000);
+
+  it('that answers slowly, to many accounts, does not hold up the operations of others', async () => {
+    const carol = await Person.named('carol.quick', a);
+    await carol.addHome(b, { through: a });
+    await write(carol, a, 'org.example.first');
+    await isAt(carol, b, 'org.example.first');
+    let release = (): void => undefined;
+    const silence = new Promise<void>((resolve) => { release = resolve; });
+    evil.on(/account\/%40slow.*\/ops|account\/@slow.*\/ops/, async () => {
+      await silence;
+      return { heads: [] };
+    });
+    try {
+      for (let i = 0; i < 20; i++) {
+        const person = await Person.named(`slow${i}`, a);
+        await person.publish(person.next({ add: [new HostileHome(evil, person.userId).entry] }), a);
+        await write(person, a, 'org.example.x');
+      }
+      await write(carol, a, 'org.example.second');
+      await eventually(async () => (await read(carol, b, 'org.example.second')) !== null, 5_000);
+    } finally {
+      release();
+      evil.hangUp();
+    }
+  }, 60_000);
 });
