@@ -154,6 +154,7 @@ export class AccountRouter {
     });
     const taken = answer.ok && await this.parts.phonebook.takeRecord(this.parts.userId, answer.json());
     for (const { serverName } of this.account.homes) if (taken && !before.has(serverName)) this.health.rejoin(serverName);
+    await Promise.all(this.livingHomes().map((serverName) => this.client.sessions.meet(serverName)));
     return taken;
   }
 

@@ -3,6 +3,7 @@ import type { Phonebook } from '../phonebook/phonebook.js';
 import type { Answer } from './answer.js';
 import { DeviceRemoved, HomeRefused } from './home-failure.js';
 import type { HomeTransport } from './home-transport.js';
+import { RecordBringer } from './record-bringer.js';
 
 const loginTimeoutMs = 4_000;
 
@@ -16,9 +17,17 @@ export interface HomeSessionsParts {
 
 /** The account's access token at each home; logs in with the account key where there is none (protocol §5 rule 1). */
 export class HomeSessions {
+  private readonly records: RecordBringer;
   private readonly pending = new Map<string, Promise<string>>();
 
-  constructor(private readonly parts: HomeSessionsParts) {}
+  constructor(private readonly parts: HomeSessionsParts) {
+    this.records = new RecordBringer(parts);
+  }
+
+  /** Sees to it that a home has the account's highest record. */
+  meet(serverName: string): Promise<void> {
+    return this.records.bring(serverName);
+  }
 
   /** The token at a home, if the account is logged in there. */
   known(serverName: string): string | undefined {
@@ -50,6 +59,7 @@ export class HomeSessions {
   private async login(serverName: string): Promise<string> {
     const { phonebook, userId } = this.parts;
     const { deviceId } = phonebook.account(userId);
+    await this.meet(serverName);
     const { nonce } = this.granted(serverName, await this.send(serverName, 'GET', 'unstable/io.partyline/login/nonce'));
     const signature = await this.parts.sign(loginProofText(String(nonce), userId, serverName));
     const answer = await this.send(serverName, 'POST', 'v3/login', {
