@@ -5,7 +5,7 @@ const runs = Number(process.env['MODEL_RUNS'] ?? 100_000);
 const seed = Number(process.env['MODEL_SEED'] ?? 1);
 const stopAt = Number(process.env['MODEL_STOP'] ?? 1);
 const started = performance.now();
-const result = runModel({ seed, runs, stopAt, progress: (done, { length: failed }) => {
+const result = runModel({ seed, runs, stopAt, measures: true, progress: (done, { length: failed }) => {
   process.stdout.write(`${done} histories, ${failed} failed, ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
 } });
 for (const failure of result.failures) {

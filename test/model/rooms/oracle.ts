@@ -17,8 +17,10 @@ export interface Judgement {
 /**
  * The promise (protocol §3): all servers end equal; what a revoked home did beside its revocation stands nowhere; and beyond that
  * nothing stands or falls that would not with the same events and no record changed.
+ *
+ * @param measures whether it also looks what would stand if no record was shown (`isResolvedOtherwise`)
  */
-export function judge(world: World): Judgement {
+export function judge(world: World, measures = true): Judgement {
   const { dag } = world;
   // As ever in Matrix, a server whose people have left, as the others see it, is told no more and may think otherwise.
   const residents = [...world.servers.values()].filter((server) => server.isHonest && server.names(server));
@@ -34,12 +36,12 @@ export function judge(world: World): Judgement {
   for (const [key, id] of final) if (beside.has(id)) faults.push(`${show(key)}: what a revoked home did stands, ${id.slice(0, 6)}`);
   const plain = new PlainRoom(dag, beside, 'ordered');
   const expected = plain.stateAt([...first.ends]);
-  // With the same events and no record changed: all of them, or all but those.
-  const all = new PlainRoom(dag, new Set(), 'ordered').stateAt([...first.ends]);
   const setByThieves = new Set([...beside].map((id) => stateKeyOf(dag.event(id)!.pdu.type, dag.event(id)!.pdu.state_key!)));
-  const otherwise = mismatches(dag, final, expected, all);
+  let otherwise = mismatches(dag, final, expected);
+  // With the same events and no record changed: all but those, or all of them.
+  if (otherwise.length > 0 && beside.size > 0) otherwise = mismatches(dag, final, expected, new PlainRoom(dag, new Set(), 'ordered').stateAt([...first.ends]));
   faults.push(...otherwise.filter((one) => !isSetBack(dag, one, setByThieves)).map((one) => tell(one)));
-  const bare = new PlainRoom(dag, beside, 'none').stateAt([...first.ends]);
+  const bare = measures ? new PlainRoom(dag, beside, 'none').stateAt([...first.ends]) : final;
   const isSetBackByThief = otherwise.some((one) => isSetBack(dag, one, setByThieves));
   return { faults, isSetBackByThief, isResolvedOtherwise: mismatches(dag, final, bare).length > 0, undoneByMatrix: undone(dag, expected, plain) };
 }

@@ -27,13 +27,13 @@ export interface ModelResult {
  *
  * @param options.stopAt failures after which it gives up
  */
-export function runModel(options: { seed: number; runs: number; stopAt?: number; progress?: (done: number, failures: readonly Failure[]) => void }): ModelResult {
+export function runModel(options: { seed: number; runs: number; stopAt?: number; measures?: boolean; progress?: (done: number, failures: readonly Failure[]) => void }): ModelResult {
   const failures: Failure[] = [];
   let [events, undoneByMatrix, resolvedOtherwise, setBack, runs] = [0, 0, 0, 0, 0];
   for (; runs < options.runs && failures.length < (options.stopAt ?? 1); runs++) {
     const seed = options.seed + runs;
     const steps = drawHistory(seeded(seed));
-    const result = outcome(steps);
+    const result = outcome(steps, options.measures);
     events += result.events;
     resolvedOtherwise += result.isResolvedOtherwise ? 1 : 0;
     setBack += result.isSetBackByThief ? 1 : 0;
@@ -44,9 +44,9 @@ export function runModel(options: { seed: number; runs: number; stopAt?: number;
   return { failures, runs, events, resolvedOtherwise, setBack, undoneByMatrix };
 }
 
-function outcome(steps: readonly Step[]): Judgement & { story: readonly string[]; events: number } {
+function outcome(steps: readonly Step[], measures = false): Judgement & { story: readonly string[]; events: number } {
   const world = play(steps);
-  return { ...judge(world), story: world.story, events: world.dag.nodes.size };
+  return { ...judge(world, measures), story: world.story, events: world.dag.nodes.size };
 }
 
 /** Leaves out what is not needed for a fault, in ever smaller pieces. */
