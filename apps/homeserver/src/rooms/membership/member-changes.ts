@@ -84,7 +84,9 @@ export class MemberChanges {
   /** Shows the account's profile, and in portable rooms its newest home record, in a room that it is joined to. */
   async refresh(roomId: string, userId: string): Promise<void> {
     const room = await this.registry.get(roomId);
-    const { displayname: _name, avatar_url: _avatar, home_record: _record, ...rest } = room.state.get('m.room.member', userId)?.pdu.content ?? {};
+    // Who let the member in said so by a signature that this event has not.
+    const { displayname: _name, avatar_url: _avatar, home_record: _record, join_authorised_via_users_server: _authoriser, ...rest } =
+      room.state.get('m.room.member', userId)?.pdu.content ?? {};
     await this.update(roomId, userId, { ...rest, ...shownProfile((await this.profiles.get(userId)) as JsonObject) }, { carries: true });
   }
 
