@@ -24,6 +24,8 @@ const MAX_ROOMS = 10_000;
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_NAMED_BYTES = 1024 * 1024;
 const MAX_VIA = 20;
+/** A room holds its place among those that are being brought for at most so long. */
+const HOLD_MS = 15_000;
 /** Waits for what is being done when the server stops; a silent server is not waited for. */
 const STOP_MS = 3_000;
 /** Servers that come back together are looked for together. */
@@ -181,13 +183,21 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
 
   async #attach(userId: string, { roomId, via }: ArrivalRoom): Promise<void> {
     const servers = this.#livingFirst(via);
+    let work: Promise<void> = Promise.resolve();
     await this.#slots.run({ account: userId, destination: servers[0] }, async () => {
-      if (this.#stopped) return;
-      if (!this.directory.has(userId)) return this.forget(userId);
-      await this.attacher.attach(userId, roomId, servers);
-      await this.receipts.roomArrived(userId, roomId);
-      await this.store.ready(userId, roomId);
+      work = this.#attachNow(userId, roomId, servers);
+      // Asking silent replicas one after the other takes minutes; the place is another's by then.
+      await atMost(work.catch(() => undefined), HOLD_MS, undefined);
     });
+    await work;
+  }
+
+  async #attachNow(userId: string, roomId: string, servers: readonly string[]): Promise<void> {
+    if (this.#stopped) return;
+    if (!this.directory.has(userId)) return this.forget(userId);
+    await this.attacher.attach(userId, roomId, servers);
+    await this.receipts.roomArrived(userId, roomId);
+    await this.store.ready(userId, roomId);
   }
 
   #livingFirst(servers: readonly string[]): string[] {
