@@ -11,7 +11,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => net?.stop());
 
-it('who was let into a restricted room by another member shows a new home there, and speaks through it', async () => {
+it('who was let into a restricted room by another member shows a new name and a new home there, and speaks through it', async () => {
   const owner = await net.client(a).register('owner');
   const bob = await Person.named('bob', c);
   const space = await createRoom(owner);
@@ -20,6 +20,8 @@ it('who was let into a restricted room by another member shows a new home there,
   await join(bob.at(c), space, a);
   await join(bob.at(c), roomId, a);
   expect((await state(owner, roomId, 'm.room.member', bob.userId)).join_authorised_via_users_server).toBe(owner.userId);
+  await bob.at(c).request('PUT', `/v3/profile/${encodeURIComponent(bob.userId)}/displayname`, { displayname: 'Bob' });
+  await settles(async () => expect((await state(owner, roomId, 'm.room.member', bob.userId)).displayname).toBe('Bob'));
   const atB = await bob.addHome(b, { through: c });
   await isIn(atB, roomId);
   await settles(async () => expect((await state(owner, roomId, 'm.room.member', bob.userId)).home_record).toEqual(bob.record));
