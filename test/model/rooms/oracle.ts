@@ -104,7 +104,12 @@ export function besideRevocation(dag: Dag): Set<string> {
   const stood = (event: RoomEvent, home: Parameters<typeof isListed>[1]): boolean => members.some((node) => {
     const one = node.event;
     if (one.pdu.sender !== event.pdu.sender || one.pdu.state_key !== one.pdu.sender || !revokes(dag, one, home)) return false;
-    if (!historyOf(dag, node, chains).has(event.eventId)) return false;
+    const history = historyOf(dag, node, chains);
+    if (!history.has(event.eventId)) return false;
+    // Unless it had fallen before: a revocation on which this one builds did not know it.
+    const fell = ![...node.before.values()].includes(event.eventId) && members.some((earlier) => history.has(earlier.event.eventId) && earlier.event.pdu.sender === one.pdu.sender
+      && earlier.event.pdu.state_key === one.pdu.sender && revokes(dag, earlier.event, home) && !historyOf(dag, earlier, chains).has(event.eventId));
+    if (fell) return false;
     const by = homeOf(dag, one)!;
     return isListed(highest.get(one.pdu.sender)!, by) || stood(one, by);
   });
