@@ -93,3 +93,17 @@ describe.each(crashSteps)('a server that is killed when what another server brou
     await until(WAIT_MS, 'the message, once', async () => expect((await texts('a', alice)).filter((text) => text === body)).toHaveLength(1) ?? true);
   }, 60_000);
 });
+
+it('a message that two servers have acknowledged stays when either of them is gone at once', async () => {
+  for (const lost of ['a', 'b'] as const) {
+    const body = `two have it before ${lost} dies`;
+    const path = `rooms/${encodeURIComponent(roomId)}/send/m.room.message/${randomUUID()}?io.partyline.replicas=2`;
+    const answer = await request('a', alice, 'PUT', path, { msgtype: 'm.text', body });
+    await world.server(lost).kill();
+    expect(answer['io.partyline.replicas']).toEqual(['a.test', 'b.test']);
+    const [label, reader] = lost === 'a' ? (['b', bob] as const) : (['a', alice] as const);
+    expect(await texts(label, reader)).toContain(body);
+    await world.server(lost).start();
+    for (const [other, who] of [['a', alice], ['b', bob]] as const) expect((await texts(other, who)).filter((text) => text === body)).toHaveLength(1);
+  }
+}, 60_000);
