@@ -33,6 +33,7 @@ describe('invitations', () => {
   it('are refused when they are not what they claim, and nothing is stored', async () => {
     const before = await tableCounts(a);
     const good = invite();
+    const forged = invite({}, otherKey);
     const thirdParty = { membership: 'invite', third_party_invite: { signed: { mxid: alice.userId, token: 't', signatures: {} } } };
     const cases: [string, number, string, string, Json][] = [
       ['an unknown room version', 400, 'M_INCOMPATIBLE_ROOM_VERSION', uri(good), body(good, { room_version: '99' })],
@@ -40,7 +41,7 @@ describe('invitations', () => {
       ['another event id', 400, 'M_INVALID_PARAM', uri(good, roomId(), `$${'H'.repeat(43)}`), body(good)],
       ['another room', 400, 'M_INVALID_PARAM', uri(good, '!other:x'), body(good)],
       ['no event', 400, 'M_BAD_JSON', uri(good), body(good, { event: 7 })],
-      ['another key', 403, 'M_FORBIDDEN', uri(invite({}, otherKey)), body(invite({}, otherKey))],
+      ['another key', 403, 'M_FORBIDDEN', uri(forged), body(forged)],
       ['no signature', 403, 'M_FORBIDDEN', uri(good), body(good, { event: { ...wire(good), signatures: {} } })],
     ];
     for (const [name, changes, status, errcode] of [
