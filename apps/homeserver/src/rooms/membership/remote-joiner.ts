@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { buildEvent, isEventId, isUserId, readPdu, referencedIds, roomVersion, roomVersions, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { FederationClient, federationPath } from '../../federation/federation-client.js';
+import { KeyRing } from '../../federation/keys/key-ring.js';
 import { RemoteError, UnreachableError } from '../../federation/outgoing/remote-error.js';
 import { Clock } from '../../observability/clock.js';
 import { clientError } from '../pipeline/build-event.js';
@@ -47,6 +48,7 @@ export class RemoteJoiner {
     private readonly registry: RoomRegistry,
     private readonly receiver: RoomReceiver,
     private readonly importer: RoomImporter,
+    private readonly keyRing: KeyRing,
     private readonly clock: Clock,
   ) {}
 
@@ -77,11 +79,14 @@ export class RemoteJoiner {
   async #joinThrough(server: string, template: Template, request: RemoteMembership): Promise<void> {
     const { roomId } = request;
     const event = await this.sign(template, { ...request, membership: 'join' });
+    // Whoever is met through a server may be its people: with its keys their names are proven, when it is away too.
+    const meeting = template.rules.portable ? this.keyRing.listed(server, Number.POSITIVE_INFINITY).catch(() => undefined) : undefined;
     const answer = await this.#sendJoin(server, roomId, event);
     if (!Array.isArray(answer.state) || !Array.isArray(answer.auth_chain)) {
       throw MatrixError.unknown(502, `${server} answered the join without a state`);
     }
     const joined = this.#cosigned(event, answer.event, template.rules);
+    await meeting;
     const held = await this.registry.find(roomId);
     if (held?.state.isResident) return this.#takePart(server, held, joined);
     await this.importer.import({
