@@ -1,6 +1,7 @@
 import { Global, Injectable, Module } from '@nestjs/common';
 import { AccountsModule } from '../../apps/homeserver/src/accounts/accounts.module.js';
 import { FederationModule } from '../../apps/homeserver/src/federation/federation.module.js';
+import { ClaimedVersions } from '../../apps/homeserver/src/federation/claimed-versions.js';
 import { PduReceiver, type PduResults } from '../../apps/homeserver/src/federation/pdu-receiver.js';
 import { RoomAliasLookup } from '../../apps/homeserver/src/federation/room-alias-lookup.js';
 import { InboundTransactions } from '../../apps/homeserver/src/federation/inbound/inbound-transactions.js';
@@ -39,10 +40,18 @@ class OneAlias extends RoomAliasLookup {
   }
 }
 
+/** A server without homes, which knows no records. */
+@Injectable()
+class NoVersions extends ClaimedVersions {
+  override answer(): Promise<Record<string, never>> {
+    return Promise.resolve({});
+  }
+}
+
 @Global()
 @Module({
-  providers: [RecordingReceiver, { provide: PduReceiver, useExisting: RecordingReceiver }, { provide: RoomAliasLookup, useClass: OneAlias }],
-  exports: [PduReceiver, RecordingReceiver, RoomAliasLookup],
+  providers: [RecordingReceiver, { provide: PduReceiver, useExisting: RecordingReceiver }, { provide: RoomAliasLookup, useClass: OneAlias }, { provide: ClaimedVersions, useClass: NoVersions }],
+  exports: [ClaimedVersions, PduReceiver, RecordingReceiver, RoomAliasLookup],
 })
 class RoomsStandIn {}
 

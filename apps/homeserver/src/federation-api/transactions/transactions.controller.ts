@@ -1,10 +1,9 @@
 import { Controller, Param, Put } from '@nestjs/common';
 import { z } from 'zod';
+import { ClaimedVersions } from '../../federation/claimed-versions.js';
 import { InboundTransactions, MAX_EDUS, MAX_PDUS } from '../../federation/inbound/inbound-transactions.js';
 import type { PduResults } from '../../federation/pdu-receiver.js';
-import { RecordClaims } from '../../homes/records/record-claims.js';
-import { RecordExchange } from '../../homes/records/record-exchange.js';
-import { readVersions, VERSIONS_MEMBER } from '../../homes/records/record-version.js';
+import { VERSIONS_MEMBER } from '../../homes/records/record-version.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { JsonBody, OriginServer } from '../../http/param.decorators.js';
 
@@ -19,8 +18,7 @@ const Body = z.object({
 export class TransactionsController {
   constructor(
     private readonly transactions: InboundTransactions,
-    private readonly claims: RecordClaims,
-    private readonly exchange: RecordExchange,
+    private readonly versions: ClaimedVersions,
   ) {}
 
   @Put('/send/:txnId')
@@ -28,9 +26,8 @@ export class TransactionsController {
   async send(
     @OriginServer() origin: string, @Param('txnId') txnId: string, @JsonBody(Body) body: z.output<typeof Body>,
   ): Promise<object> {
-    const claimed = readVersions(body[VERSIONS_MEMBER], MAX_PDUS);
-    this.claims.noticed(origin, claimed);
-    const [answer, higher] = [answerOf(await this.transactions.receive(origin, txnId, body)), await this.exchange.higherVersions(claimed)];
+    const higher = await this.versions.answer(origin, body[VERSIONS_MEMBER]);
+    const answer = answerOf(await this.transactions.receive(origin, txnId, body));
     return Object.keys(higher).length === 0 ? answer : { ...answer, [VERSIONS_MEMBER]: higher };
   }
 }

@@ -3,10 +3,12 @@ import { AccountServers } from '../../accounts/account-servers.js';
 import { AccountsModule } from '../../accounts/accounts.module.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { NameDoor } from '../../rooms/remote/name-door.js';
+import { ClaimedVersions } from '../../federation/claimed-versions.js';
 import { AccountRecordStore } from './account-record.store.js';
 import { Acquaintances } from './acquaintances.js';
 import { DomainMeetings } from './domain-meetings.js';
 import { DomainSilence } from './domain-silence.js';
+import { ClaimedRecordVersions } from './claimed-record-versions.js';
 import { Endorsements } from './endorsements.js';
 import { FollowedRecords } from './followed-records.js';
 import { HomeConsents } from './home-consents.js';
@@ -42,6 +44,7 @@ import { StoredHomeIdentities } from './stored-home-identities.js';
     HomeConsents,
     RecordExchange,
     RecordClaims,
+    { provide: ClaimedVersions, useClass: ClaimedRecordVersions },
     RecordCheckStore,
     RecordRefresh,
     RoomRecords,
@@ -51,7 +54,7 @@ import { StoredHomeIdentities } from './stored-home-identities.js';
     { provide: AccountServers, useClass: RecordServers },
   ],
   exports: [
-    AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, FollowedRecords, HomeConsents, RecordExchange, RecordClaims, RecordRefresh, RoomRecords, NameWitnesses, DomainSilence,
+    AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, FollowedRecords, HomeConsents, RecordExchange, RecordClaims, ClaimedVersions, RecordRefresh, RoomRecords, NameWitnesses, DomainSilence,
     HomeIdentities, AccountServers, NameDoor,
   ],
 })
