@@ -55,6 +55,7 @@ import { RestoredRoomsStore } from './restore/restored-rooms.store.js';
 import { RoomCatchUp } from './restore/room-catch-up.js';
 import { RecordsModule } from './records/records.module.js';
 import { HomeGate } from './routing/home-gate.js';
+import { PastMembers } from './routing/past-members.js';
 import { FrontierFetch } from './resume/frontier-fetch.js';
 import { ResumeStore } from './resume/resume.store.js';
 import { ResumeTurns } from './resume/resume-turns.js';
@@ -73,7 +74,7 @@ import { SyncResume } from './resume/sync-resume.js';
     OperationExchange, HomeRequests, AccountCopies,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
     Foundings, RoomNames,
-    RoomReach, HomeGate,
+    RoomReach, HomeGate, PastMembers,
     ResumeStore, ResumeTurns, RoomResumes, FrontierFetch, SyncResume,
     { provide: AccountVector, useExisting: AccountVectors },
     { provide: ResumePoints, useExisting: SyncResume },

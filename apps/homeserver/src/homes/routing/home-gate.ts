@@ -9,6 +9,7 @@ import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeConsents, type Consent } from '../records/home-consents.js';
 import { HomeRecords } from '../records/home-records.js';
 import { versionOf, VERSIONS_MEMBER, type RecordVersion } from '../records/record-version.js';
+import { PastMembers } from './past-members.js';
 import { roomIdOf } from './room-id-of.js';
 
 /** Members whose records are looked at for one that the server has agreed to serve; more name it in vain than that in no honest room. */
@@ -32,6 +33,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     private readonly registry: RoomRegistry,
     private readonly records: HomeRecords,
     private readonly consents: HomeConsents,
+    private readonly past: PastMembers,
     private readonly clock: Clock,
   ) {}
 
@@ -45,7 +47,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
   }
 
   async pass(destination: string, pdus: readonly string[], edus: readonly string[]): Promise<Passage> {
-    const passing = await passed(destination, pdus, (json) => this.#ofPdu(destination, json));
+    const passing = await passed(destination, pdus, (json) => this.#ofPdu(destination, json, pdus));
     if (passing.length > 0) this.#suspects.delete(destination);
     else if (pdus.length > 0) this.#suspects.set(destination, true);
     const members = await this.#versions(passing);
@@ -91,29 +93,35 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     return this.#ofRecords(destination, records);
   }
 
-  async #ofPdu(destination: string, json: string): Promise<Consent> {
+  /** @param others what is sent with it: who was in the room when they were made is looked up for all at once */
+  async #ofPdu(destination: string, json: string, others: readonly string[]): Promise<Consent> {
     const roomId = roomIdOf(json);
     const room = roomId === undefined ? undefined : await this.registry.find(roomId);
     if (!room?.rules.portable) return 'given';
     const consent = await this.#ofRoom(destination, room);
-    if (consent !== 'given' && isAboutUserOf(json, destination)) return 'given';
+    if (consent === 'given' || isAboutUserOf(json, destination)) return 'given';
     // Who is thrown out or brought in is told by the event itself, which carries the record.
-    return consent === 'given' ? consent : this.#ofRecords(destination, [...(await this.#membersAt(room, destination)), ...carried(json, destination)]);
+    const carrying = await this.#ofRecords(destination, [...(await this.#standing(membersAt(room, destination), destination)), ...carried(json, destination)]);
+    if (carrying === 'given') return carrying;
+    const same = others.filter((other) => roomIdOf(other) === roomId);
+    const then = (await this.past.naming(room, same, destination, MAX_CANDIDATES)).get(json) ?? [];
+    const past = await this.#ofRecords(destination, await this.#standing(then, destination));
+    return past === 'refused' ? carrying : past;
   }
 
   async #ofRoom(destination: string, room: Room): Promise<Consent> {
     const cacheKey = `${room.id} ${destination}`;
     const known = this.#rooms.get(cacheKey);
     if (known && known.until > this.clock.now()) return known.consent;
-    const consent = await this.#ofRecords(destination, await this.#membersAt(room, destination));
+    const consent = await this.#ofRecords(destination, await this.#standing(membersAt(room, destination), destination));
     if (consent !== 'unknown') this.#rooms.set(cacheKey, { consent, until: this.clock.now() + REMEMBERED_MS });
     return consent;
   }
 
   /** Those whose highest record names the server, too: a room may not have heard yet that somebody dropped it. */
-  async #membersAt(room: Room, server: string): Promise<HomeRecord[]> {
+  async #standing(records: readonly HomeRecord[], server: string): Promise<HomeRecord[]> {
     const standing: HomeRecord[] = [];
-    for (const shown of membersAt(room, server)) {
+    for (const shown of records) {
       const highest = await this.records.get(shown.user_id);
       const hasDropped = highest && compareRecords(highest, shown) > 0 && mayFollow(shown, highest) && !highest.homes.some((home) => home.server_name === server);
       if (!hasDropped) standing.push(shown);
