@@ -1,10 +1,15 @@
 import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { AccountServers } from '../../apps/homeserver/src/accounts/account-servers.js';
-import { genesisHash } from '../../libs/federation/src/index.js';
+import { DomainSilence } from '../../apps/homeserver/src/homes/records/domain-silence.js';
+import { HomeRecords } from '../../apps/homeserver/src/homes/records/home-records.js';
+import {
+  admittedInput, buildEvent, endorsementInput, genesisHash, roomVersion, signingKeyFromSeed, signJson, withAdmitted, type RoomEvent,
+} from '../../libs/federation/src/index.js';
 import { HostilePerson } from '../hostile/hostile-person.js';
 import { HostileRoom } from '../hostile/hostile-room.js';
-import { HostileServer } from '../hostile/hostile-server.js';
+import { HostileServer, wire } from '../hostile/hostile-server.js';
 import { Impostor } from '../hostile/impostor.js';
+import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import type { Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
@@ -55,9 +60,86 @@ describe('people of a domain that is silent', () => {
     expect(await a.get(AccountServers).of(stranger.userId)).toEqual(['localhost:1']);
     await home.expectError(404, 'M_NOT_FOUND', a, 'GET', `${RECORD}/${encodeURIComponent(stranger.userId)}`);
   });
+
+  it('whose domain answered in between have not been silent, whoever asked twice in vain', async () => {
+    const b = await net.add('b');
+    await b.stop();
+    try {
+      const roomId = await createRoom(await net.client(a).register('alina'));
+      const stranger = new Impostor(`@someone:${b.name}`, home);
+      const enter = (): Promise<HostileRoom | Error> => HostileRoom.join(home, a, roomId, stranger.userId, stranger.inRooms).catch((error: Error) => error);
+      expect(String(await enter())).toContain('502');
+      await b.start();
+      await a.get(DomainSilence).askAgain();
+      await b.stop();
+      clock.aheadMs += 8 * DAY;
+      expect(String(await enter())).toContain('502');
+    } finally {
+      await b.start();
+    }
+  });
+
+  it('lead to their domain again as soon as it answers', async () => {
+    const c = await net.add('c');
+    await c.stop();
+    const witness = await HostileServer.start();
+    witness.keyLifetimeMs = 30 * DAY;
+    try {
+      const alice = await net.client(a).register('alma');
+      const roomId = await createRoom(alice);
+      const stranger = new Impostor(`@someone:${c.name}`, home, (of) => ({ endorsement: { [madeUp.keyId]: madeUp.sign(endorsementInput(of)) } }));
+      const { content, signer } = stranger.inRooms;
+      const join = async (): Promise<number> => {
+        const uri = `/_matrix/federation/v1/make_join/${encodeURIComponent(roomId)}/${encodeURIComponent(stranger.userId)}?ver=io.partyline.1`;
+        const { event } = await home.request(a, 'GET', uri);
+        const rules = roomVersion('io.partyline.1')!;
+        const joined = attestedBy(witness, stranger, buildEvent({ ...event, home: home.name, content: { membership: 'join', ...content }, origin_server_ts: clock.now() }, rules, signer));
+        return (await home.raw(a, 'PUT', `/_matrix/federation/v2/send_join/${encodeURIComponent(roomId)}/${encodeURIComponent(joined.eventId)}`, wire(joined))).status;
+      };
+      expect(await join()).toBe(502);
+      clock.aheadMs += 8 * DAY;
+      expect(await join()).toBe(200);
+      // What was found before he came is looked at again.
+      clock.aheadMs += 60_000;
+      const servers = (): Promise<readonly string[]> => a.get(AccountServers).of(stranger.userId);
+      // Nobody else knows of him, and he is vouched for.
+      await eventually(async () => (await servers()).includes(home.name));
+      await c.start();
+      await a.get(DomainSilence).askAgain();
+      expect(await servers()).toEqual([c.name]);
+    } finally {
+      await witness.stop();
+    }
+  });
 });
 
+const madeUp = signingKeyFromSeed('ed25519:made_up', Buffer.alloc(32, 7));
+
+/** The member event with the word of another server, which makes up a key of the domain. */
+function attestedBy(witness: HostileServer, { userId, genesis }: Impostor, event: RoomEvent): RoomEvent {
+  const domain = userId.slice(userId.indexOf(':') + 1);
+  const keys = signJson({ server_name: domain, verify_keys: { [madeUp.keyId]: { key: madeUp.publicKey } }, old_verify_keys: {}, valid_until_ts: Date.now() + 1e6 }, domain, madeUp);
+  const about = { server_name: witness.name, ts: Date.now(), keys };
+  const signature = witness.key.sign(admittedInput(event, genesisHash(genesis), about));
+  return withAdmitted(event, { ...about, signatures: { [witness.name]: { [witness.key.keyId]: signature } } }, roomVersion('io.partyline.1')!);
+}
+
 describe('records of strangers', () => {
+  it('do not fill a measure that all clients share', async () => {
+    const net = await Network.start({ servers: ['a'], config: { rateLimits: true } });
+    const evil = await HostileServer.start();
+    try {
+      const a = net.server('a');
+      // As from a hundred addresses.
+      for (let i = 0; i < 100; i++) await a.get(HomeRecords).accept(new HostilePerson(`f${i}`, evil).record, 'client');
+      const { record } = new HostilePerson('honest', evil);
+      expect((await net.client(a).raw('PUT', '/unstable/io.partyline/account/record', { record })).status).toBe(200);
+    } finally {
+      await evil.stop();
+      await net.stop();
+    }
+  });
+
   it('are limited by who brings them', async () => {
     const net = await Network.start({ servers: ['a'], config: { rateLimits: true } });
     const evil = await HostileServer.start();

@@ -3,6 +3,7 @@ import { accountKey, accountKeyLogin, nextHomeRecord, recoveredHomeRecord } from
 import { recordHash } from '../../libs/federation/src/index.js';
 import { RoomTellings } from '../../apps/homeserver/src/homes/attach/room-tellings.js';
 import { HostilePerson } from '../hostile/hostile-person.js';
+import { HostileRoom } from '../hostile/hostile-room.js';
 import { HostileServer } from '../hostile/hostile-server.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
@@ -211,6 +212,35 @@ it('takes no device keys by an old record that a dropped home hands to a server 
   } finally {
     dropped.hangUp();
     await dropped.stop();
+  }
+}, 60_000);
+
+it('does not count a server that knows of no records as one that stands by an old one', async () => {
+  const [dropped, plain] = await Promise.all([HostileServer.start(), HostileServer.start()]);
+  try {
+    const alice = await Person.named(`plain${++count}`, a);
+    const bob = await net.client(c).register(`bob${count}`);
+    // A room of a standard version: it shows no record of hers.
+    const roomId = await createRoom(bob, { room_version: '12' });
+    await join(alice.at(a), roomId, c);
+    await HostileRoom.join(plain, c, roomId);
+    const hostile = new HostilePerson('x', dropped);
+    (hostile as { userId: string }).userId = alice.userId;
+    dropped.on(/io\.partyline\/record/, () => ({ records: [] }));
+    await publish(alice, alice.next({ add: [{ ...hostile.entry(), priority: 0 }] }), a);
+    const old = alice.record;
+    await a.stop();
+    const keys = { user_id: alice.userId, device_id: 'EVIL', algorithms: [], keys: { 'ed25519:EVIL': hostile.homeKey.publicKey }, signatures: {} };
+    dropped.on(/user\/devices/, () => ({ user_id: alice.userId, stream_id: 99, devices: [{ device_id: 'EVIL', keys }] }));
+    await dropped.request(c, 'POST', '/_matrix/federation/unstable/io.partyline/record', old);
+    const { device_keys: found } = await bob.request('POST', '/v3/keys/query', { device_keys: { [alice.userId]: [] }, timeout: 2_000 });
+    expect(Object.keys(found[alice.userId] ?? {})).not.toContain('EVIL');
+    expect(plain.requests.some(({ path }) => path.includes('io.partyline/records'))).toBe(true);
+  } finally {
+    for (const server of [dropped, plain]) {
+      server.hangUp();
+      await server.stop();
+    }
   }
 }, 60_000);
 

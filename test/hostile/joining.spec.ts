@@ -87,6 +87,24 @@ describe.each(['10', '12'])('joining a room of version %s', (version) => {
     expect((await world.state(alice, roomId, 'm.room.member', user)).membership).toBe('ban');
   });
 
+  it('is signed for by a member of a restricted room only for who is in one of the rooms that it names', async () => {
+    const { room_id: gate } = await alice.request('POST', '/v3/createRoom', { room_version: version, preset: 'private_chat' });
+    const { roomId: closed, bad: left } = await world.sharedRoom(version);
+    const leave = left.member(left.userId, 'leave');
+    await hostile.send(a, [wire(leave)]);
+    left.follow(leave);
+    const rule = { join_rule: 'restricted', allow: [{ type: 'm.room_membership', room_id: gate }] };
+    const { event_id: ruleId } = await alice.request('PUT', `${path(closed)}/state/m.room.join_rules`, rule);
+    left.state.set('m.room.join_rules\0', ruleId);
+    const inviter = (await alice.request('GET', `${path(closed)}/state`)).find((event: Json) => event.state_key === alice.userId).event_id;
+    const content = { membership: 'join', join_authorised_via_users_server: alice.userId };
+    const join = left.event({ type: 'm.room.member', state_key: left.userId, content, prev_events: [ruleId] });
+    const cited = left.event({ ...join.pdu, type: 'm.room.member', auth_events: [...new Set([...join.pdu.auth_events, inviter])] });
+    const [uri, body] = sendJoin(cited, { room: closed });
+    await hostile.expectError(403, 'M_FORBIDDEN', a, 'PUT', uri, body);
+    expect(Object.keys((await alice.request('GET', `${path(closed)}/joined_members`)).joined)).not.toContain(left.userId);
+  });
+
   it('refuses servers that the room denies', async () => {
     const { roomId: closed, bad: denied } = await world.sharedRoom(version);
     const message = denied.message('before');

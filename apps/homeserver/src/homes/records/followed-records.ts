@@ -24,8 +24,7 @@ export class FollowedRecords {
   ) {}
 
   async of(userId: string): Promise<HomeRecord | undefined> {
-    const known = await this.records.get(userId);
-    if (known) return known;
+    if (await this.records.get(userId)) return this.records.followed(userId);
     if ((this.#none.get(userId) ?? 0) > this.clock.now()) return undefined;
     for (const shown of await this.rooms.of(userId)) {
       try {

@@ -63,6 +63,13 @@ export class HomeRecords {
     return (await this.#find(userId))?.record ?? undefined;
   }
 
+  /** The record if it may direct anything outside of rooms now: nothing is taken from a name whose domain lives. */
+  async followed(userId: string): Promise<HomeRecord | undefined> {
+    const known = await this.#find(userId);
+    if (!known?.record || known.isEndorsed) return known?.record ?? undefined;
+    return (await this.admission.stands(known.record)) ? known.record : undefined;
+  }
+
   /** What the name is pinned to here, also when the record itself was forgotten. */
   async pin(userId: string): Promise<RecordPin | undefined> {
     return this.#find(userId);

@@ -31,6 +31,11 @@ export class RecordAdmission {
     return knownRecord(record, { isEndorsed: await this.#isProven(record), isKept });
   }
 
+  /** Whether a record that could not be proven when it came is followed now: its domain is still silent, or stands for it after all. */
+  async stands(record: HomeRecord): Promise<boolean> {
+    return (await this.witnesses.vouchFor(record)) || (await this.endorsements.check(record)) === 'proven';
+  }
+
   /** A record of the pinned genesis, of which only the pin was left. */
   async again(record: HomeRecord, pin: RecordPin, from: string | undefined): Promise<Admitted> {
     if ((record.epoch - pin.epoch || record.seq - pin.seq) < 0) throw MatrixError.forbidden('A higher record of this account has been seen here');
@@ -65,7 +70,8 @@ export class RecordAdmission {
   /** @returns whether the record is to be kept for good */
   async #charge(record: HomeRecord, from: string | undefined): Promise<boolean> {
     if (!(await this.isStranger(record.user_id))) return true;
-    if (from !== undefined) this.acquaintances.charge(from, Buffer.byteLength(canonicalJson(record)));
+    // Clients pay by their addresses, before they come here; all of them together would pay for each other.
+    if (from !== undefined && from !== 'client') this.acquaintances.charge(from, Buffer.byteLength(canonicalJson(record)));
     return false;
   }
 

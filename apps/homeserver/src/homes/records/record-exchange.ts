@@ -21,6 +21,9 @@ export interface Asking {
   readonly ignoreBackoff?: boolean;
 }
 
+/** `told`: it said what it knows; `refused`: it lives and has nothing to say of records, which stands by none; `silent`: ask again. */
+export type Answer = 'told' | 'refused' | 'silent';
+
 /** Asks other servers which of their records are higher than those known here, for many accounts at once, and answers to that. */
 @Injectable()
 export class RecordExchange {
@@ -67,17 +70,16 @@ export class RecordExchange {
    * Asks a server for higher records of accounts and takes what it gives.
    *
    * @param besides records that are not known here yet and count as what is known
-   * @returns whether it answered
+   * @returns what came of it
    */
-  async ask(destination: string, userIds: readonly string[], asking: Asking, besides: readonly HomeRecord[] = []): Promise<boolean> {
+  async ask(destination: string, userIds: readonly string[], asking: Asking, besides: readonly HomeRecord[] = []): Promise<Answer> {
     try {
       for (let i = 0; i === 0 || i < userIds.length; i += MAX_VERSIONS) await this.#askPage(destination, userIds.slice(i, i + MAX_VERSIONS), asking, besides);
-      return true;
+      return 'told';
     } catch (error) {
       if (!(error instanceof MatrixError)) throw error;
       this.log.debug('a server could not be asked for records', { destination, reason: String(error) });
-      // A refusal is an answer: it knows of nothing higher.
-      return error instanceof RemoteError && error.remoteStatus < 500 && error.remoteStatus !== 429;
+      return error instanceof RemoteError && error.remoteStatus < 500 && error.remoteStatus !== 429 ? 'refused' : 'silent';
     }
   }
 

@@ -112,7 +112,7 @@ export class RecordRefresh {
     const answered = new Set<string>();
     await Promise.all([...byServer].map(async ([server, pairs]) => {
       const asking = { timeoutMs: TIMEOUT_MS, ignoreBackoff: false };
-      if (await this.exchange.ask(server, pairs.map(({ record }) => record.user_id), asking)) answered.add(server);
+      if ((await this.exchange.ask(server, pairs.map(({ record }) => record.user_id), asking)) === 'told') answered.add(server);
     }));
     await this.#note(asked, answered);
   }

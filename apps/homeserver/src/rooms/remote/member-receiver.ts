@@ -3,6 +3,7 @@ import { addSignature, PduFormatError, readPdu, serverNameOf, type RoomEvent } f
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { RestrictedJoins } from '../membership/restricted-joins.js';
 import { AcceptEvent } from '../pipeline/accept-event.js';
 import { EventSigners } from '../pipeline/event-signers.js';
 import type { Room } from '../room.js';
@@ -34,6 +35,7 @@ export class MemberReceiver {
     private readonly signers: EventSigners,
     private readonly accounts: AccountDirectory,
     private readonly acceptEvent: AcceptEvent,
+    private readonly restricted: RestrictedJoins,
     private readonly door: NameDoor,
     private readonly snapshots: SnapshotsStore,
     private readonly resolver: StateResolver,
@@ -76,12 +78,16 @@ export class MemberReceiver {
     return event;
   }
 
-  /** Checks signatures; adds the one of this server, where one of its users authorises the join. */
+  /**
+   * Adds this server's signature, where one of its users authorises the join. The event need not be made from a template of this
+   * server, and the state may have changed: that a condition of the restricted room is fulfilled, only this signature says.
+   */
   async #authorised(room: Room, event: RoomEvent): Promise<RoomEvent> {
     const authoriser = event.pdu.content['join_authorised_via_users_server'];
     if (typeof authoriser !== 'string') return event;
     const isOurs = room.rules.portable ? this.accounts.has(authoriser) : serverNameOf(authoriser) === this.config.serverName;
     if (!isOurs) throw MatrixError.invalidParam('The authorising user is not on this server');
+    await this.restricted.authoriser(room, event.pdu.sender);
     const signer = await this.signers.of(authoriser, room.rules);
     return addSignature(event, room.rules, signer.name, signer.key);
   }
