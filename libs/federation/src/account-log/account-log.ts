@@ -1,9 +1,10 @@
 import type { HomeRecord, LogPlace } from '../home-record/index.js';
 import { concurrentWrites, newestOfLogs, shownWrite, type ItemWrite } from './item-writes.js';
 import { isCovered, LogLines, type Coverage, type LinePlace } from './log-lines.js';
-import { isLogOf, LOG_PREFIX_CHARACTERS } from './log-name.js';
+import { isLogOf } from './log-name.js';
 import { operationHash, type AccountOperation, type LogPlaces } from './operation.js';
 import { standingOf, type ClosedLog, type LogStanding } from './standing.js';
+import { isSurplus } from './surplus-logs.js';
 
 /** An operation that is held, with its place. */
 export interface HeldOperation extends ItemWrite, LinePlace {
@@ -14,12 +15,10 @@ export interface HeldOperation extends ItemWrite, LinePlace {
 export type Verdict =
   | { readonly as: 'known' | 'next' | 'fork' }
   | { readonly as: 'waits'; readonly missing: LogPlaces }
-  | { readonly as: 'refused'; readonly why: 'revoked' | 'too many logs' };
+  | { readonly as: 'refused'; readonly why: 'revoked' | 'too many logs' | 'too many branches' };
 
 /** Operations of the kind `closed`: what a home in force holds of the log of a retired one. Key: the log; value: `ClosedLog`. */
 export const CLOSED_KIND = 'closed';
-/** Logs of one key; a home begins a new one when it lost its memory. Of more, those with the lowest names count. */
-export const MAX_LOGS_OF_KEY = 32;
 
 /**
  * The logs of one account as one home holds them: what may be taken, what counts, what each item shows (protocol §4). All
@@ -99,13 +98,14 @@ export class AccountLog {
     const standing = this.#standing(log);
     if (this.find(log, [n, hash])) return { as: 'known' };
     if (standing.as === 'cut' && n > Math.max(0, ...standing.places.map(([m]) => m))) return { as: 'refused', why: 'revoked' };
-    if (!this.#logs.has(log) && this.#lowerLogs(log) >= MAX_LOGS_OF_KEY) return { as: 'refused', why: 'too many logs' };
+    if (this.isSurplus(log)) return { as: 'refused', why: 'too many logs' };
     const missing = this.#missing(op);
     const before = prev === null ? undefined : this.find(log, [n - 1, prev]);
     if (prev !== null && !before) missing[log] = [[n - 1, prev]];
     if (Object.keys(missing).length > 0) return { as: 'waits', missing };
     const lines = this.linesOf(log);
     const isNext = before ? lines.line(before.line)!.n === before.n : lines.all.length === 0;
+    if ((!isNext || lines.isForked) && !lines.admits(before, isNext ? undefined : hash)) return { as: 'refused', why: 'too many branches' };
     return { as: isNext ? 'next' : 'fork' };
   }
 
@@ -137,6 +137,16 @@ export class AccountLog {
     if (lines.isForked || (line && line.n >= n)) return;
     lines.set(line ? { ...line, n, hash } : { id: 0, parent: null, from: 0, first: '', beside: null, n, hash });
     this.loadLines(log, lines);
+  }
+
+  /** Whether its key has so many lower logs that it never counts. */
+  isSurplus(log: string): boolean {
+    return isSurplus(log, this.#logs.keys());
+  }
+
+  /** Whether a place that is not held may be one that this home does not take, whoever has it: nothing waits for it. */
+  isUntaken(log: string): boolean {
+    return this.isSurplus(log) || this.linesOf(log).isCrowded;
   }
 
   /** How far a log counts. */
@@ -215,6 +225,7 @@ export class AccountLog {
 
   /** Whether a place that is not held lies beyond what can ever count. */
   #isBeyond(log: string, [n]: LogPlace): boolean {
+    if (this.isUntaken(log)) return true;
     const { as } = this.#standing(log);
     if (as === 'open' || !this.isClosed(log)) return false;
     const bounds = this.#bounds(log);
@@ -223,7 +234,7 @@ export class AccountLog {
 
   #cover(log: string): Coverage {
     const lines = this.linesOf(log);
-    if (this.#lowerLogs(log) >= MAX_LOGS_OF_KEY) return new Map();
+    if (this.isSurplus(log)) return new Map();
     const all = lines.held();
     if (this.#standing(log).as === 'open') return all;
     const places: LinePlace[] = [];
@@ -261,13 +272,6 @@ export class AccountLog {
   #keyInForce(log: string): string | undefined {
     if (!this.#keys.has(log)) this.#keys.set(log, this.current.homes.find(({ key }) => isLogOf(log, this.current.user_id, key))?.key);
     return this.#keys.get(log);
-  }
-
-  #lowerLogs(log: string): number {
-    const prefix = log.slice(0, LOG_PREFIX_CHARACTERS);
-    let count = 0;
-    for (const other of this.#logs.keys()) if (other < log && other.startsWith(prefix)) count++;
-    return count;
   }
 }
 

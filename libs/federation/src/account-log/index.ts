@@ -1,4 +1,4 @@
-export { AccountLog, CLOSED_KIND, itemName, MAX_LOGS_OF_KEY, type HeldOperation, type Verdict } from './account-log.js';
+export { AccountLog, CLOSED_KIND, itemName, type HeldOperation, type Verdict } from './account-log.js';
 export { bucketHash, bucketOf, digestRoot, DIGEST_BUCKETS } from './digest.js';
 export { compareWrites, concurrentWrites, newestOfLogs, shownWrite, type ItemWrite } from './item-writes.js';
 export { headInput, readHead, signHead, type LogHead } from './log-head.js';
@@ -9,3 +9,4 @@ export {
 } from './operation.js';
 export { readOperation, readPlaces } from './read-operation.js';
 export { keyOfLog, standingOf, type ClosedLog, type LogStanding } from './standing.js';
+export { isSurplus, MAX_LOGS_OF_KEY, surplusLogs } from './surplus-logs.js';

@@ -29,6 +29,8 @@ export type Coverage = ReadonlyMap<number, number>;
 const MAX_BRANCHES = 4;
 /** Forks on the way from the beginning to an operation: so often may a home come back from ever older backups without noticing at once. */
 const MAX_FORKS = 3;
+/** Lines of one log that are taken: a writer who forks at ever earlier places could else make one with every operation. */
+const MAX_LINES = 256;
 
 /** The shape of one log: which operation is an ancestor of which. */
 export class LogLines {
@@ -53,6 +55,27 @@ export class LogLines {
   ending(n: number, hash: string): LogLine | undefined {
     for (const line of this.#lines.values()) if (line.n === n && line.hash === hash) return line;
     return undefined;
+  }
+
+  /** Whether so many branches are held that others are not taken: what is not here of such a log can be one of those. */
+  get isCrowded(): boolean {
+    if (!this.isForked) return false;
+    const covered = this.held();
+    return this.all.length >= MAX_LINES || this.all.some((line) => !isCovered(covered, { line: line.id, n: line.n })) || this.#places().some((firsts) => firsts.length >= MAX_BRANCHES);
+  }
+
+  /**
+   * Whether what comes after a place can ever count: it is not kept otherwise.
+   *
+   * @param at undefined for another beginning of the log
+   * @param first hash of a new branch; undefined for what continues a line
+   */
+  admits(at: LinePlace | undefined, first?: string): boolean {
+    if (at && !isCovered(this.held(), at)) return false;
+    if (first === undefined) return true;
+    const line = at && this.#lines.get(at.line);
+    const present = line ? (this.#forksOn(line).includes(at.n) ? this.#branches(line, at.n).map((branch) => branch.first) : []) : this.#roots().map((root) => root.first);
+    return this.all.length < MAX_LINES && present.filter((other) => other < first).length < MAX_BRANCHES;
   }
 
   set(line: LogLine): void {
@@ -100,7 +123,7 @@ export class LogLines {
       }
       if (end > line.from) coverage.set(line.id, end);
     };
-    const roots = this.all.filter((line) => line.parent === null);
+    const roots = this.#roots();
     const keep = roots.map((line) => line.first).sort().slice(0, MAX_BRANCHES);
     for (const line of roots) if (keep.includes(line.first)) walk(line, roots.length > 1 ? 1 : 0);
     return coverage;
@@ -116,6 +139,16 @@ export class LogLines {
       if (!isPassed && hash !== undefined) places.push([n, hash]);
     }
     return places.sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1));
+  }
+
+  #roots(): LogLine[] {
+    return this.all.filter((line) => line.parent === null);
+  }
+
+  /** First hashes of the branches at each place where the log forks. */
+  #places(): string[][] {
+    const forks = this.all.flatMap((line) => this.#forksOn(line).map((at) => this.#branches(line, at).map(({ first }) => first)));
+    return [this.#roots().map(({ first }) => first), ...forks];
   }
 
   #forksOn(line: LogLine): number[] {

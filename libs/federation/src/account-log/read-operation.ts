@@ -4,8 +4,8 @@ import type { AccountOperation, LogPlaces } from './operation.js';
 const MAX_KIND = 64;
 const MAX_KEY = 2_048;
 const MAX_VALUE = 512 * 1024;
-/** Logs that an operation may have known, and branches of each. */
-const MAX_LOGS = 200;
+/** Logs that an operation may have known (those of five homes, five retired ones, and 20 that are cut), and branches of each. */
+const MAX_LOGS = 400;
 const MAX_PLACES = 64;
 const HASH = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$/;
 const SIGNATURE = /^[A-Za-z0-9+/]{85}[AQgw]$/;

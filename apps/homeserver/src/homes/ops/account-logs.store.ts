@@ -14,6 +14,7 @@ const begin = statement('account_log.begin', `INSERT INTO account_log_kinds (use
 const disown = statement('account_log.disown', 'UPDATE account_logs SET is_own = false WHERE is_own AND ($1::text IS NULL OR user_id = $1)');
 const settle = statement('account_log.settle', 'UPDATE account_logs SET is_provisional = false WHERE user_id = $1 AND is_provisional RETURNING line');
 const forget = ['account_logs', 'account_ops', 'account_op_items', 'account_op_peers', 'account_log_kinds'].map((table) => statement(`account_log.forget_${table}`, `DELETE FROM ${table} WHERE user_id = $1`));
+const drop = ['account_logs', 'account_ops', 'account_op_items'].map((table) => statement(`account_log.drop_${table}`, `DELETE FROM ${table} WHERE user_id = $1 AND log = ANY($2)`));
 const setHead = statement(
   'account_log.head',
   `UPDATE account_logs SET head_n = $4, head_hash = $5, head_signature = $6 WHERE user_id = $1 AND log = $2 AND line = $3 AND head_n < $4`,
@@ -93,6 +94,11 @@ export class AccountLogsStore {
 
   async addKinds(db: Queryable, userId: string, added: readonly string[]): Promise<void> {
     await db.query(addKinds, [userId, added]);
+  }
+
+  /** All that is kept of some logs, which never count. */
+  async drop(db: Queryable, userId: string, logs: readonly string[]): Promise<void> {
+    for (const one of drop) await db.query(one, [userId, logs]);
   }
 
   /** All that is kept of the logs of an account. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { CLOSED_KIND, concurrentWrites, isLogOf, shownWrite, type ClosedLog, type HeldOperation, type HomeRecord, type LogPlace } from '#federation';
+import { CLOSED_KIND, concurrentWrites, isLogOf, shownWrite, surplusLogs, type ClosedLog, type HeldOperation, type HomeRecord, type LogPlace } from '#federation';
 import type { AccountChange } from '../../accounts/account-ops.js';
 import { Log } from '../../observability/log.js';
 import { Database } from '../../storage/database.js';
@@ -41,7 +41,12 @@ export class LogStandings {
   async restand(record: HomeRecord): Promise<void> {
     await this.#close(record);
     const moved = await this.#moved(record);
-    if (moved.length === 0) return;
+    if (moved.length > 0) await this.#move(record, moved);
+    const surplus = surplusLogs((await this.logs.of(record.user_id)).map((line) => line.log));
+    if (surplus.size > 0) await this.db.transaction((tx) => this.logs.drop(tx, record.user_id, [...surplus]));
+  }
+
+  async #move(record: HomeRecord, moved: readonly Moved[]): Promise<void> {
     const items = namesOf(moved.flatMap(({ between }) => between.map(({ op }) => op)));
     const removals = await this.#removals(record.user_id, items, moved);
     await this.db.transaction(async (tx) => {

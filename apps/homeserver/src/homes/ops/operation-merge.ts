@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
-  isLogOf, itemName, keyOfLog, operationHash, operationInput, standingOf, verifySignatureAsync, type AccountLog, type AccountOperation, type HeldOperation,
+  isLogOf, itemName, keyOfLog, operationHash, operationInput, standingOf, surplusLogs, verifySignatureAsync, type AccountLog, type AccountOperation, type HeldOperation,
   type HomeRecord, type LogPlace, type LogPlaces,
 } from '#federation';
 import { Clock } from '../../observability/clock.js';
@@ -146,7 +146,7 @@ export class OperationMerge {
     this.vectors.changed(userId);
     await this.applier.settle(record, namesOf(counted.map(({ op }) => op)), shown);
     await this.#writeAgain(record, loaded);
-    if (counted.length < taken.length || taken.some(({ op }) => op.kind === 'closed')) await this.standings.restand(record);
+    if (counted.length < taken.length || [...loaded.log.logs.keys()].some((name) => loaded.log.isSurplus(name)) || taken.some(({ op }) => op.kind === 'closed')) await this.standings.restand(record);
     return true;
   }
 
@@ -170,13 +170,16 @@ export class OperationMerge {
     // First how far the logs go, which is provisional: it tells what of the items counts.
     await this.db.transaction(async (tx) => {
       const lines = await this.logs.lock(tx, [userId]);
+      const surplus = surplusLogs([...lines.map((line) => line.log), ...heads.keys()]);
       const jumps = [...heads].flatMap(([log, [n, hash]]): StoredLine[] => {
         const own = lines.filter((line) => line.log === log);
         const key = keyFor(record, log, keys, lines);
+        const { as, places } = standingOf(record, log);
+        // Anybody can make up a key, and logs of it: what can never count is not kept.
+        if ((as === 'cut' && places.length === 0) || surplus.has(log)) return [];
         if (own.length > 1 || own.some((line) => line.isOwn || line.n >= n) || key === undefined) return [];
-        const isOpen = standingOf(record, log).as === 'open';
         const base = own[0] ?? { userId, log, id: 0, parent: null, from: 0, first: '', beside: null, key, isOwn: false, head: NO_HEAD, counted: [0, ''] as [number, string] };
-        return [{ ...base, n, hash, isProvisional: true, counted: isOpen ? [n, hash] : base.counted }];
+        return [{ ...base, n, hash, isProvisional: true, counted: as === 'open' ? [n, hash] : base.counted }];
       });
       await this.logs.put(tx, jumps);
     });
@@ -236,7 +239,7 @@ function endsOf(list: readonly AccountOperation[], heads: ReadonlyMap<string, Lo
 
 /** A log that counts as far as it is held. */
 function isPlain(record: HomeRecord, log: AccountLog, name: string): boolean {
-  return standingOf(record, name).as === 'open' && !log.linesOf(name).isForked;
+  return standingOf(record, name).as === 'open' && !log.linesOf(name).isForked && !log.isSurplus(name);
 }
 
 function keyFor(record: HomeRecord, log: string, keys: LogKeys, lines: readonly StoredLine[]): string | undefined {

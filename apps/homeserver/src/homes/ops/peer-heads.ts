@@ -52,7 +52,7 @@ export class PeerHeads {
     const lacking: Record<string, [number, string][]> = {};
     for (const head of heads) {
       const at = log.find(head.log, [head.n, head.hash]);
-      if (!at && !isBeyondCut(record, head)) (lacking[head.log] ??= []).push([head.n, head.hash]);
+      if (!at && !isBeyondCut(record, head) && !log.isUntaken(head.log)) (lacking[head.log] ??= []).push([head.n, head.hash]);
       else if (at) await this.#note(lines.find((line) => line.log === head.log && line.id === at.line), head);
     }
     const own = lines.find((line) => line.isOwn);
