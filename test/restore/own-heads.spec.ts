@@ -42,11 +42,13 @@ it('a home that is restored learns it from a head of its own key alone, of which
   await isCaughtUp(alice, c, b);
   await b.stop();
   await net.restore('a', backup, 'nothing');
+  await put(alice.at(a), 'test.fourth', 'written before anybody spoke');
   await put(alice.at(c), 'test.third', 'of the other');
   await has(alice.at(a), 'test.third', 'of the other');
   await has(alice.at(a), 'test.second', 'lost');
   await eventually(() => a.get(DatabaseEpoch).epoch !== epoch, 20_000);
   await put(alice.at(a), 'test.second', 'after');
   await has(alice.at(c), 'test.second', 'after');
+  await has(alice.at(c), 'test.fourth', 'written before anybody spoke');
   await isCaughtUp(alice, a, c);
 }, 120_000);

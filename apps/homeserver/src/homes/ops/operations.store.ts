@@ -31,10 +31,15 @@ const keptIn = statement(
   'account_op.kept_in',
   `SELECT ${qualified} FROM account_op_items i JOIN account_ops o ON ${isItemOf} WHERE i.user_id = $1 AND i.bucket = ANY($2) ORDER BY o.seq`,
 );
+/** Whether a removal, row r with operation ro, knew of the write i of its item. */
+const isKnownToRemoval = `r.user_id = i.user_id AND r.kind = i.kind AND r.op_key = i.op_key AND r.is_removed
+  AND ro.user_id = r.user_id AND ro.log = r.log AND ro.n = r.n AND ro.hash = r.hash AND (r.log = i.log AND r.n > i.n
+  OR EXISTS (SELECT 1 FROM jsonb_array_elements(ro.after::jsonb -> i.log) e WHERE (e ->> 0)::bigint >= i.n))`;
+// What an old removal had replaced is gone with it, at one home earlier than at another.
 const buckets = statement(
   'account_op.buckets',
-  `SELECT bucket, hash FROM account_op_items WHERE user_id = $1 AND bucket = ANY($2)
-   AND NOT ((is_removed OR kind = ANY($4)) AND ms < $3)`,
+  `SELECT bucket, hash FROM account_op_items i WHERE user_id = $1 AND bucket = ANY($2) AND NOT ((is_removed OR kind = ANY($4)) AND ms < $3)
+   AND NOT EXISTS (SELECT 1 FROM account_op_items r, account_ops ro WHERE ${isKnownToRemoval} AND r.ms < $3)`,
 );
 const places = statement(
   'account_op.places',
@@ -59,17 +64,26 @@ const kindsBeyond = statement(
 );
 const hasItems = statement('account_op.has_items', 'SELECT DISTINCT op_key FROM account_op_items WHERE user_id = $1 AND kind = $2');
 const oldWinners = statement('account_op.old_winners', 'SELECT op_key, hlc, home, is_removed FROM account_op_winners WHERE user_id = $1 AND kind = $2');
-// By what it said last and what there is now: a home that has been silent since then has said nothing wrong.
-const isBehind = `EXISTS (SELECT 1 FROM account_op_peers p JOIN account_logs l ON l.user_id = p.user_id AND l.is_own WHERE p.user_id = t.user_id
-  AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(coalesce(p.places::jsonb -> l.log, '[]')) e WHERE (e ->> 0)::bigint >= l.n))`;
+// By what it said last and what there is now: a home that has been silent since then has said nothing wrong. Of logs of others what
+// they signed that they have; of those that are cut nobody shows more.
+const isBehind = (row: string): string => `EXISTS (SELECT 1 FROM account_op_peers p JOIN account_logs l ON l.user_id = p.user_id
+  WHERE p.user_id = ${row}.user_id AND (l.is_own OR l.head_n BETWEEN 1 AND l.counted_n)
+  AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(p.places::jsonb -> l.log) e WHERE (e ->> 0)::bigint >= CASE WHEN l.is_own THEN l.n ELSE l.head_n END))`;
+const purgeReplaced = statement(
+  'account_op.purge_replaced',
+  `DELETE FROM account_op_items i USING account_op_items r, account_ops ro WHERE ${isKnownToRemoval} AND ro.stored_ts < $1 AND r.ms < $1
+   AND NOT ${isBehind('i')}`,
+);
+// A removal stays as long as there is a write that it did not know of, which would come back.
 const purgeItems = statement(
   'account_op.purge_items',
   `DELETE FROM account_op_items t USING account_ops o WHERE o.user_id = t.user_id AND o.log = t.log AND o.n = t.n AND o.hash = t.hash
-   AND o.stored_ts < $1 AND t.ms < $1 AND (t.is_removed OR t.kind = ANY($2)) AND NOT ${isBehind}`,
+   AND o.stored_ts < $1 AND t.ms < $1 AND NOT ${isBehind('t')} AND (t.kind = ANY($2) OR t.is_removed AND NOT EXISTS (
+     SELECT 1 FROM account_op_items i WHERE i.user_id = t.user_id AND i.kind = t.kind AND i.op_key = t.op_key AND NOT i.is_removed))`,
 );
 const purgeOperations = statement(
   'account_op.purge',
-  `DELETE FROM account_ops t WHERE stored_ts < $1 AND NOT ${isBehind} AND NOT EXISTS (
+  `DELETE FROM account_ops t WHERE stored_ts < $1 AND NOT ${isBehind('t')} AND NOT EXISTS (
      SELECT 1 FROM account_op_items i WHERE i.user_id = t.user_id AND i.kind = t.kind AND i.op_key = t.op_key AND i.log = t.log AND i.line = t.line AND i.n = t.n)`,
 );
 
@@ -178,6 +192,7 @@ export class OperationsStore {
 
   /** Drops what is older and needed no more; of accounts whose homes are all up to date. */
   async purge(before: number): Promise<void> {
+    await this.db.query(purgeReplaced, [before]);
     await this.db.query(purgeItems, [before, PASSING_KINDS]);
     await this.db.query(purgeOperations, [before]);
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { readHead, standingOf, type HomeRecord, type LogHead, type LogPlaces } from '#federation';
 import { boundedCache } from '../../storage/bounded-cache.js';
+import { DatabaseEpoch } from '../../storage/database-epoch.js';
 import { Clock } from '../../observability/clock.js';
 import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
 import { AccountPeersStore } from './account-peers.store.js';
@@ -39,6 +40,7 @@ export class PeerHeads {
     private readonly peers: AccountPeersStore,
     private readonly loader: LogLoader,
     private readonly vectors: AccountVectors,
+    private readonly epoch: DatabaseEpoch,
     private readonly clock: Clock,
   ) {}
 
@@ -48,6 +50,7 @@ export class PeerHeads {
     const list: unknown[] = Array.isArray(said.heads) ? said.heads.slice(0, MAX_HEADS) : [];
     const heads = list.flatMap((value) => readHead(userId, value) ?? []);
     const places = placesOf(heads);
+    const proof = { epoch: this.epoch.epoch, run: this.epoch.run };
     const { log, lines } = await this.loader.forPlaces(record, places);
     const lacking: Record<string, [number, string][]> = {};
     for (const head of heads) {
@@ -57,6 +60,8 @@ export class PeerHeads {
     }
     const own = lines.find((line) => line.isOwn);
     const acknowledged = own ? Math.max(0, ...(places[own.log] ?? []).filter((place) => log.find(own.log, place)?.line === own.id).map(([n]) => n)) : 0;
+    // Nobody else has the key: this database is older than what was signed, also where nobody has the operations any more.
+    if (own && lacking[own.log]) await this.epoch.restored('head', proof);
     const isBehind = own !== undefined && acknowledged < own.n;
     const skewMs = Number.isSafeInteger(said.now) ? (said.now as number) - this.clock.now() : undefined;
     const refused = Array.isArray(said.refused) ? said.refused.slice(0, MAX_REFUSED).filter(isRefusal) : undefined;
