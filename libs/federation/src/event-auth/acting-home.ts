@@ -2,8 +2,9 @@ import { jsonMember, type RoomEvent } from '../events/index.js';
 import { compareRecords, homeIn, isListed, isSameGenesis, type HomeRecord, type RetiredHome } from '../home-record/index.js';
 import { recordOf } from '../home-record/record-of.js';
 import type { AuthContext, StateReader } from './auth-context.js';
+import { genesisNamedBy } from './invited-person.js';
 import { goodRecord } from './record-rules.js';
-import { isOwnMemberEvent, membershipOf } from './room-facts.js';
+import { isOwnMemberEvent, isReleased, membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
 
 // Rules 1, 2 and 5 of portable rooms (protocol §3): which server speaks for a person.
@@ -46,13 +47,18 @@ function checkHomeOf(event: RoomEvent, record: HomeRecord | undefined, ctx: Auth
 
 /**
  * Any replica may emit the invite of an absent issuer: what proves it is `third_party_invite.signed`, which the rules
- * for invites verify after this. The protocol's exception ends where the target is joined: the signed part can be
- * sent again by anybody, and would turn a member back into somebody invited.
+ * for invites verify after this. It proves that the issuer invited whoever has the token, and nothing else about the event, which
+ * anybody may have made: where the target is joined it would turn a member back into somebody invited; and a genesis that it
+ * names, in place of another one or of none, and the end of a release, would be no word of the issuer's.
  */
-function isVouchedByThirdParty({ pdu }: RoomEvent, state: StateReader): boolean {
-  return pdu.type === 'm.room.member' && pdu.state_key !== undefined
-    && jsonMember(pdu.content, 'membership') === 'invite' && jsonMember(pdu.content, 'third_party_invite') !== undefined
-    && membershipOf(state, pdu.state_key) !== 'join';
+function isVouchedByThirdParty(event: RoomEvent, state: StateReader): boolean {
+  const { pdu } = event;
+  if (pdu.type !== 'm.room.member' || pdu.state_key === undefined) return false;
+  if (jsonMember(pdu.content, 'membership') !== 'invite' || jsonMember(pdu.content, 'third_party_invite') === undefined) return false;
+  const member = state.get('m.room.member', pdu.state_key);
+  const membership = membershipOf(state, pdu.state_key);
+  const turns = membership === 'invite' && genesisNamedBy(member) !== undefined;
+  return genesisNamedBy(event) === undefined && !turns && !isReleased(member) && membership !== 'join';
 }
 
 /** Rule 2: what a user publishes about themselves carries a valid record of theirs. */

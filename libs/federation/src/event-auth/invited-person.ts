@@ -6,7 +6,8 @@ import { reject, type RuleInput } from './rule-input.js';
 
 // Rule 6 of portable rooms (protocol §3): an invitation names the person, not the string.
 
-function genesisNamedBy(invitation: RoomEvent | undefined): string | undefined {
+/** The genesis that an invitation names; undefined where it names none. */
+export function genesisNamedBy(invitation: RoomEvent | undefined): string | undefined {
   const named = jsonMember(invitation?.pdu.content, 'genesis_sha256');
   return typeof named === 'string' ? named : undefined;
 }

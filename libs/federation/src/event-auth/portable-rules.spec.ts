@@ -1,5 +1,5 @@
 import { addSignature, type JsonObject } from '../events/index.js';
-import { signHomeRecord, type HomeRecord } from '../home-record/index.js';
+import { genesisHash, signHomeRecord, type HomeRecord } from '../home-record/index.js';
 import { roomVersion } from '../room-versions/index.js';
 import { signJson } from '../signing/index.js';
 import { keyOf, recordFor, RoomFixture, type Sent } from './room-fixture.js';
@@ -101,6 +101,22 @@ describe('p1: a home of the sender acts', () => {
       made.add(made.build(of(alice, carol, 'invite', vouched(carol))));
       made.join(carol);
       expect(made.try(of(alice, carol, 'invite', vouched(carol)))).toBe('p1');
+    });
+
+    it('names nobody, turns no invitation and takes no release back: that takes the inviter\'s home', () => {
+      const [real, other] = [recordFor(carol, 0, ['c.example']), recordFor(carol, 0, ['evil.example'], {}, 'second')];
+      const named = { genesis_sha256: genesisHash(other.genesis) };
+      const forged = (content: JsonObject = {}): Sent => of(alice, carol, 'invite', { ...vouched(carol), content: { ...vouched(carol).content, ...content } });
+      expect(invited().try(forged(named))).toBe('p1');
+      const bySomebody = invited();
+      bySomebody.send(of(alice, carol, 'invite', { content: { genesis_sha256: genesisHash(real.genesis) } }));
+      expect(bySomebody.try(forged(named))).toBe('p1');
+      expect(bySomebody.try(forged())).toBe('p1');
+      expect(bySomebody.try({ ...forged(named), home: 'a.example' })).toBe('allowed');
+      const released = invited();
+      released.send(own(carol, other, { home: 'evil.example' }));
+      released.send(of(alice, carol, 'leave', { content: { 'io.partyline.release': true }, record: other }));
+      expect(released.try({ ...forged(), record: other })).toBe('p1');
     });
   });
 });
