@@ -54,6 +54,7 @@ import { AfterRestore } from './restore/after-restore.js';
 import { RestoredRoomsStore } from './restore/restored-rooms.store.js';
 import { RoomCatchUp } from './restore/room-catch-up.js';
 import { RecordsModule } from './records/records.module.js';
+import { LastWordsSpread } from './attach/last-words-spread.js';
 import { HomeGate } from './routing/home-gate.js';
 import { PastMembers } from './routing/past-members.js';
 import { FrontierFetch } from './resume/frontier-fetch.js';
@@ -68,7 +69,7 @@ import { SyncResume } from './resume/sync-resume.js';
   imports: [AuthModule, RecordsModule, DeviceKeysModule, EphemeralModule],
   providers: [
     LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
-    HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomAttacher, RoomCopies, AccountHomes,
+    HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomAttacher, RoomCopies, LastWordsSpread, AccountHomes,
     AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
     LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
     OperationExchange, HomeRequests, AccountCopies,

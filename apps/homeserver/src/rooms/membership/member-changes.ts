@@ -90,6 +90,22 @@ export class MemberChanges {
     await this.update(roomId, userId, { ...rest, ...shownProfile((await this.profiles.get(userId)) as JsonObject) }, { carries: true });
   }
 
+  /** Portable rooms: says again that somebody is joined, upon all ends of the graph; nothing where there is one only. */
+  async bind(roomId: string, userId: string): Promise<void> {
+    const room = await this.registry.get(roomId);
+    const signer = await this.signers.of(userId, room.rules);
+    const restsOn = await this.#restsOn(room, userId, signer.record);
+    await room.run((draft) => {
+      const current = draft.get('m.room.member', userId);
+      if (draft.extremities.length < 2) return;
+      if (!room.rules.portable || membershipOf(current) !== 'join') throw MatrixError.forbidden('You are not in this room');
+      // Who let the member in said so by a signature that this event has not.
+      const { join_authorised_via_users_server: _authoriser, ...said } = current!.pdu.content;
+      const content = memberContent(draft, userId, userId, 'join', signer.record, said, { carries: true });
+      this.sender.appendTo(draft, { sender: userId, type: 'm.room.member', stateKey: userId, content, ts: this.clock.now(), restsOn, isRepeat: true }, signer);
+    });
+  }
+
   /** What the state rests on, where the member's new record revokes homes: what these have set is cited, so that it stands. */
   async #restsOn(room: Room, userId: string, record: HomeRecord | null): Promise<RoomEvent[]> {
     const current = record && recordOf(room.state.get('m.room.member', userId));

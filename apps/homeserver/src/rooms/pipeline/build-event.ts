@@ -24,6 +24,8 @@ export interface LocalEvent {
   readonly stands?: readonly string[];
   /** For a member event that revokes homes: the auth chain of the state. */
   readonly restsOn?: readonly RoomEvent[];
+  /** Sent though the state says the same already: it binds the ends of the graph together. */
+  readonly isRepeat?: boolean;
   /** Signs too: the server of the member who authorises a restricted join. */
   readonly cosigner?: EventSigner;
 }

@@ -94,7 +94,7 @@ export class EventSender {
   /** Builds, signs, judges and appends an event inside the room's queue; state that is there already is not sent again. */
   appendTo(draft: RoomDraft, event: LocalEvent, signer: EventSigner, origin: Partial<SendRequest> = {}): SentEvent {
     const { room } = draft;
-    if (event.stateKey !== undefined) {
+    if (event.stateKey !== undefined && !event.isRepeat) {
       const current = draft.get(event.type, event.stateKey);
       if (current && isSameState(current, event)) return { eventId: current.eventId, destinations: [] };
     }

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { recordOf, type RoomEvent } from '#federation';
+import { Bus } from '../../bus/bus.js';
+import { Config } from '../../config/config.js';
+import { Log } from '../../observability/log.js';
+import { walkBack } from '../../rooms/history/walk-back.js';
+import { MemberChanges } from '../../rooms/membership/member-changes.js';
+import { RoomRegistry } from '../../rooms/room-registry.js';
+import type { Room } from '../../rooms/room.js';
+import { EventsStore } from '../../rooms/timeline/events.store.js';
+import { EventStatus } from '../../rooms/timeline/stored-event.js';
+
+/** The first server speaks at once, each further one so much later, if nobody has by then. */
+const TURN_MS = 500;
+/** A commit is told before the room shows it. */
+const SETTLED_MS = 50;
+/** Of a room with more servers than these several take one turn. */
+const MAX_TURNS = 600;
+/** Rooms and members that wait for this server's turn; what is left out spreads with somebody's next event. */
+const MAX_WAITING = 5_000;
+/** Events on both sides of a drop that are looked at. */
+const MAX_AFTER_DROP = 100;
+const MAX_BEFORE_DROP = 200;
+/** Residents that are tried. */
+const MAX_SPEAKERS = 3;
+
+/**
+ * A retired home's last words do not count by its own word (protocol §3, "Delivery"), and it may be dead. Who had taken such events
+ * and learns of the drop builds on them, by a member event of a resident that says nothing else: with it they reach all others.
+ */
+@Injectable()
+export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #turns = new Map<string, NodeJS.Timeout>();
+  readonly #working = new Set<Promise<void>>();
+  #unsubscribe: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(
+    private readonly config: Config,
+    private readonly bus: Bus,
+    private readonly registry: RoomRegistry,
+    private readonly events: EventsStore,
+    private readonly members: MemberChanges,
+    private readonly log: Log,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#unsubscribe = this.bus.subscribe((message) => {
+      if (message.kind !== 'room') return;
+      for (const { event, isOwn } of message.events) {
+        if (!isOwn && retiredNames(event).length > 0) this.#after(SETTLED_MS, message.roomId, event, () => this.#takeTurn(message.roomId, event));
+      }
+    });
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.#stopped = true;
+    this.#unsubscribe?.();
+    for (const turn of this.#turns.values()) clearTimeout(turn);
+    await Promise.all(this.#working);
+  }
+
+  /** One thing at a time waits for a room and member: what is later looks at all that has come. */
+  #after(delayMs: number, roomId: string, drop: RoomEvent, task: () => Promise<void>): void {
+    const key = `${roomId} ${drop.pdu.sender}`;
+    if (this.#stopped || (this.#turns.size >= MAX_WAITING && !this.#turns.has(key))) return;
+    clearTimeout(this.#turns.get(key));
+    this.#turns.set(key, setTimeout(() => {
+      this.#turns.delete(key);
+      const work = task()
+        .catch((error: unknown) => this.#stopped || this.log.error('last words could not be passed on', error, { roomId }))
+        .then(() => void this.#working.delete(work));
+      this.#working.add(work);
+    }, delayMs).unref());
+  }
+
+  async #takeTurn(roomId: string, drop: RoomEvent): Promise<void> {
+    const room = await this.#needing(roomId, drop);
+    if (!room) return;
+    const turn = turnOf(this.config.serverName, room.state.otherServers, drop.eventId);
+    if (turn === 0) await this.#speak(roomId, drop);
+    else this.#after(turn * TURN_MS, roomId, drop, () => this.#speak(roomId, drop));
+  }
+
+  async #speak(roomId: string, drop: RoomEvent): Promise<void> {
+    const room = await this.#needing(roomId, drop);
+    if (!room) return;
+    for (const userId of room.state.localJoined.slice(0, MAX_SPEAKERS)) {
+      try {
+        await this.members.bind(roomId, userId);
+        return;
+      } catch (error) {
+        this.log.debug('a resident could not pass on last words', { roomId, userId, reason: String(error) });
+      }
+    }
+  }
+
+  /** The room, if events of a home that the drop retires stand beside the drop, and nothing of here builds on both. */
+  async #needing(roomId: string, drop: RoomEvent): Promise<Room | null> {
+    const room = await this.registry.find(roomId);
+    if (!room?.rules.portable || !room.state.isResident || room.extremities.length < 2) return null;
+    const before = await walkBack(this.events, { roomId, from: [drop.eventId], limit: MAX_BEFORE_DROP });
+    const without = new Set(before.map((item) => item.event.eventId));
+    const beside = await walkBack(this.events, { roomId, from: room.extremities.map((end) => end.eventId), limit: MAX_AFTER_DROP, without });
+    const retired = retiredNames(drop);
+    const isLast = beside.some(({ status, event: { pdu } }) =>
+      status === EventStatus.accepted && pdu.sender === drop.pdu.sender && pdu.home !== undefined && retired.includes(pdu.home));
+    return isLast ? room : null;
+  }
+}
+
+/** Names of homes that an own member event retires. */
+function retiredNames(event: RoomEvent): string[] {
+  const { type, state_key: userId, sender } = event.pdu;
+  if (type !== 'm.room.member' || userId !== sender) return [];
+  return (recordOf(event)?.retired ?? []).map((home) => home.server_name);
+}
+
+/** Whose turn comes when: by the same order at all servers, another one for each drop. */
+function turnOf(own: string, others: readonly string[], eventId: string): number {
+  const rank = (server: string): string => createHash('sha256').update(`${eventId} ${server}`).digest('hex');
+  const mine = rank(own);
+  return others.filter((server) => rank(server) < mine).length % MAX_TURNS;
+}
