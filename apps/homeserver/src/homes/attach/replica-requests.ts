@@ -19,6 +19,8 @@ export interface ReplicaAnswer {
   readonly rules: RoomVersionRules;
   /** Event ids of its forward extremities. */
   readonly ends: readonly string[];
+  /** By end, what the state after it has with and without the events of the current state. */
+  readonly branches: ReadonlyMap<string, { readonly with: readonly string[]; readonly without: readonly string[] }>;
   /** These as events, and where that was asked for what is between them and the given ones: parsed JSON. */
   readonly pdus: readonly unknown[];
   /** Servers in the room. */
@@ -77,10 +79,12 @@ function readAnswer(server: string, answer: Record<string, unknown>): ReplicaAns
   const { room_version: version, ends, pdus, servers, state_sha256: stateHash, seen } = answer;
   const rules = typeof version === 'string' ? roomVersion(version) : undefined;
   if (!rules?.portable || !Array.isArray(ends)) throw MatrixError.unknown(502, `${server} does not hold a portable room`);
-  const ids = ends.slice(0, MAX_ENDS).map((end: { event_id?: unknown } | null) => end?.event_id);
+  const given = (ends as ({ event_id?: unknown; with?: unknown; without?: unknown } | null)[]).slice(0, MAX_ENDS).flatMap((end) =>
+    typeof end?.event_id === 'string' ? [[end.event_id, { with: texts(end.with), without: texts(end.without) }] as const] : []);
   return {
     server, rules,
-    ends: texts(ids),
+    ends: given.map(([id]) => id),
+    branches: new Map(given),
     pdus: Array.isArray(pdus) ? pdus : [],
     servers: texts(servers).slice(0, MAX_SERVERS),
     stateHash: typeof stateHash === 'string' ? stateHash : '',

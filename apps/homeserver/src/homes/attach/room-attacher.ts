@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
-  authStateKeys, buildEvent, recordOf, standingEvents, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules, type StateReader,
+  authStateKeys, buildEvent, recordOf, standingEvents, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules,
 } from '#federation';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { Config } from '../../config/config.js';
@@ -15,7 +15,7 @@ import { LocalMembershipsStore } from '../../rooms/membership/local-memberships.
 import { buildLocalEvent } from '../../rooms/pipeline/build-event.js';
 import type { EventSigner } from '../../rooms/pipeline/event-signers.js';
 import { RoomArrivals } from '../../rooms/remote/room-arrivals.js';
-import { RoomImporter, readAll } from '../../rooms/remote/room-importer.js';
+import { RoomImporter, readAll, type ChainReader } from '../../rooms/remote/room-importer.js';
 import { RoomReceiver } from '../../rooms/remote/room-receiver.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
@@ -23,13 +23,12 @@ import { HomeSignatures } from '../../rooms/state/home-signatures.js';
 import { membershipOf, serversOfMember } from '../../rooms/state/room-state.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
 import { EventStatus } from '../../rooms/timeline/stored-event.js';
+import { statesAfter } from './states-after.js';
 import { connectedEnds, type ReplicaEnds } from './connected-ends.js';
 import { gatherReplicas, MAX_ASKED, type Gathered } from './replica-gathering.js';
 import { ReplicaRequests, type Asker, type ReplicaAnswer, type ReplicaCopy } from './replica-requests.js';
 
-/** Of an event (Server-Server, "PDUs"). */
-const MAX_PREV_EVENTS = 20;
-/** Events that this server makes to enter a room: 10 × 20 ends. */
+/** Events that this server makes to bind the ends of a room together. */
 const MAX_ENTRIES = 10;
 /** After so long without the copy of a replica that has answered, another one is asked for its. */
 const HEDGE_MS = 4_000;
@@ -108,18 +107,18 @@ export class RoomAttacher {
     const base = await this.#firstCopy(gathered.answers, roomId, asker, seen);
     const copies = [base, ...(await this.#differences(gathered.answers, base, roomId, asker))];
     const same = gathered.answers.filter((answer) => answer.server !== base.server && copies.some((copy) => copy.stateHash === answer.stateHash));
-    const ends = await this.#ends([...copies, ...same.filter((answer) => !copies.some((copy) => copy.server === answer.server))], roomId, asker);
+    const ends = await this.#ends([...copies, ...same.filter((answer) => !copies.some((copy) => copy.server === answer.server))], copies, roomId, asker);
     const signer: EventSigner = { name: this.config.serverName, key, record };
     await this.importer.importUnion({
       roomId, rules: base.rules,
       events: copies.flatMap((copy) => [...copy.authChain, ...copy.state]),
-      states: copies.map((copy) => copy.stateIds),
-      make: async (state, proven) => {
-        const given = new Map([...ends.pdus].map((event) => [event.eventId, event]));
+      ends: async (proven) => {
+        const given = new Map(ends.pdus.map((event) => [event.eventId, event]));
         const good = await proven([...given.values()]);
         const chosen = connectedEnds(ends.replicas.map((replica) => ({ ...replica, ends: replica.ends.filter((id) => good.has(id)) })));
-        return this.#entries({ userId, roomId, rules: base.rules, state, ends: chosen.map((id) => given.get(id)!), signer });
+        return chosen.map((id) => ({ event: given.get(id)!, state: ends.states.get(id)! }));
       },
+      make: (state, prev) => this.#entry({ userId, roomId, rules: base.rules, state, prev, signer }),
       destinations: (state) => serversIn(state, base.rules, this.config.serverName),
     });
     return { answered: gathered.answers.map((answer) => answer.server), late: gathered.late };
@@ -150,8 +149,10 @@ export class RoomAttacher {
     return copies.filter((copy) => copy !== null);
   }
 
-  /** The ends of these replicas, with what leads to those of others where they differ. */
-  async #ends(answers: readonly ReplicaAnswer[], roomId: string, asker: Asker): Promise<{ replicas: ReplicaEnds[]; pdus: RoomEvent[] }> {
+  /** The ends of these replicas and the states after them, with what leads to those of others where they differ. */
+  async #ends(
+    answers: readonly ReplicaAnswer[], copies: readonly ReplicaCopy[], roomId: string, asker: Asker,
+  ): Promise<{ replicas: ReplicaEnds[]; pdus: RoomEvent[]; states: ReadonlyMap<string, readonly string[]> }> {
     const all = [...new Set(answers.flatMap((answer) => answer.ends))];
     const isAlike = answers.every((answer) => answer.ends.length === all.length);
     const pdus: RoomEvent[] = [];
@@ -167,39 +168,29 @@ export class RoomAttacher {
         held: new Set([...stateIds, ...(more?.seen ?? [])]),
       };
     }));
-    return { replicas, pdus };
+    return { replicas, pdus, states: statesAfter(answers, copies) };
   }
 
-  /** The account's member event on the ends of the graph; with many of these several, each upon the one before. */
-  #entries({ userId, roomId, rules, state, ends, signer }: {
-    userId: string; roomId: string; rules: RoomVersionRules; state: StateReader & { readonly chain: Iterable<RoomEvent> };
-    ends: readonly RoomEvent[]; signer: EventSigner;
-  }): RoomEvent[] {
+  /** The account's member event on these ends of the graph, in the state that they resolve to. */
+  #entry({ userId, roomId, rules, state, prev, signer }: {
+    userId: string; roomId: string; rules: RoomVersionRules; state: ChainReader; prev: readonly RoomEvent[]; signer: EventSigner;
+  }): RoomEvent {
     const current = state.get('m.room.member', userId);
     if (membershipOf(current) !== 'join') throw MatrixError.forbidden('The account is not in this room');
-    const made: RoomEvent[] = [];
-    const left = [...ends];
-    while (made.length === 0 || (left.length > 0 && made.length < MAX_ENTRIES)) {
-      const before = made.at(-1);
-      const prev = [...(before ? [before] : []), ...left.splice(0, MAX_PREV_EVENTS - (before ? 1 : 0))];
-      const member = before ?? current!;
-      const draft: EventDraft = {
-        type: 'm.room.member', room_id: roomId, sender: userId, state_key: userId, home: signer.name,
-        content: carrying(current!.pdu.content, signer),
-        origin_server_ts: this.clock.now(),
-        prev_events: prev.map((event) => event.eventId),
-        depth: Math.min(prev.reduce((depth, event) => Math.max(depth, event.pdu.depth), 0) + 1, Number.MAX_SAFE_INTEGER),
-        auth_events: [],
-      };
-      const cited = authStateKeys(draft, rules).flatMap(([type, stateKey]) =>
-        (type === 'm.room.member' && stateKey === userId ? member : state.get(type, stateKey))?.eventId ?? []);
-      const standing = before ? [] : standingEvents(userId, recordOf(current), signer.record!, state.chain).map((event) => event.eventId);
-      draft.auth_events = [...new Set([...cited, ...standing])];
-      const event = buildEvent(draft, rules, signer);
-      this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);
-      made.push(event);
-    }
-    return made;
+    const draft: EventDraft = {
+      type: 'm.room.member', room_id: roomId, sender: userId, state_key: userId, home: signer.name,
+      content: carrying(current!.pdu.content, signer),
+      origin_server_ts: this.clock.now(),
+      prev_events: prev.map((event) => event.eventId),
+      depth: Math.min(prev.reduce((depth, event) => Math.max(depth, event.pdu.depth), 0) + 1, Number.MAX_SAFE_INTEGER),
+      auth_events: [],
+    };
+    const cited = authStateKeys(draft, rules).flatMap(([type, stateKey]) => state.get(type, stateKey)?.eventId ?? []);
+    const standing = standingEvents(userId, recordOf(current), signer.record!, state.chain).map((event) => event.eventId);
+    draft.auth_events = [...new Set([...cited, ...standing])];
+    const event = buildEvent(draft, rules, signer);
+    this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);
+    return event;
   }
 
   /** The latest events, so that this home can go on where a client left another one. */

@@ -7,6 +7,7 @@ import { walkBack } from '../../rooms/history/walk-back.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
 import { membershipOf } from '../../rooms/state/room-state.js';
+import { splitStateKey } from '../../rooms/state/state-key.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
 import { EventStatus } from '../../rooms/timeline/stored-event.js';
 import { HomeRecords } from '../records/home-records.js';
@@ -42,7 +43,8 @@ export class RoomCopies {
   ) {}
 
   /**
-   * @returns JSON text: `room_version`, `ends` (event ids and depths of the forward extremities), `pdus` (the same as events, after
+   * @returns JSON text: `room_version`, `ends` (the forward extremities: `event_id`, `depth`, and where it is not the current state
+   *   the state after the event, by the event ids that it has `with` and `without` those of the current one), `pdus` (the same as events, after
    *   them what leads to `since`), `servers`, `state_sha256`, `seen`, and unless `endsOnly` the current state as `state_ids`, with
    *   the events of it (`state`) and of its `auth_chain` that are not `known`
    * @throws MatrixError 403 `M_FORBIDDEN` unless the origin is a home, by the highest record, of a joined member; 404 `M_NOT_FOUND`
@@ -55,13 +57,17 @@ export class RoomCopies {
     this.#authorise(room, origin, userId, await this.records.get(userId));
     this.newcomers.add(roomId, origin);
     // All of one moment: nothing is awaited between.
-    const ends = room.extremities.map(({ eventId, depth }) => ({ event_id: eventId, depth }));
+    const branches = branchesOf(room);
     const state = [...room.state.entries()].map(([, { event }]) => event);
-    const endIds = ends.map((end) => end.event_id);
+    const endIds = branches.map((branch) => branch.eventId);
     const stateIds = state.map((event) => event.eventId);
+    const beside = new Map((await this.events.byNids([...new Set(branches.flatMap((branch) => branch.with))])).map(({ nid, event }) => [nid, event]));
     const head = {
       room_version: room.rules.id,
-      ends,
+      ends: branches.map((branch) => ({
+        event_id: branch.eventId, depth: branch.depth,
+        ...(branch.with.length + branch.without.length > 0 && { with: branch.with.map((nid) => beside.get(nid)?.eventId), without: branch.without }),
+      })),
       servers: [room.state.serverName, ...room.state.otherServers],
       state_sha256: stateHash(stateIds),
       ...(request.seen && { seen: await this.#shown(request.seen, roomId) }),
@@ -73,7 +79,9 @@ export class RoomCopies {
     const members = [`"pdus":${list(newest.map((stored) => stored.event))}`];
     if (!request.endsOnly) {
       const known = new Set(request.known);
-      const chain = await this.events.authChain(state, new Map(state.map((event) => [event.eventId, event])));
+      const all = [...state, ...beside.values()];
+      const chain = await this.events.authChain(all, new Map(all.map((event) => [event.eventId, event])));
+      for (const event of beside.values()) chain.set(event.eventId, event);
       for (const event of state) chain.delete(event.eventId);
       members.push(`"state":${list(state.filter((event) => !known.has(event.eventId)))}`);
       const rest = [...chain.values()].map((item) => ('nid' in item ? item.event : item));
@@ -110,6 +118,20 @@ export class RoomCopies {
     const isHome = record?.homes.some((home) => home.server_name === origin) && mayFollow(recordOf(member), record);
     if (!isHome) throw MatrixError.forbidden(`${origin} is no home of the account`);
   }
+}
+
+/** The states after the forward extremities, as changes to the current one: event nids that they have, event ids that they have not. */
+function branchesOf(room: Room): { eventId: string; depth: number; with: number[]; without: string[] }[] {
+  return room.extremities.map(({ eventId, depth, after }) => {
+    const branch: { eventId: string; depth: number; with: number[]; without: string[] } = { eventId, depth, with: [], without: [] };
+    if (after === room.snapshot || (after.isStored && after.nid === room.snapshot.nid)) return branch;
+    for (const [key, nid] of room.snapshot.changesTo(after.toMap())) {
+      if (nid !== null) branch.with.push(nid);
+      const current = room.state.get(...splitStateKey(key));
+      if (current) branch.without.push(current.eventId);
+    }
+    return branch;
+  });
 }
 
 function list(events: readonly { json: string }[]): string {

@@ -27,24 +27,40 @@ export interface RoomImport {
   readonly destinations: readonly string[];
 }
 
+/** A state with all proven events of the states that it came out of and of their auth chains. */
+export interface ChainReader extends StateReader {
+  readonly chain: Iterable<RoomEvent>;
+}
+
+/** A forward extremity of a room's graph as a replica gives it. */
+export interface RoomEnd {
+  readonly event: RoomEvent;
+  /** Event ids of the state after it. */
+  readonly state: readonly string[];
+}
+
 /** A room as several replicas have it, for a server that enters it by events of its own. */
 export interface RoomUnion {
   readonly roomId: string;
   readonly rules: RoomVersionRules;
   /** The events of the states and of their auth chains: parsed JSON, unchecked. */
   readonly events: readonly unknown[];
-  /** Event ids of the state as each replica has it. */
-  readonly states: readonly (readonly string[])[];
   /**
-   * Makes the events by which this server enters, each after the one before.
+   * The ends of the graph that are built upon, best first, with the event ids of the state after each.
    *
-   * @param state what the states resolve to; `chain`: all proven events of the states and of their auth chains
    * @param proven the ids of those events that are signed and that the rules allow by their auth events
    */
-  make(state: StateReader & { readonly chain: Iterable<RoomEvent> }, proven: (events: readonly RoomEvent[]) => Promise<ReadonlySet<string>>): Promise<readonly RoomEvent[]>;
+  ends(proven: (events: readonly RoomEvent[]) => Promise<ReadonlySet<string>>): Promise<readonly RoomEnd[]>;
+  /** Makes an event by which this server enters, in the state that the states after `prev` resolve to. */
+  make(state: ChainReader, prev: readonly RoomEvent[]): RoomEvent;
   /** Servers that the events go to. */
   destinations(state: readonly RoomEvent[]): readonly string[];
 }
+
+/** Of an event (Server-Server, "PDUs"). */
+const MAX_PREV_EVENTS = 20;
+/** Events that this server makes to enter a room: 10 × 20 ends. */
+const MAX_ENTRIES = 10;
 
 /** Takes over rooms: checks all events, stores them as outliers, and makes the given state the current one. */
 @Injectable()
@@ -74,11 +90,12 @@ export class RoomImporter {
     if (!create) throw MatrixError.unknown(502, 'The other server gave a room without a valid create event');
     if ((create.pdu.content['room_version'] ?? '1') !== rules.id) throw MatrixError.unknown(502, 'The other server gave a room of another version');
 
-    await this.#enter({ roomId, rules, chain, state: stateEvents, events: [event], destinations: given.destinations });
+    await this.#enter({ roomId, rules, chain, entries: [{ event, state: stateEvents }], destinations: given.destinations });
   }
 
   /**
-   * The same with the states of several replicas, none of which is believed alone: they are resolved as the states of branches are.
+   * The same with what several replicas have, none of which is believed alone: the states after their ends are resolved as all servers
+   * resolve those before an event.
    *
    * @returns the events that were made
    * @throws MatrixError 502 when nothing of what was given holds together
@@ -88,39 +105,50 @@ export class RoomImporter {
     const context = this.signatures.context(rules);
     const signed = await this.verifier.signedOnes(unique(readAll(given.events, rules, roomId)), rules);
     const chain = checkChain(signed, new Map(), rules, context).valid;
-    const states = given.states.map((ids) => stateOf(ids, chain)).filter((state) => state.has(CREATE_KEY));
-    if (states.length === 0) throw MatrixError.unknown(502, 'No server gave a room with a valid create event');
-    const resolved = resolveState({
-      rules, roomId, stateSets: states, event: (id) => chain.get(id), isRejected: (id) => !chain.has(id), ctx: context,
-    });
-    const state = [...resolved.values()].map((id) => chain.get(id)!);
-    const create = chain.get(resolved.get(CREATE_KEY) ?? '');
-    if ((create?.pdu.content['room_version'] ?? '1') !== rules.id) throw MatrixError.unknown(502, 'The other servers gave a room of another version');
-    const reader = { chain: chain.values(), get: (type: string, stateKey: string) => chain.get(resolved.get(stateKeyOf(type, stateKey)) ?? '') };
-    const events = await given.make(reader, async (candidates) => {
+    const ends = await given.ends(async (candidates) => {
       const good = await this.verifier.signedOnes(candidates, rules);
       const allowed = checkChain(good.filter((item) => !chain.has(item.eventId)), chain, rules, context).valid;
       return new Set([...chain.keys(), ...allowed.keys()]);
     });
-    await this.#enter({ roomId, rules, chain, state, events, destinations: given.destinations(state) });
-    return events;
+    const found = ends.map((end) => ({ event: end.event, state: stateOf(end.state, chain), size: end.state.length })).filter(({ state }) => state.has(CREATE_KEY));
+    const whole = found.filter(({ state, size }) => state.size === size);
+    const left = whole.length > 0 ? whole : found;
+    if (left.length === 0) throw MatrixError.unknown(502, 'No server gave a room with a valid create event');
+    const entries: EntryEvent[] = [];
+    let last: { event: RoomEvent; state: Map<string, string> } | undefined;
+    while (left.length > 0 && entries.length < MAX_ENTRIES) {
+      const prev = [...(last ? [last] : []), ...left.splice(0, MAX_PREV_EVENTS - (last ? 1 : 0))];
+      const resolved = resolveState({
+        rules, roomId, stateSets: prev.map(({ state }) => state), event: (id) => chain.get(id), isRejected: (id) => !chain.has(id), ctx: context,
+      });
+      const state = [...resolved.values()].map((id) => chain.get(id)!);
+      const create = chain.get(resolved.get(CREATE_KEY) ?? '');
+      if ((create?.pdu.content['room_version'] ?? '1') !== rules.id) throw MatrixError.unknown(502, 'The other servers gave a room of another version');
+      const reader = { chain: [...chain.values()], get: (type: string, stateKey: string) => chain.get(resolved.get(stateKeyOf(type, stateKey)) ?? '') };
+      const event = given.make(reader, prev.map((one) => one.event));
+      entries.push({ event, state });
+      chain.set(event.eventId, event);
+      last = { event, state: new Map([...resolved, [stateKeyOf(event.pdu.type, event.pdu.state_key!), event.eventId]]) };
+    }
+    for (const { event } of entries) chain.delete(event.eventId);
+    await this.#enter({ roomId, rules, chain, entries, destinations: given.destinations(entries.at(-1)!.state) });
+    return entries.map(({ event }) => event);
   }
 
   async #enter(entry: Entry): Promise<void> {
-    const { chain, events, rules } = entry;
+    const { chain, entries, rules } = entry;
+    const events = entries.map(({ event }) => event);
     const known = new Map((await this.events.byIds([...chain.keys(), ...events.map((event) => event.eventId)])).map((stored) => [stored.event.eventId, stored]));
     const nids = new Map<string, number>();
     // Older ones get lower numbers: should their place in the timeline be told later, a sync takes a descent for a gap.
     const oldestFirst = [...chain.values()].sort((a, b) => a.pdu.depth - b.pdu.depth);
     for (const { eventId } of [...oldestFirst, ...events]) nids.set(eventId, known.get(eventId)?.nid ?? this.positions.nextId('event_nid'));
-    const entries = new Map<string, StateEntry>();
-    for (const item of entry.state) entries.set(stateKeyOf(item.pdu.type, item.pdu.state_key!), { nid: nids.get(item.eventId)!, event: item });
-    const after = new Map(entries);
-    for (const event of events) {
-      this.#judge(event, after, rules);
-      if (event.pdu.state_key !== undefined) after.set(stateKeyOf(event.pdu.type, event.pdu.state_key), { nid: nids.get(event.eventId)!, event });
-    }
-    await this.registry.entering(entry.roomId, () => this.#store(entry, entries, after, nids, known));
+    const befores = entries.map(({ event, state }) => {
+      const before = new Map(state.map((item): [string, StateEntry] => [stateKeyOf(item.pdu.type, item.pdu.state_key!), { nid: nids.get(item.eventId)!, event: item }]));
+      this.#judge(event, before, rules);
+      return before;
+    });
+    await this.registry.entering(entry.roomId, () => this.#store(entry, befores, nids, known));
   }
 
   #judge(event: RoomEvent, entries: ReadonlyMap<string, StateEntry>, rules: RoomVersionRules): void {
@@ -134,7 +162,7 @@ export class RoomImporter {
   }
 
   async #store(
-    { rules, roomId, chain, events, destinations }: Entry, before: ReadonlyMap<string, StateEntry>, after: ReadonlyMap<string, StateEntry>,
+    { rules, roomId, chain, entries, destinations }: Entry, befores: readonly ReadonlyMap<string, StateEntry>[],
     nids: ReadonlyMap<string, number>, known: ReadonlyMap<string, StoredEvent>,
   ): Promise<void> {
     const held = await this.registry.find(roomId);
@@ -143,18 +171,18 @@ export class RoomImporter {
     const job = (draft: RoomDraft): void => {
       if (!held) draft.created = { version: rules.id };
       for (const item of chain.values()) if (!known.has(item.eventId)) draft.addOutlier(item, nids.get(item.eventId)!);
-      let snapshot = draft.snapshotOf(new Map([...before].map(([key, entry]) => [key, entry.nid])));
-      const made = new Set(events.map((event) => event.eventId));
-      for (const event of events) {
+      const made = new Set(entries.map(({ event }) => event.eventId));
+      for (const [i, { event }] of entries.entries()) {
         const nid = nids.get(event.eventId)!;
+        const before = draft.snapshotOf(new Map([...befores[i]!].map(([key, entry]) => [key, entry.nid])));
         const added = draft.add({
-          event, nid, before: snapshot, status: EventStatus.accepted, isOwn: destinations.length > 0, destinations,
+          event, nid, before, status: EventStatus.accepted, isOwn: destinations.length > 0, destinations,
           wasOutlier: known.has(event.eventId),
           txn: typeof event.pdu.txn === 'string' ? event.pdu.txn : null,
         });
-        snapshot = draft.after(snapshot, event, nid);
+        const snapshot = draft.after(before, event, nid);
         draft.afters.set(event.eventId, snapshot);
-        if (event === events.at(-1)) draft.replaceState(after, snapshot, added);
+        if (i === entries.length - 1) draft.replaceState(new Map([...befores[i]!, [stateKeyOf(event.pdu.type, event.pdu.state_key!), { nid, event }]]), snapshot, added);
         draft.extremities = [{ nid, eventId: event.eventId, depth: event.pdu.depth, after: snapshot }];
         for (const id of event.pdu.prev_events) {
           const prev = known.get(id);
@@ -172,11 +200,15 @@ interface Entry {
   readonly rules: RoomVersionRules;
   /** Proven events by id. */
   readonly chain: ReadonlyMap<string, RoomEvent>;
-  /** The state before `events`. */
-  readonly state: readonly RoomEvent[];
   /** Each after the one before; the last one is the end of the graph. */
-  readonly events: readonly RoomEvent[];
+  readonly entries: readonly EntryEvent[];
   readonly destinations: readonly string[];
+}
+
+/** An event by which this server enters, with the state before it. */
+interface EntryEvent {
+  readonly event: RoomEvent;
+  readonly state: readonly RoomEvent[];
 }
 
 const CREATE_KEY = stateKeyOf('m.room.create', '');
