@@ -81,4 +81,14 @@ CREATE TABLE account_log_kinds (
   user_id text PRIMARY KEY,          -- account on this server; also locked while a log begins
   kinds text[] NOT NULL              -- kinds of operations
 );
+
+-- Earlier records of accounts, of those that named a home key which is revoked now: operations of others may have known its log.
+CREATE TABLE account_former_records (
+  user_id text NOT NULL,             -- account
+  epoch bigint NOT NULL,             -- epoch of the record
+  seq bigint NOT NULL,               -- seq of the record
+  sha256 text NOT NULL,              -- hash of the record
+  record text NOT NULL,              -- the record, canonical JSON
+  PRIMARY KEY (user_id, epoch, seq, sha256)
+);
 COMMENT ON TABLE account_op_winners IS 'of version 1: times and writers of items that have no operation yet';

@@ -105,6 +105,31 @@ it('a home that lost its memory begins a new log, and gets its old one back from
   await isCaughtUp(dave, a, b);
 }, 60_000);
 
+it('a record that cuts the log of a home in force, at a branch, lets that home go on in a new log', async () => {
+  const gina = await Person.named('bounded', a);
+  await gina.addHome(b, { through: a });
+  await write(gina, b, 'org.example.before');
+  await isCaughtUp(gina, b, a);
+  const [[log, { places }]] = await logsOf(gina, a, b.name) as [[string, Json]];
+  await write(gina, b, 'org.example.void');
+  await isCaughtUp(gina, b, a);
+  await gina.publish(gina.next({ cuts: { [log]: places } }), a);
+  await eventually(async () => Object.keys((await homes(gina, b)).logs[log].set_aside ?? {}).length > 0);
+  await write(gina, b, 'org.example.goes.on');
+  await isAt(gina, a, 'org.example.goes.on');
+  for (const server of [a, b]) {
+    // What it holds is applied before it is stored.
+    const logs = await eventually(async () => {
+      const found = await logsOf(gina, server, b.name);
+      return found.length > 1 && found;
+    });
+    expect(logs.map(([, one]) => one.places[0][0]).sort((x, y) => x - y)).toEqual([1, places[0][0]]);
+    expect(Object.fromEntries(logs)[log]).toMatchObject({ places, set_aside: { count: 1, kinds: ['account_data'] } });
+    await isAt(gina, server, 'org.example.void', {});
+  }
+  await isCaughtUp(gina, b, a);
+}, 60_000);
+
 it('an account that lives here alone writes its log too, from what it had before its record on', async () => {
   const client = await net.client(a).register('single');
   await client.request('PUT', dataPath(client, 'org.example.before'), { early: 1 });

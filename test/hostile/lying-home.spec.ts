@@ -180,6 +180,24 @@ describe('a home that lies', () => {
     expect([await read(person, a, 'org.example.waits'), await read(person, a, 'org.example.free')]).toEqual([null, {}]);
   });
 
+  it('knows of nothing in the log of a key that no record has named, and may know of a revoked one\'s', async () => {
+    const { person, home: gone } = await victim('former');
+    await person.publish(person.next({ revoke: [evil.name] }), a);
+    const home = new HostileHome(evil, person.userId);
+    await person.publish(person.next({ add: [home.entry] }), a);
+    const stranger = new HostileHome(evil, person.userId);
+    const ahead = home.op('account_data', 'org.example.ahead', '{}', { log: home.anotherLog(), after: { [stranger.log]: [[5, HASH]] } });
+    const knew = home.op('account_data', 'org.example.knew', '{}', { after: { [gone.log]: [[5, HASH]] } });
+    expect((await home.hand(a, [ahead, knew])).body.refused).toEqual([]);
+    expect([await read(person, a, 'org.example.ahead'), await read(person, a, 'org.example.knew')]).toEqual([null, {}]);
+    // A home that came later was shown the record that proves it, with its copy.
+    await person.addHome(b, { through: a });
+    await isAt(person, b, 'org.example.knew');
+    await home.hand(b, [home.op('account_data', 'org.example.later', '{}', { prev: knew, after: { [gone.log]: [[6, HASH]] } })]);
+    await isAt(person, b, 'org.example.later');
+    expect(await read(person, b, 'org.example.ahead')).toBeNull();
+  }, 60_000);
+
   it('that leaves something out of a copy, or plants something, is named or mended', async () => {
     const { person, home } = await victim('leaves');
     const kept = home.op('account_data', 'org.example.kept', '{}');

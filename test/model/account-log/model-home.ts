@@ -13,6 +13,8 @@ export class ModelHome {
   end: string | null = null;
   /** Operations of retired homes that it held when it heard of that: they stand. */
   readonly stands: AccountOperation[] = [];
+  /** Records that were in force before, its own and those that others have shown: they prove themselves. */
+  former: HomeRecord[] = [];
   #logs = 0;
   readonly #standings = new Map<string, string>();
 
@@ -89,11 +91,21 @@ export class ModelHome {
     const items = new Set(this.ops.filter((op) => op.kind === 'data').map((op) => op.key));
     const removed = [...items].filter((key) => this.shown(key) === 'null');
     const closings = this.#closings(record);
+    this.learn([this.record]);
     this.log.follow(record);
     if (!this.isInForce) return;
     for (const [log] of closings) this.stands.push(...this.ops.filter((op) => op.log === log));
     for (const [log, places] of closings) this.write(CLOSED_KIND, log, JSON.stringify({ log, key: '', places }), 0);
     for (const key of removed) if (this.shown(key) !== 'null') this.write('data', key, 'null', 0);
+  }
+
+  /** Is shown earlier records. */
+  learn(earlier: readonly HomeRecord[]): void {
+    for (const record of earlier) {
+      if (this.former.includes(record) || record.seq > this.record.seq) continue;
+      this.former.push(record);
+      this.log.learn(record);
+    }
   }
 
   /** Says what is held of logs of retired homes that were heard of since. */
@@ -106,6 +118,9 @@ export class ModelHome {
   restore(count: number, record: HomeRecord, notices: boolean): void {
     const kept = this.ops.slice(0, count);
     this.log = new AccountLog(record);
+    const former = this.former;
+    this.former = [];
+    this.learn(former);
     this.ops = [];
     const own = kept.filter((op) => isLogOf(op.log, this.userId, this.key)).at(-1);
     for (const op of kept) {

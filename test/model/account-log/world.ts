@@ -122,7 +122,10 @@ export class World {
     if (this.homes.indexOf(lower) !== this.#liar) lower.follow(higher.record);
     for (const [from, to] of [[a, b], [b, a]] as const) {
       if (this.homes.indexOf(to) === this.#liar) to.ops.push(...from.ops.filter((op) => !to.ops.includes(op)));
-      else if (names(to, from)) to.take(this.homes.indexOf(from) === this.#liar ? from.ops.slice(0, Math.floor((from.ops.length * share) / 16)) : from.given());
+      else if (names(to, from) && this.homes.indexOf(from) !== this.#liar) {
+        to.learn([...from.former, from.record]);
+        to.take(from.given());
+      } else if (names(to, from)) to.take(from.ops.slice(0, Math.floor((from.ops.length * share) / 16)));
     }
   }
 

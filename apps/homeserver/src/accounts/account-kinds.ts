@@ -123,6 +123,7 @@ export const keptAtEachHome: Readonly<Record<string, string>> = {
   account_ops: 'the log itself',
   account_op_items: 'the log itself',
   account_op_peers: 'how far the others are',
+  account_former_records: 'each home learns them from the others, with the operations',
   account_log_kinds: 'what of it has been written',
   account_op_heads: 'of version 1',
   account_op_winners: 'of version 1',

@@ -1,7 +1,7 @@
 import type { HomeRecord, LogPlace } from '../home-record/index.js';
 import { concurrentWrites, newestOfLogs, shownWrite, type ItemWrite } from './item-writes.js';
 import { isCovered, LogLines, type Coverage, type LinePlace } from './log-lines.js';
-import { isLogOf } from './log-name.js';
+import { isLogOf, logPrefix, LOG_PREFIX_CHARACTERS } from './log-name.js';
 import { operationHash, type AccountOperation, type LogPlaces } from './operation.js';
 import { standingOf, type ClosedLog, type LogStanding } from './standing.js';
 import { isSurplus } from './surplus-logs.js';
@@ -36,6 +36,8 @@ export class AccountLog {
   /** Of the current record, because hashing keys takes longer than all else. */
   readonly #standings = new Map<string, LogStanding>();
   readonly #keys = new Map<string, string | undefined>();
+  /** Beginnings of the names of logs whose keys earlier records named. */
+  readonly #former = new Set<string>();
 
   constructor(private current: HomeRecord) {}
 
@@ -45,10 +47,16 @@ export class AccountLog {
 
   /** Puts another record of the account in force. */
   follow(record: HomeRecord): void {
+    this.learn(this.current);
     this.current = record;
     this.#coverages.clear();
     this.#standings.clear();
     this.#keys.clear();
+  }
+
+  /** Shown an earlier record of the account: a key that it names and the present one does not was revoked, and never comes back. */
+  learn(earlier: HomeRecord): void {
+    for (const { key } of [...earlier.homes, ...(earlier.retired ?? [])]) this.#former.add(logPrefix(earlier.user_id, key));
   }
 
   get logs(): ReadonlyMap<string, LogLines> {
@@ -227,9 +235,15 @@ export class AccountLog {
   #isBeyond(log: string, [n]: LogPlace): boolean {
     if (this.isUntaken(log)) return true;
     const { as } = this.#standing(log);
-    if (as === 'open' || !this.isClosed(log)) return false;
+    if (as === 'open' || !this.isClosed(log) || !this.#isKnown(log)) return false;
     const bounds = this.#bounds(log);
     return n > Math.max(0, ...bounds.map(([m]) => m)) || bounds.every((bound) => this.find(log, bound) !== undefined);
+  }
+
+  /** Whether a record has ever named the key of a log. One that none has may be a home that this one has yet to hear of. */
+  #isKnown(log: string): boolean {
+    if (this.#standing(log).as === 'closing' || this.current.cuts?.[log] !== undefined) return true;
+    return this.#former.has(log.slice(0, LOG_PREFIX_CHARACTERS)) || this.#keyInForce(log) !== undefined;
   }
 
   #cover(log: string): Coverage {

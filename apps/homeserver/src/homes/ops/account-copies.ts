@@ -11,6 +11,7 @@ import { HomeRecords } from '../records/home-records.js';
 import { snapshotPath } from './account-paths.js';
 import { HomeRequests } from './home-requests.js';
 import { AccountLogsStore } from './account-logs.store.js';
+import { FormerRecords } from './former-records.js';
 import { LogBackfill } from './log-backfill.js';
 import { OperationApplier } from './operation-applier.js';
 import { OperationMerge } from './operation-merge.js';
@@ -36,6 +37,8 @@ export interface AccountCopy {
   readonly rooms: Readonly<Record<string, readonly string[]>>;
   /** Per item the operations that set it; they prove themselves. */
   readonly ops: readonly object[];
+  /** Earlier records that name keys which are revoked now. */
+  readonly former: readonly object[];
 }
 
 /** Gives and takes copies of accounts between their homes (protocol §4). */
@@ -54,6 +57,7 @@ export class AccountCopies {
     private readonly applier: OperationApplier,
     private readonly logs: AccountLogsStore,
     private readonly backfill: LogBackfill,
+    private readonly former: FormerRecords,
     private readonly requests: HomeRequests,
     private readonly memberships: Memberships,
     private readonly registry: RoomRegistry,
@@ -75,7 +79,7 @@ export class AccountCopies {
     // The last operation of a log shows how far it goes where no head of it is here.
     const last = await this.pages.last(record);
     const ops = [...kept, ...last].map(wireOperation);
-    return { record, heads, rooms: await this.#rooms(userId), ops };
+    return { record, heads, rooms: await this.#rooms(userId), ops, former: await this.former.of(userId) };
   }
 
   /**
@@ -94,6 +98,7 @@ export class AccountCopies {
     const ends = new Map(heads.map((head) => [head.log, heads.filter(({ log }) => log === head.log)] as const)
       .flatMap(([log, list]) => (list.length === 1 ? [[log, [list[0]!.n, list[0]!.hash] as LogPlace] as const] : [])));
     const isFresh = (await this.logs.kinds(userId)).length === 0;
+    await this.former.learn(record, answer['former']);
     await this.merge.takeKept(userId, ops, ends, new Map(heads.map((head) => [head.log, head.key])));
     // What an account left here that was away is older than what its homes have dropped since.
     if (isFresh) await this.applier.clearOthers(record);

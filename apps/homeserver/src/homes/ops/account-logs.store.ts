@@ -12,6 +12,7 @@ const select = statement('account_log.of', `SELECT ${list} FROM account_logs WHE
 const lockMany = statement('account_log.lock', `SELECT ${list} FROM account_logs WHERE user_id = ANY($1) ORDER BY user_id, log, line FOR UPDATE`);
 const begin = statement('account_log.begin', `INSERT INTO account_log_kinds (user_id, kinds) VALUES ($1, '{}') ON CONFLICT (user_id) DO UPDATE SET kinds = account_log_kinds.kinds`);
 const disown = statement('account_log.disown', 'UPDATE account_logs SET is_own = false WHERE is_own AND ($1::text IS NULL OR user_id = $1)');
+const disownCut = statement('account_log.disown_cut', 'UPDATE account_logs SET is_own = false WHERE is_own AND user_id = $1 AND log = ANY($2)');
 const settle = statement('account_log.settle', 'UPDATE account_logs SET is_provisional = false WHERE user_id = $1 AND is_provisional RETURNING line');
 const forget = ['account_logs', 'account_ops', 'account_op_items', 'account_op_peers', 'account_log_kinds'].map((table) => statement(`account_log.forget_${table}`, `DELETE FROM ${table} WHERE user_id = $1`));
 const drop = ['account_logs', 'account_ops', 'account_op_items'].map((table) => statement(`account_log.drop_${table}`, `DELETE FROM ${table} WHERE user_id = $1 AND log = ANY($2)`));
@@ -81,6 +82,11 @@ export class AccountLogsStore {
   /** The next operation of an account, or of all, begins a new log. */
   async disown(db: Queryable, userId: string | null): Promise<void> {
     await db.query(disown, [userId]);
+  }
+
+  /** The same, if the account's present log is one of these. */
+  async disownSome(db: Queryable, userId: string, logs: readonly string[]): Promise<void> {
+    await db.query(disownCut, [userId, logs]);
   }
 
   /** What came with copies is believed from now on. @returns whether there was such */

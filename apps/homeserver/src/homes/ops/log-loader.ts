@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AccountLog, CLOSED_KIND, type AccountOperation, type HomeRecord, type LogPlaces } from '#federation';
 import { AccountLogsStore, linesByLog, type StoredLine } from './account-logs.store.js';
+import { FormerRecords } from './former-records.js';
 import { OperationsStore, type ItemName } from './operations.store.js';
 
 /** An account's logs with what some operations need to be judged. */
@@ -15,6 +16,7 @@ export class LogLoader {
   constructor(
     private readonly logs: AccountLogsStore,
     private readonly store: OperationsStore,
+    private readonly former: FormerRecords,
   ) {}
 
   /** For judging and merging operations of the account. */
@@ -48,6 +50,7 @@ export class LogLoader {
     const userId = record.user_id;
     const lines = await this.logs.of(userId);
     const log = new AccountLog(record);
+    for (const earlier of await this.former.of(userId)) log.learn(earlier);
     const shapes = linesByLog(lines);
     for (const [name, shape] of shapes) log.loadLines(name, shape);
     const forked = [...shapes].filter(([, shape]) => shape.isForked).map(([name]) => name);

@@ -69,7 +69,7 @@ export class OperationApplier {
       for (const item of due) {
         const name = itemName(item);
         const now = this.shown(log, item);
-        if (now?.hash === shown.get(name)?.hash) continue;
+        if (shown.has(name) && now?.hash === shown.get(name)?.hash) continue;
         changed.push(item);
         shown.set(name, now);
         if (now) await this.apply(record, now);

@@ -7,6 +7,7 @@ import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
 import { Database, type Transaction } from '../../storage/database.js';
 import { HomeKeys } from '../records/home-keys.js';
+import { HomeRecords } from '../records/home-records.js';
 import { AccountDigests } from './account-digests.js';
 import { AccountLogsStore, countedEnds, type StoredLine } from './account-logs.store.js';
 import { AccountPeersStore } from './account-peers.store.js';
@@ -30,6 +31,7 @@ export class OperationLog implements OnModuleInit {
   constructor(
     private readonly config: Config,
     private readonly pluggable: PluggableAccountOps,
+    private readonly records: HomeRecords,
     private readonly shared: SharedAccounts,
     private readonly keys: HomeKeys,
     private readonly logs: AccountLogsStore,
@@ -44,6 +46,11 @@ export class OperationLog implements OnModuleInit {
 
   onModuleInit(): void {
     this.pluggable.plugIn(this satisfies AccountLogWriter);
+    // In the transaction of the record: what is written after it would count nowhere.
+    this.records.onStoring(async ({ user_id: userId, cuts = {} }) => {
+      const isDue = Object.keys(cuts).length > 0 && this.shared.hasLog(userId);
+      return async (tx) => (isDue ? this.logs.disownSome(tx, userId, Object.keys(cuts)) : undefined);
+    });
   }
 
   /** Called after own operations of an account were committed. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { signHead, standingOf, type HeldOperation, type HomeRecord, type LinePlace, type LogHead, type LogLines, type LogPlaces } from '#federation';
 import { HomeKeys } from '../records/home-keys.js';
 import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
+import { FormerRecords } from './former-records.js';
 import { LogLoader } from './log-loader.js';
 import { OperationsStore } from './operations.store.js';
 
@@ -17,6 +18,8 @@ export interface OperationPage {
   /** Operations that are asked for have been dropped; only a copy of the account helps. */
   readonly snapshot_needed: boolean;
   readonly heads: readonly object[];
+  /** Earlier records that name logs which these operations knew of and the present record does not know. */
+  readonly former: readonly object[];
 }
 
 /** Reads the logs in pieces that fit into a request. */
@@ -27,6 +30,7 @@ export class OperationPages {
     private readonly store: OperationsStore,
     private readonly loader: LogLoader,
     private readonly keys: HomeKeys,
+    private readonly former: FormerRecords,
   ) {}
 
   /** Signed ends of all logs as far as they are held, without what is not believed itself yet. */
@@ -64,11 +68,14 @@ export class OperationPages {
       const from = Math.max(line.from, ...(known[line.log] ?? []).map((place) => reach(log.linesOf(line.log), log.find(line.log, place), line, place[0])));
       if (to <= from) continue;
       const next = await this.store.onLine(userId, line.log, line.id, from, to, PAGE_OPERATIONS + 1);
-      if (next.some((held, i) => held.n !== from + 1 + i) || next.length === 0) return { ops: [], more: false, snapshot_needed: true, heads: wireHeads(await this.heads(record)) };
+      if (next.some((held, i) => held.n !== from + 1 + i) || next.length === 0) return { ops: [], more: false, snapshot_needed: true, heads: wireHeads(await this.heads(record)), former: [] };
       found.push(...next);
     }
     const fitting = fit(found.sort((a, b) => a.seq - b.seq));
-    return { ops: fitting.map(wireOperation), more: fitting.length < found.length, snapshot_needed: false, heads: wireHeads(await this.heads(record)) };
+    return {
+      ops: fitting.map(wireOperation), more: fitting.length < found.length, snapshot_needed: false, heads: wireHeads(await this.heads(record)),
+      former: await this.former.naming(record, fitting.map(({ op }) => op)),
+    };
   }
 
   /** Operations of the own log after a number, as many as fit; undefined when they are no longer there. */

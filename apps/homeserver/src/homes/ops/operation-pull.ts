@@ -4,6 +4,7 @@ import { FederationClient } from '../../federation/federation-client.js';
 import { operationsPath } from './account-paths.js';
 import { AccountCopies } from './account-copies.js';
 import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
+import { FormerRecords } from './former-records.js';
 import { OperationMerge } from './operation-merge.js';
 import { OperationsStore } from './operations.store.js';
 import { PeerHeads } from './peer-heads.js';
@@ -21,6 +22,7 @@ export class OperationPull {
     private readonly merge: OperationMerge,
     private readonly copies: AccountCopies,
     private readonly heads: PeerHeads,
+    private readonly former: FormerRecords,
     private readonly federation: FederationClient,
   ) {}
 
@@ -42,6 +44,7 @@ export class OperationPull {
       }
       const ops = (Array.isArray(page['ops']) ? page['ops'] : []).flatMap((value) => readOperation(userId, value) ?? []);
       const heard = await this.heads.hear(record, from, page);
+      await this.former.learn(record, page['former']);
       const { fresh } = await this.merge.take(userId, ops, heard.keys);
       if (page['more'] === true && fresh > 0) continue;
       // What is claimed may lie on a branch that left this home's line before its end.
