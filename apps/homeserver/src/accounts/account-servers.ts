@@ -42,6 +42,12 @@ export abstract class AccountServers {
   abstract knownRecord(userId: string): Promise<HomeRecord | undefined>;
 
   /**
+   * Whether the account has a record here that does not name the server among its homes. One that is not above the record that
+   * somebody shows, or is of somebody else who used the name, says nothing.
+   */
+  abstract hasDropped(userId: string, server: string, shown: HomeRecord | undefined): Promise<boolean>;
+
+  /**
    * The highest record of an account, of which this one was shown by somebody; undefined when it does not prove itself, or is
    * of somebody else who uses the name.
    *

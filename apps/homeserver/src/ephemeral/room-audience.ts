@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { MatrixError } from '../errors/matrix-error.js';
 import { RoomRegistry } from '../rooms/room-registry.js';
-import { serversOfMember } from '../rooms/state/room-state.js';
+import { StandingServers } from '../rooms/state/standing-servers.js';
 
 /** Who hears of what a member does in a room, and for whom a server may speak there. */
 @Injectable()
 export class RoomAudience {
-  constructor(private readonly rooms: RoomRegistry) {}
+  constructor(
+    private readonly rooms: RoomRegistry,
+    private readonly standing: StandingServers,
+  ) {}
 
   /** Joined members with an account on this server. */
   async local(roomId: string): Promise<readonly string[]> {
@@ -33,6 +36,6 @@ export class RoomAudience {
     const room = await this.rooms.find(roomId);
     if (!room?.state.joined.has(userId)) return undefined;
     const member = room.state.get('m.room.member', userId);
-    return member && serversOfMember(member, room.rules).includes(server) ? room.nid : undefined;
+    return member && (await this.standing.actsFor(room, member, server)) ? room.nid : undefined;
   }
 }

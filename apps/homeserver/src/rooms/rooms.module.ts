@@ -56,6 +56,7 @@ import { RoomReceiver } from './remote/room-receiver.js';
 import { RoomRegistry } from './room-registry.js';
 import { RoomsStore } from './rooms.store.js';
 import { HomeSignatures } from './state/home-signatures.js';
+import { StandingServers } from './state/standing-servers.js';
 import { SnapshotsStore } from './state/snapshots.store.js';
 import { StateResolver } from './state/state-resolver.js';
 import { StateValuesStore } from './state/state-values.store.js';
@@ -68,7 +69,7 @@ const providers = [
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, RoomAccess,
-  StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,
+  StandingServers, StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver,
 ];
 

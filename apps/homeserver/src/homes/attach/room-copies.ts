@@ -55,7 +55,7 @@ export class RoomCopies {
     const room = await this.registry.find(roomId);
     if (!room?.state.isResident) throw MatrixError.notFound('This server does not hold the room');
     this.#authorise(room, origin, userId, await this.records.get(userId));
-    this.newcomers.add(roomId, origin);
+    this.newcomers.add(roomId, origin, userId);
     // All of one moment: nothing is awaited between.
     const branches = branchesOf(room);
     const state = [...room.state.entries()].map(([, { event }]) => event);

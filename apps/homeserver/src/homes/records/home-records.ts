@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
-  canonicalJson, compareRecords, genesisHash, HomeRecordError, isEquivocation, readHomeRecord, verifyHomeRecord, type HomeRecord,
+  canonicalJson, compareRecords, genesisHash, HomeRecordError, isEquivocation, mayFollow, readHomeRecord, verifyHomeRecord, type HomeRecord,
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
@@ -73,6 +73,16 @@ export class HomeRecords {
   /** What the name is pinned to here, also when the record itself was forgotten. */
   async pin(userId: string): Promise<RecordPin | undefined> {
     return this.#find(userId);
+  }
+
+  /**
+   * Whether the account's highest record does not name the server among its homes; one that is not above the shown one, or is of
+   * another genesis, says nothing.
+   */
+  async hasDropped(userId: string, server: string, shown: HomeRecord | undefined): Promise<boolean> {
+    const highest = await this.get(userId);
+    if (!highest || (shown && (compareRecords(highest, shown) <= 0 || !mayFollow(shown, highest)))) return false;
+    return !highest.homes.some((home) => home.server_name === server);
   }
 
   /** Whether the account key has signed two different records of one version. */

@@ -74,6 +74,10 @@ export class RecordServers extends AccountServers {
     return this.followed.of(userId);
   }
 
+  override hasDropped(userId: string, server: string, shown: HomeRecord | undefined): Promise<boolean> {
+    return this.records.hasDropped(userId, server, shown);
+  }
+
   override async highestRecord(shown: HomeRecord, from?: string): Promise<HomeRecord | undefined> {
     try {
       return (await this.records.accept(shown, from)).record;

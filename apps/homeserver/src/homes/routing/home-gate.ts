@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { compareRecords, isJsonObject, mayFollow, recordOf, serverNameOf, type HomeRecord, type JsonObject } from '#federation';
+import { isJsonObject, recordOf, serverNameOf, type HomeRecord, type JsonObject } from '#federation';
 import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
 import type { Passage, TransactionGate } from '../../federation/outbox/transaction-gate.js';
 import { Clock } from '../../observability/clock.js';
@@ -122,9 +122,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
   async #standing(records: readonly HomeRecord[], server: string): Promise<HomeRecord[]> {
     const standing: HomeRecord[] = [];
     for (const shown of records) {
-      const highest = await this.records.get(shown.user_id);
-      const hasDropped = highest && compareRecords(highest, shown) > 0 && mayFollow(shown, highest) && !highest.homes.some((home) => home.server_name === server);
-      if (!hasDropped) standing.push(shown);
+      if (!(await this.records.hasDropped(shown.user_id, server, shown))) standing.push(shown);
     }
     return standing;
   }

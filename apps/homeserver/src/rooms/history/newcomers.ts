@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AccountServers } from '../../accounts/account-servers.js';
 import { Clock } from '../../observability/clock.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
@@ -8,15 +9,20 @@ const WELCOME_MS = 10 * 60_000;
 /** Servers that have proven to be homes of a member, and enter the room by an event that may not have arrived here yet. */
 @Injectable()
 export class Newcomers {
-  readonly #until = boundedCache<string, number>(10_000);
+  readonly #known = boundedCache<string, { readonly userId: string; readonly until: number }>(10_000);
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly servers: AccountServers,
+    private readonly clock: Clock,
+  ) {}
 
-  add(roomId: string, server: string): void {
-    this.#until.set(`${roomId} ${server}`, this.clock.now() + WELCOME_MS);
+  /** @param userId the member whose record names the server */
+  add(roomId: string, server: string, userId: string): void {
+    this.#known.set(`${roomId} ${server}`, { userId, until: this.clock.now() + WELCOME_MS });
   }
 
-  has(roomId: string, server: string): boolean {
-    return (this.#until.get(`${roomId} ${server}`) ?? 0) > this.clock.now();
+  async has(roomId: string, server: string): Promise<boolean> {
+    const known = this.#known.get(`${roomId} ${server}`);
+    return known !== undefined && known.until > this.clock.now() && !(await this.servers.hasDropped(known.userId, server, undefined));
   }
 }

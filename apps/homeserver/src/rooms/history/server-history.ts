@@ -10,7 +10,6 @@ import { SnapshotsStore } from '../state/snapshots.store.js';
 import { StateResolver } from '../state/state-resolver.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
-import { Newcomers } from './newcomers.js';
 import { ServerVisibility } from './server-visibility.js';
 import { walkBack } from './walk-back.js';
 
@@ -39,7 +38,6 @@ export class ServerHistory {
     private readonly snapshots: SnapshotsStore,
     private readonly resolver: StateResolver,
     private readonly visibility: ServerVisibility,
-    private readonly newcomers: Newcomers,
   ) {}
 
   /** @returns the JSON text of a transaction with one event; @throws 404 `M_NOT_FOUND`, 403 `M_FORBIDDEN` */
@@ -95,8 +93,7 @@ export class ServerHistory {
   async #room(origin: string, roomId: string): Promise<Room> {
     const room = await this.registry.get(roomId);
     if (!isAllowedByAcl(room.state, origin)) throw MatrixError.forbidden(`${origin} is not allowed in this room`);
-    const wasIn = room.state.hasServer(origin) || this.newcomers.has(roomId, origin) || this.visibility.witnesses(room, origin).length > 0;
-    if (!wasIn) throw MatrixError.forbidden(`${origin} is not in the room`);
+    if (!(await this.visibility.isOrWasIn(room, origin))) throw MatrixError.forbidden(`${origin} is not in the room`);
     return room;
   }
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { RoomEvent } from '#federation';
 import type { Room } from '../room.js';
 import { membershipOf, serversOfMember } from '../state/room-state.js';
+import { StandingServers } from '../state/standing-servers.js';
 import { type StateValues, StateValuesStore } from '../state/state-values.store.js';
 import { EventsStore } from '../timeline/events.store.js';
 import type { StoredEvent } from '../timeline/stored-event.js';
@@ -27,22 +28,38 @@ export class ServerVisibility {
   constructor(
     private readonly values: StateValuesStore,
     private readonly events: EventsStore,
+    private readonly standing: StandingServers,
     private readonly newcomers: Newcomers,
   ) {}
 
-  /** Users of the server who are or were members, oldest first; empty for a server that never was in the room. */
-  witnesses(room: Room, server: string): string[] {
-    const found: { userId: string; nid: number }[] = [];
-    for (const [, { nid, event }] of room.state.entries()) {
-      if (event.pdu.type !== MEMBER || !serversOfMember(event, room.rules).includes(server)) continue;
-      found.push({ userId: event.pdu.state_key ?? '', nid });
-    }
-    return found.sort((a, b) => a.nid - b.nid).slice(0, MAX_WITNESSES).map(({ userId }) => userId);
+  /** Whether the server may ask about the room's past at all. */
+  async isOrWasIn(room: Room, server: string): Promise<boolean> {
+    return (await this.#isIn(room, server)) || (await this.#witnesses(room, server, 1)).length > 0;
   }
 
-  /** Three queries at most, whatever the number of events. */
+  async #isIn(room: Room, server: string): Promise<boolean> {
+    return (await this.standing.isIn(room, server)) || this.newcomers.has(room.id, server);
+  }
+
+  /**
+   * Users of the server who are or were members, oldest first; empty for a server that never was in the room. A home that somebody
+   * has dropped is none of his, for what happened before either.
+   */
+  async #witnesses(room: Room, server: string, limit: number): Promise<string[]> {
+    const found = [...room.state.entries()].map(([, entry]) => entry)
+      .filter(({ event }) => event.pdu.type === MEMBER && serversOfMember(event, room.rules).includes(server))
+      .sort((a, b) => a.nid - b.nid);
+    const users: string[] = [];
+    for (const { event } of found) {
+      if (users.length === limit) break;
+      if (await this.standing.actsFor(room, event, server)) users.push(event.pdu.state_key ?? '');
+    }
+    return users;
+  }
+
+  /** Three queries at most, whatever the number of events; records that are not at hand take more. */
   async of(room: Room, server: string, stored: readonly StoredEvent[]): Promise<Map<string, Showing>> {
-    const isIn = room.state.hasServer(server) || this.newcomers.has(room.id, server);
+    const isIn = await this.#isIn(room, server);
     const wanted = statesOf(stored).map((stateNid) => ({ stateNid, type: VISIBILITY, stateKey: '' }));
     const visibilities = await this.values.load(wanted);
     const events = await this.#events(visibilities);
@@ -58,7 +75,7 @@ export class ServerVisibility {
   /** The events at which somebody of the server was joined, or where that is enough, invited. */
   async #witnessed(room: Room, server: string, stored: readonly StoredEvent[], isForInvited: (item: StoredEvent) => boolean): Promise<Set<StoredEvent>> {
     if (stored.length === 0) return new Set();
-    const users = this.witnesses(room, server);
+    const users = await this.#witnesses(room, server, MAX_WITNESSES);
     const values = await this.values.load(
       statesOf(stored).flatMap((stateNid) => users.map((stateKey) => ({ stateNid, type: MEMBER, stateKey }))),
     );
@@ -68,9 +85,11 @@ export class ServerVisibility {
       const membership = membershipOf(member);
       return membership === 'join' || (membership === 'invite' && isForInvited(item));
     };
-    return new Set(stored.filter((item) =>
-      (item.type === MEMBER && isWitness(item.event, item))
-      || users.some((userId) => isWitness(members.get(values.get(item.stateNid, MEMBER, userId) ?? -1), item))));
+    const seen = new Set(stored.filter((item) => users.some((userId) => isWitness(members.get(values.get(item.stateNid, MEMBER, userId) ?? -1), item))));
+    for (const item of stored) {
+      if (item.type === MEMBER && isWitness(item.event, item) && (await this.standing.actsFor(room, item.event, server))) seen.add(item);
+    }
+    return seen;
   }
 
   async #events(values: StateValues): Promise<Map<number, RoomEvent>> {

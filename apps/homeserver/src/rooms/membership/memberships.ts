@@ -64,10 +64,6 @@ export class Memberships implements OnModuleDestroy {
     return (await this.registry.find(roomId))?.state.otherServers ?? [];
   }
 
-  async serverIsInRoom(roomId: string, server: string): Promise<boolean> {
-    return (await this.registry.find(roomId))?.state.hasServer(server) ?? false;
-  }
-
   usersSharingRoomWith(userId: string): Promise<Set<string>> {
     return this.store.usersSharingRoomWith(userId);
   }
