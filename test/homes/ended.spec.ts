@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { accountKey, lastHomeRecord, nextHomeRecord, recoveredHomeRecord } from '#e2e';
 import { AccountServers } from '../../apps/homeserver/src/accounts/account-servers.js';
+import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
@@ -104,4 +105,21 @@ it('comes back by the recovery key only, without its data', async () => {
   (alice as { key: Json }).key = key;
   const client = await alice.login(a, 'AGAIN');
   expect((await client.raw('GET', dataPath(atA, 'org.example.secret'))).status).toBe(404);
+}, 60_000);
+
+it('comes back although its server died between taking the record and acting on it', async () => {
+  const { alice } = await scene();
+  await alice.publish(lastHomeRecord(alice.record, true, alice.key), a);
+  const key = accountKey(randomBytes(32));
+  const entry = { ...(await alice.offer(a)), priority: 0 };
+  const last = alice.record;
+  await eventually(async () => (await a.get(Database).query(statement('test.ending', 'SELECT 1 FROM accounts WHERE user_id = $1 AND is_ending'), [alice.userId])).length === 0);
+  await alice.publish(recoveredHomeRecord(last, { add: [entry] }, alice.recoveryKey, key), a);
+  (alice as { key: Json }).key = key;
+  // As if the server had come no further than the record.
+  const back = statement('test.back', 'UPDATE accounts SET deactivated_ts = 1, ended_epoch = $2 WHERE user_id = $1');
+  await a.get(Database).query(back, [alice.userId, last.epoch]);
+  await a.crash();
+  await a.start();
+  expect(await logins(alice, a)).toBe('in');
 }, 60_000);

@@ -150,6 +150,20 @@ describe('records of strangers', () => {
       for (const person of people) statuses.push((await evil.raw(a, 'POST', RECORD, person.record)).status);
       expect(statuses.filter((status) => status === 200).length).toBeLessThan(80);
       expect(new Set(statuses)).toEqual(new Set([200, 429]));
+      // Neither beside other questions.
+      const other = await HostileServer.start();
+      try {
+        const answers: number[] = [];
+        for (let i = 0; i < 120; i++) {
+          const { userId, record } = new HostilePerson(`g${i}`, other);
+          const uri = `/_matrix/federation/unstable/io.partyline/attach/${encodeURIComponent(`!${'R'.repeat(43)}`)}`;
+          answers.push((await other.raw(a, 'POST', uri, { user_id: userId, record })).status);
+        }
+        expect(answers.filter((status) => status === 404).length).toBeLessThan(80);
+        expect(new Set(answers)).toEqual(new Set([404, 429]));
+      } finally {
+        await other.stop();
+      }
     } finally {
       await evil.stop();
       await net.stop();

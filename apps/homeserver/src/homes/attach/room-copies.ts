@@ -51,7 +51,7 @@ export class RoomCopies {
    */
   async copy(request: CopyRequest): Promise<string> {
     const { origin, roomId, userId } = request;
-    if (request.record !== undefined) await this.#take(userId, request.record);
+    if (request.record !== undefined) await this.#take(origin, userId, request.record);
     const room = await this.registry.find(roomId);
     if (!room?.state.isResident) throw MatrixError.notFound('This server does not hold the room');
     this.#authorise(room, origin, userId, await this.records.get(userId));
@@ -104,9 +104,9 @@ export class RoomCopies {
     return chain.filter((event) => !rest.has(event.eventId));
   }
 
-  async #take(userId: string, value: unknown): Promise<void> {
+  async #take(origin: string, userId: string, value: unknown): Promise<void> {
     if ((value as { user_id?: unknown } | null)?.user_id !== userId) throw MatrixError.badJson('The record is of another account');
-    await this.records.accept(value);
+    await this.records.accept(value, origin);
   }
 
   #authorise(room: Room, origin: string, userId: string, record: HomeRecord | undefined): void {

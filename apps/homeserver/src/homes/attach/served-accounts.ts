@@ -82,6 +82,7 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
   async #resume(): Promise<void> {
     for (const record of await this.store.ofAbsentAccounts()) if (await this.isServedBy(record)) await this.#changed(record, undefined);
     for (const record of await this.store.ofLocalAccounts()) {
+      if (record.epoch > 0 && !record.deactivated) await this.deactivation.revive(record.user_id, record.epoch);
       if (record.deactivated) await this.#end(record);
       else if (!(await this.isServedBy(record)) && (await this.keys.find(record.user_id))) await this.#leave(record.user_id);
     }
