@@ -71,6 +71,29 @@ describe('a hostile home in a portable room', () => {
     });
   });
 
+  it('keeps no event from standing by a copy of it with a wrong signature, or none', async () => {
+    // Signatures are no part of an event's id: what comes of a bad copy must not be remembered of the event.
+    const first = bad.message('in several copies');
+    for (const [name, signatures] of Object.entries({
+      'none': {},
+      'of another key': { [hostile.name]: { [mallory.homeKey.keyId]: otherKey.sign('x') } },
+      'of the server': bad.event({ type: 'm.x' }, { name: hostile.name, key: hostile.key }).pdu.signatures,
+    })) {
+      expect([name, await hostile.send(a, [{ ...wire(first), signatures }])]).toEqual([name, { [first.eventId]: { error: expect.any(String) } }]);
+      expect([name, await world.statusOf(first)]).toEqual([name, undefined]);
+    }
+    // Behind a bad copy that the sender gives, the good one of another server.
+    expect(await hostile.send(b, [wire(first)])).toEqual({ [first.eventId]: {} });
+    const next = bad.message('behind it', { prev_events: [first.eventId], depth: first.pdu.depth + 1 });
+    hostile.on(/get_missing_events/, () => ({ events: [{ ...wire(first), signatures: {} }] }));
+    expect(await hostile.send(a, [wire(next)])).toEqual({ [next.eventId]: {} });
+    expect(await world.isShown(roomId, next)).toBe(true);
+    expect(await world.statusOf(first)).toBe(EventStatus.accepted);
+    bad.follow(first);
+    bad.follow(next);
+    await world.expectGoodServersAgree(roomId);
+  });
+
   it('speaks for nobody else', async () => {
     const forged = { sender: owner.userId };
     await expectRejected(roomId, {

@@ -2,6 +2,7 @@ import { jsonMember, type RoomEvent } from '../events/index.js';
 import { compareRecords, homeIn, isListed, isSameGenesis, type HomeRecord, type RetiredHome } from '../home-record/index.js';
 import { recordOf } from '../home-record/record-of.js';
 import type { AuthContext, StateReader } from './auth-context.js';
+import { UnsignedError } from './auth-error.js';
 import { genesisNamedBy } from './invited-person.js';
 import { goodRecord } from './record-rules.js';
 import { isOwnMemberEvent, isReleased, membershipOf } from './room-facts.js';
@@ -42,7 +43,7 @@ function checkHomeOf(event: RoomEvent, record: HomeRecord | undefined, ctx: Auth
   if (!record) reject('p1', 'the sender has no home record');
   const entry = homeIn(record, home);
   if (!entry) reject('p1', `${home} is not a home of the sender`);
-  if (!ctx.verifyHomeSignature(event, home, entry.key_id, entry.key)) reject('p1', 'not signed with the home key');
+  if (!ctx.verifyHomeSignature(event, home, entry.key_id, entry.key)) throw new UnsignedError('p1', 'not signed with the home key');
 }
 
 /**
@@ -92,7 +93,7 @@ export function checkCosignedByHome({ event, state, ctx, judged }: RuleInput, au
   const homes = [...(record?.homes ?? []), ...(judged === 'beside' ? (record?.retired ?? []) : [])];
   const signed = homes.some(({ server_name: name, key_id: keyId, key }) =>
     ctx.verifyHomeSignature(event, name, keyId, key));
-  if (!signed) reject('p5', 'not signed by a home of the authorising user');
+  if (!signed) throw new UnsignedError('p5', 'not signed by a home of the authorising user');
 }
 
 /**

@@ -1,6 +1,6 @@
 /** An event that an authorization rule refuses. */
 export class AuthError extends Error {
-  override readonly name = 'AuthError';
+  override readonly name: string = 'AuthError';
 
   /**
    * @param rule number of the rule in the specification of the room version, e.g. `5.3.1`; `p1` to `p6` are the rules
@@ -9,4 +9,12 @@ export class AuthError extends Error {
   constructor(readonly rule: string, message: string) {
     super(`${message} (rule ${rule})`);
   }
+}
+
+/**
+ * Portable rooms: this copy of an event lacks a good signature of the home that acts. Signatures are no part of an event's id, so
+ * another copy may have it: nothing may be kept about the event (protocol §3, "Delivery").
+ */
+export class UnsignedError extends AuthError {
+  override readonly name = 'UnsignedError';
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuthError, checkAuth, checkAuthEvents, stateKeyOf, type RoomEvent, type StateReader } from '#federation';
+import { AuthError, checkAuth, checkAuthEvents, stateKeyOf, UnsignedError, type RoomEvent, type StateReader } from '#federation';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { applyRedactions } from '../pipeline/apply-redactions.js';
 import type { NewEvent } from '../pipeline/room-commit.js';
@@ -42,6 +42,8 @@ interface Work {
   readonly aliases: ReadonlyMap<number, number>;
   /** Events that are about to be stored, by numeric id. */
   readonly held: Map<number, RoomEvent>;
+  /** Copies of which nothing is kept, by event id, with the numeric id that they do not get: they lack a home's signature. */
+  readonly unsigned: Map<string, number>;
   readonly done: Map<string, Judged>;
   readonly afters: Map<string, Snapshot>;
   /** State events that were read, and readers of states. */
@@ -69,14 +71,14 @@ export class HistoryWriter {
   /** Must not run twice at once for a room: the places below the gap are read and then taken. */
   store(room: Room, gap: Gap, fetched: FetchedHistory): Promise<StoredHistory> {
     return room.run(async (draft) => {
-      await this.outliers.add(draft, fetched.outliers);
-      const work = await this.#work(draft, fetched);
+      const { unsigned } = await this.outliers.add(draft, fetched.outliers);
+      const work = await this.#work(draft, fetched, unsigned);
       for (const event of fetched.events) await this.#judge(draft, work, event);
       return this.#add(draft, gap, work);
     });
   }
 
-  async #work(draft: RoomDraft, fetched: FetchedHistory): Promise<Work> {
+  async #work(draft: RoomDraft, fetched: FetchedHistory, unsigned: ReadonlyMap<string, number>): Promise<Work> {
     const ids = fetched.events.flatMap(({ eventId, pdu }) => [eventId, ...pdu.prev_events, ...pdu.auth_events]);
     const stored = await this.events.byIds([...new Set([...ids, ...fetched.nids.keys()])]);
     const related = new Map(stored.map((item) => [item.event.eventId, item]));
@@ -86,7 +88,7 @@ export class HistoryWriter {
       if (held && held.nid !== nid) aliases.set(nid, held.nid);
     }
     const held = new Map(draft.events.map((added) => [added.nid, added.event]));
-    return { fetched, related, aliases, held, done: new Map(), afters: new Map(), entries: new Map(), readers: new Map() };
+    return { fetched, related, aliases, held, unsigned: new Map(unsigned), done: new Map(), afters: new Map(), entries: new Map(), readers: new Map() };
   }
 
   async #judge(draft: RoomDraft, work: Work, event: RoomEvent): Promise<void> {
@@ -96,6 +98,10 @@ export class HistoryWriter {
     const nid = existing?.nid ?? work.fetched.nids.get(event.eventId) ?? this.positions.nextId('event_nid');
     const before = await this.#stateBefore(draft, work, event);
     const isAllowed = await this.#isAllowed(draft, work, event, before);
+    if (isAllowed === undefined) {
+      work.unsigned.set(event.eventId, nid);
+      return;
+    }
     work.held.set(nid, event);
     work.done.set(event.eventId, { event, nid, before, isAllowed, wasOutlier: existing !== undefined });
     work.afters.set(event.eventId, isAllowed ? draft.after(before, event, nid) : before);
@@ -121,9 +127,13 @@ export class HistoryWriter {
     return draft.snapshotOf(await this.resolver.resolve(draft.room, states, work.held));
   }
 
-  async #isAllowed(draft: RoomDraft, work: Work, event: RoomEvent, before: Snapshot): Promise<boolean> {
+  /** Undefined when that cannot be said by this copy. */
+  async #isAllowed(draft: RoomDraft, work: Work, event: RoomEvent, before: Snapshot): Promise<boolean | undefined> {
     const { rules } = draft.room;
     const authEvents: RoomEvent[] = [];
+    const left = new Set(work.unsigned.values());
+    const told = work.fetched.told.get(event.eventId);
+    if (event.pdu.auth_events.some((id) => work.unsigned.has(id)) || [...(told?.values() ?? [])].some((nid) => left.has(nid))) return undefined;
     for (const id of event.pdu.auth_events) {
       const judged = work.done.get(id);
       const known = draft.find(id) ?? work.related.get(id);
@@ -136,6 +146,7 @@ export class HistoryWriter {
       checkAuth(event, await this.#reader(draft, work, before), rules, context);
       return true;
     } catch (error) {
+      if (error instanceof UnsignedError) return undefined;
       if (error instanceof AuthError) return false;
       throw error;
     }

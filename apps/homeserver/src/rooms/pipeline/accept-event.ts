@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuthError, checkAuth, checkAuthEvents, stateKeyOf, type RoomEvent, type StateReader } from '#federation';
+import { AuthError, checkAuth, checkAuthEvents, stateKeyOf, UnsignedError, type RoomEvent, type StateReader } from '#federation';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { NameDoor } from '../remote/name-door.js';
 import { HomeSignatures } from '../state/home-signatures.js';
@@ -11,6 +11,7 @@ import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
 import { RoomRegistry } from '../room-registry.js';
 import { applyRedactions, isVoidRedaction } from './apply-redactions.js';
 import { CurrentState } from './current-state.js';
+import { DroppedEvent } from './dropped-event.js';
 import { LastWords } from './last-words.js';
 import { noteMissing } from './note-missing.js';
 import type { NewEvent } from './room-commit.js';
@@ -69,7 +70,11 @@ export class AcceptEvent {
     return this.positions.nextId('event_nid');
   }
 
-  /** Runs inside the room's queue. */
+  /**
+   * Runs inside the room's queue.
+   *
+   * @throws DroppedEvent when nothing may be kept of this copy
+   */
   async accept(draft: RoomDraft, item: GraphEvent): Promise<Acceptance> {
     const { event } = item;
     const { room } = draft;
@@ -192,7 +197,7 @@ export class AcceptEvent {
     for (const id of event.pdu.auth_events) {
       const stored = related.get(id);
       const known = draft.find(id)?.event ?? stored?.event;
-      if (!known) return { status: EventStatus.rejected, reason: 'an auth event is missing' };
+      if (!known) throw new DroppedEvent('an auth event is missing');
       if (stored?.status === EventStatus.rejected || draft.find(id)?.status === EventStatus.rejected) {
         return { status: EventStatus.rejected, reason: 'an auth event was rejected' };
       }
@@ -200,20 +205,13 @@ export class AcceptEvent {
     }
     try {
       checkAuthEvents(event, authEvents, create, rules, context);
-      if (before !== draft.snapshot) checkAuth(event, await this.#reader(draft, before, held), rules, context);
+      checkAuth(event, before === draft.snapshot ? draft : await this.#reader(draft, before, held), rules, context);
     } catch (error) {
+      if (error instanceof UnsignedError) throw new DroppedEvent(error.message);
       if (error instanceof AuthError) return { status: EventStatus.rejected, reason: `${error.rule}: ${error.message}` };
       throw error;
     }
-    if (before === draft.snapshot) {
-      try {
-        checkAuth(event, draft, rules, context);
-      } catch (error) {
-        if (error instanceof AuthError) return { status: EventStatus.rejected, reason: `${error.rule}: ${error.message}` };
-        throw error;
-      }
-      return null;
-    }
+    if (before === draft.snapshot) return null;
     const reason = this.lastWords.refusal(draft, event) ?? this.lastWords.holdsBack(draft, event, item.from);
     return reason === null ? null : { status: EventStatus.softFailed, reason };
   }

@@ -1,29 +1,33 @@
-import { AuthError, checkAuthEvents, type AuthContext, type RoomEvent, type RoomVersionRules } from '#federation';
+import { AuthError, checkAuthEvents, UnsignedError, type AuthContext, type RoomEvent, type RoomVersionRules } from '#federation';
 
 /**
  * Judges events by their auth events, which are among them or known already. One whose auth events are missing or do not hold
  * is invalid too.
  *
  * @param known valid events by id that the others may refer to
- * @returns `valid` holds the new valid ones, `invalid` the rest
+ * @returns `valid` holds the new valid ones, `invalid` the rest; `unsigned` of these the copies that lack a home's signature, and what
+ *   cites them: of them nothing may be kept
  */
 export function checkChain(
   events: readonly RoomEvent[], known: ReadonlyMap<string, RoomEvent>, rules: RoomVersionRules, context: AuthContext,
-): { valid: Map<string, RoomEvent>; invalid: RoomEvent[] } {
+): { valid: Map<string, RoomEvent>; invalid: RoomEvent[]; unsigned: Set<string> } {
   const valid = new Map<string, RoomEvent>();
+  const unsigned = new Set<string>();
   const order = inAuthOrder(events);
   const create = [...order, ...known.values()].find((event) => event.pdu.type === 'm.room.create');
   for (const event of order) {
     const authEvents = event.pdu.auth_events.map((id) => valid.get(id) ?? known.get(id));
+    if (event.pdu.auth_events.some((id) => unsigned.has(id))) unsigned.add(event.eventId);
     if (authEvents.some((auth) => auth === undefined)) continue;
     try {
       checkAuthEvents(event, authEvents as RoomEvent[], create, rules, context);
       valid.set(event.eventId, event);
     } catch (error) {
       if (!(error instanceof AuthError)) throw error;
+      if (error instanceof UnsignedError) unsigned.add(event.eventId);
     }
   }
-  return { valid, invalid: events.filter((event) => !valid.has(event.eventId)) };
+  return { valid, invalid: events.filter((event) => !valid.has(event.eventId)), unsigned };
 }
 
 /** Events so that each comes after its auth events. Those that form a cycle, which no honest server makes, are left out. */

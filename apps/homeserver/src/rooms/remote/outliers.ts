@@ -6,6 +6,14 @@ import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus } from '../timeline/stored-event.js';
 import { checkChain } from './check-chain.js';
 
+/** What became of fetched events. */
+export interface AddedOutliers {
+  /** For those that are stored by now, because somebody else told of them too: the numeric id that they have instead. */
+  readonly aliases: ReadonlyMap<number, number>;
+  /** By event id, those of which nothing was kept since this copy lacks a home's signature, or cites one that does. */
+  readonly unsigned: ReadonlyMap<string, number>;
+}
+
 /** Stores events that were fetched because states or auth chains hold them. */
 @Injectable()
 export class Outliers {
@@ -16,24 +24,25 @@ export class Outliers {
 
   /**
    * Judges fetched events by their auth events and adds them; those that fail are kept as rejected, so that what builds on
-   * them is too. Runs inside the room's queue.
+   * them is too; a copy without its home's signature is not kept, since another copy may have it. Runs inside the room's queue.
    *
    * @param outliers by the numeric id that each is to have
-   * @returns for those that are stored by now, because somebody else told of them too: the id that they have instead
    */
-  async add(draft: RoomDraft, outliers: ReadonlyMap<number, RoomEvent>): Promise<ReadonlyMap<number, number>> {
+  async add(draft: RoomDraft, outliers: ReadonlyMap<number, RoomEvent>): Promise<AddedOutliers> {
     const aliases = new Map<number, number>();
-    if (outliers.size === 0) return aliases;
+    const left = new Map<string, number>();
+    if (outliers.size === 0) return { aliases, unsigned: left };
     const needed = [...outliers.values()].flatMap((event) => event.pdu.auth_events);
     const known = (await this.events.byIds([...new Set(needed)])).filter((stored) => stored.status !== EventStatus.rejected);
     const context = this.signatures.context(draft.room.rules);
-    const { valid } = checkChain([...outliers.values()], new Map(known.map((s) => [s.event.eventId, s.event])), draft.room.rules, context);
+    const { valid, unsigned } = checkChain([...outliers.values()], new Map(known.map((s) => [s.event.eventId, s.event])), draft.room.rules, context);
     const already = new Map((await this.events.byIds([...outliers.values()].map((event) => event.eventId))).map((s) => [s.event.eventId, s.nid]));
     for (const [nid, event] of outliers) {
       const held = already.get(event.eventId) ?? draft.find(event.eventId)?.nid;
       if (held !== undefined) aliases.set(nid, held);
+      else if (unsigned.has(event.eventId)) left.set(event.eventId, nid);
       else draft.addOutlier(event, nid, valid.has(event.eventId) ? EventStatus.outlier : EventStatus.rejected);
     }
-    return aliases;
+    return { aliases, unsigned: left };
   }
 }

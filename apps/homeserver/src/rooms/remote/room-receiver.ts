@@ -4,6 +4,7 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { PduReceiver, type PduResult, type PduResults } from '../../federation/pdu-receiver.js';
 import { Log } from '../../observability/log.js';
 import { AcceptEvent, type Acceptance } from '../pipeline/accept-event.js';
+import { DroppedEvent } from '../pipeline/dropped-event.js';
 import { serversByAge } from '../history/servers-by-age.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
@@ -190,7 +191,12 @@ export class RoomReceiver extends PduReceiver {
       // Each is a question, and whoever gives many loose ends makes many.
       if (gap.length > 0 && ++states > MAX_STATES) continue;
       const told = gap.length > 0 ? await this.missing.stateBeforeOrAfterMissing(room, item, origin) : undefined;
-      await this.#accept(origin, room, item, told);
+      try {
+        await this.#accept(origin, room, item, told);
+      } catch (error) {
+        // Others may have a good copy.
+        if (!(error instanceof DroppedEvent)) throw error;
+      }
     }
     return this.missing.unknown(event.pdu.prev_events);
   }
@@ -216,7 +222,9 @@ export class RoomReceiver extends PduReceiver {
     const [event = given] = await this.door.prepare(origin, room, [given]);
     const authEvents = await this.#missingAuthEvents(origin, room, event, told);
     return this.#rooms.run(room.id, () => room.run(async (draft) => {
-      const aliases = await this.outliers.add(draft, new Map([...(told?.outliers ?? []), ...authEvents]));
+      const { aliases, unsigned } = await this.outliers.add(draft, new Map([...(told?.outliers ?? []), ...authEvents]));
+      const left = new Set(unsigned.values());
+      if (told && [...told.state.values()].some((nid) => left.has(nid))) throw new DroppedEvent('the state before the event was told with unsigned events');
       const before = told && new Map([...told.state].map(([key, nid]) => [key, aliases.get(nid) ?? nid]));
       return this.acceptEvent.accept(draft, { event, isOwn: false, from: origin, ...(before ? { before } : {}) });
     }));
