@@ -106,9 +106,11 @@ export function besideRevocation(dag: Dag): Set<string> {
     if (one.pdu.sender !== event.pdu.sender || one.pdu.state_key !== one.pdu.sender || !revokes(dag, one, home)) return false;
     const history = historyOf(dag, node, chains);
     if (!history.has(event.eventId)) return false;
-    // Unless it had fallen before: a revocation on which this one builds did not know it.
+    // Unless it had fallen before: of it and a revocation on which this one builds, neither knew the other. What builds on one was
+    // allowed behind it, by a record of another device that names the home again.
+    const own = historyOf(dag, dag.get(event.eventId), chains);
     const fell = ![...node.before.values()].includes(event.eventId) && members.some((earlier) => history.has(earlier.event.eventId) && earlier.event.pdu.sender === one.pdu.sender
-      && earlier.event.pdu.state_key === one.pdu.sender && revokes(dag, earlier.event, home) && !historyOf(dag, earlier, chains).has(event.eventId));
+      && earlier.event.pdu.state_key === one.pdu.sender && revokes(dag, earlier.event, home) && !own.has(earlier.event.eventId) && !historyOf(dag, earlier, chains).has(event.eventId));
     if (fell) return false;
     const by = homeOf(dag, one)!;
     return isListed(highest.get(one.pdu.sender)!, by) || stood(one, by);

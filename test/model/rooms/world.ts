@@ -129,7 +129,7 @@ export class World {
       const record = server.records.get(user(name))!;
       const member = this.dag.event(server.state.get(stateKeyOf('m.room.member', user(name))) ?? '');
       const shown = recordOf(member);
-      if (!member || !shown || highestRecord([shown, record]) === shown || shown.signature === record.signature) continue;
+      if (!member || !shown || shown.signature === record.signature || highestRecord([shown, record]) === shown) continue;
       const membership = member.pdu.content['membership'] as string;
       if (membership !== 'join' && membership !== 'leave') continue;
       this.send(server, name, 'm.room.member', user(name), { membership, 'io.partyline.carries': true }, `${name} carries record ${record.seq} as ${membership}`);
