@@ -139,7 +139,7 @@ export function recordSha256(record: HomeRecord): string {
 }
 
 /** The key that signs records of this account now: that of the certificate, else that of the genesis. */
-export function currentAccountKey(record: HomeRecord): string {
+export function currentAccountKey(record: Pick<HomeRecord, 'account_key_cert' | 'genesis'>): string {
   return record.account_key_cert?.account_key ?? record.genesis.account_key;
 }
 

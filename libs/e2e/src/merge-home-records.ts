@@ -21,11 +21,30 @@ const maxCutLogs = 20;
  *   person has to say then which one to go on with
  */
 export function mergedHomeRecord(a: HomeRecord, b: HomeRecord, base: HomeRecord | undefined, accountKey: AccountKey): HomeRecord {
+  const merged = mergedToSign(a, b, base);
+  if (isSigned(merged)) return merged;
+  if (accountKey.publicKey !== currentAccountKey(merged)) throw new HomeChangeError('not the account key of these records');
+  return signRecord(merged, accountKey);
+}
+
+/**
+ * Whether each of two records was made without the other: of one version, neither is made from the other. Of others that cannot be told:
+ * what came between is not known, and a merged record names only one of the two that it was made from.
+ */
+export function areSignedApart(a: HomeRecord, b: HomeRecord): boolean {
+  return a.epoch === b.epoch && a.seq === b.seq && !a.deactivated && !b.deactivated && compareHomeRecords(a, b) !== 0;
+}
+
+/**
+ * The same for who signs elsewhere (`homeRecordText`): the record without its signature, or one of the two where that stands as it is.
+ *
+ * @throws HomeChangeError
+ */
+export function mergedToSign(a: HomeRecord, b: HomeRecord, base: HomeRecord | undefined): HomeRecord | Omit<HomeRecord, 'signature'> {
   if (a.user_id !== b.user_id || canonicalJson(a.genesis) !== canonicalJson(b.genesis)) throw new HomeChangeError('records of two accounts');
   const order = compareHomeRecords(a, b);
   const [high, low] = order >= 0 ? [a, b] : [b, a];
   if (order === 0 || high.epoch !== low.epoch || high.deactivated || high.prev_sha256 === recordSha256(low)) return high;
-  if (accountKey.publicKey !== currentAccountKey(high)) throw new HomeChangeError('not the account key of these records');
   const hash = base && recordSha256(base);
   const known = hash !== undefined && high.prev_sha256 === hash && low.prev_sha256 === hash ? base : undefined;
   const homes = mergedHomes(high, low, known);
@@ -33,7 +52,7 @@ export function mergedHomeRecord(a: HomeRecord, b: HomeRecord, base: HomeRecord 
   const retired = mergedRetired(high, low, known, homes);
   const cuts = mergedCuts(high.cuts, low.cuts);
   const { signature: _signature, retired: _retired, cuts: _cuts, endorsement: _endorsement, endorsement_terms: _terms, ...rest } = high;
-  return signRecord({
+  return {
     ...rest,
     ...endorsementOf(high, low),
     seq: Math.max(high.seq, low.seq) + 1,
@@ -42,7 +61,11 @@ export function mergedHomeRecord(a: HomeRecord, b: HomeRecord, base: HomeRecord 
     homes,
     ...(retired.length > 0 && { retired }),
     ...(Object.keys(cuts).length > 0 && { cuts }),
-  }, accountKey);
+  };
+}
+
+export function isSigned(record: HomeRecord | Omit<HomeRecord, 'signature'>): record is HomeRecord {
+  return 'signature' in record;
 }
 
 /** An endorsement that is final comes before a provisional one: the domain may have been dropped on the strength of it. */

@@ -152,7 +152,7 @@ export class AccountRouter {
       kind: requestKind('GET', `${unstable}/account/record`, new URLSearchParams(), null),
       attempt: (serverName) => this.ask(serverName, `${unstable}/account/record`),
     });
-    const taken = answer.ok && await this.parts.phonebook.takeRecord(this.parts.userId, answer.json());
+    const taken = answer.ok && await this.client.sessions.takeRecord(answer.json());
     for (const { serverName } of this.account.homes) if (taken && !before.has(serverName)) this.health.rejoin(serverName);
     await Promise.all(this.livingHomes().map((serverName) => this.client.sessions.meet(serverName)));
     return taken;

@@ -29,6 +29,11 @@ export class HomeSessions {
     return this.records.bring(serverName);
   }
 
+  /** Takes a record that a home showed, or what follows it and the known one. Returns whether there is another one now. */
+  takeRecord(record: unknown): Promise<boolean> {
+    return this.records.take(record);
+  }
+
   /** The token at a home, if the account is logged in there. */
   known(serverName: string): string | undefined {
     return this.parts.phonebook.home(this.parts.userId, serverName)?.accessToken;

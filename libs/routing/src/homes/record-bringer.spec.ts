@@ -1,5 +1,5 @@
-import { accountKey, firstHomeRecord, genesis, namedUserId, nextHomeRecord } from '#e2e';
-import type { HomeEntry } from '#federation';
+import { accountKey, compareHomeRecords, firstHomeRecord, genesis, mergedHomeRecord, namedUserId, nextHomeRecord } from '#e2e';
+import type { HomeEntry, HomeRecord } from '#federation';
 import { FakeClock } from '../../test/fake-clock.js';
 import { FakeStorage } from '../../test/fake-storage.js';
 import { HomeHealth } from '../health/home-health.js';
@@ -10,26 +10,34 @@ import { RecordBringer } from './record-bringer.js';
 const key = accountKey(new Uint8Array(32).fill(1));
 const start = genesis({ label: 'alice', serverName: 'a', recoveryKey: key.publicKey, accountKey: key.publicKey, createdTs: 0 });
 const userId = namedUserId(start);
-const home = (name: string): HomeEntry => ({ server_name: name, key_id: 'ed25519:h', key: key.publicKey, priority: 0 });
+const home = (name: string): HomeEntry => ({ server_name: name, key_id: 'ed25519:h', key: accountKey(new Uint8Array(32).fill(name.charCodeAt(0))).publicKey, priority: 0 });
 const first = firstHomeRecord({ userId, genesis: start, homes: [home('a'), home('b'), home('c')] }, key);
 const second = nextHomeRecord(first, { drop: ['c'] }, key);
 
 describe('the highest record', () => {
   const asked: string[] = [];
+  const sent: unknown[] = [];
   let answer: () => Response;
+  let sign: (text: string) => string | Promise<string>;
   let book: Phonebook;
   let bringer: RecordBringer;
   beforeEach(async () => {
     asked.length = 0;
+    sent.length = 0;
+    sign = (text) => key.sign(text);
     answer = () => Response.json({ record: first, told: ['a', 'b'] });
     const clock = new FakeClock();
     book = await Phonebook.open(new FakeStorage(), clock);
     await book.addAccount({ userId, deviceId: 'D', deviceSecret: new Uint8Array(32), homes: [], record: first });
     const transport = new HomeTransport({
-      fetch: async (input) => (asked.push(String(input)), answer()),
+      fetch: async (input, init) => {
+        asked.push(String(input));
+        sent.push((JSON.parse(String(init?.body)) as { record: unknown }).record);
+        return answer();
+      },
       clock, health: new HomeHealth(clock, () => undefined), homes: () => ['a', 'b', 'c'], baseUrl: async (name) => `https://${name}`,
     });
-    bringer = new RecordBringer({ transport, phonebook: book, userId });
+    bringer = new RecordBringer({ transport, phonebook: book, userId, sign: (text) => sign(text) });
   });
 
   it('is brought to each home once, and not to those that were told', async () => {
@@ -49,5 +57,59 @@ describe('the highest record', () => {
     answer = () => Response.json({ errcode: 'IO_PARTYLINE_STALE_RECORD', record: second }, { status: 409 });
     await bringer.bring('b');
     expect(book.account(userId).record).toEqual(second);
+  });
+
+  describe('when two devices have signed apart', () => {
+    const added = nextHomeRecord(first, { add: [home('d')] }, key);
+    const dropped = nextHomeRecord(first, { drop: ['c'] }, key);
+    const [lower, higher] = compareHomeRecords(added, dropped) < 0 ? [added, dropped] : [dropped, added];
+    const stale = (record: HomeRecord): Response => Response.json({ errcode: 'IO_PARTYLINE_STALE_RECORD', record }, { status: 409 });
+    /** Takes whatever is higher than what it has, as a home does. */
+    const homeWith = (record: HomeRecord) => () => {
+      const brought = sent.at(-1) as HomeRecord;
+      return compareHomeRecords(brought, record) < 0 ? stale(record) : Response.json({ record: brought, told: [] });
+    };
+
+    it('signs what follows both, and brings it', async () => {
+      await book.takeRecord(userId, lower);
+      answer = homeWith(higher);
+      await bringer.bring('b');
+      const merged = mergedHomeRecord(lower, higher, first, key);
+      expect(merged.homes.map((one) => one.server_name)).toEqual(['a', 'b', 'd']);
+      expect(sent).toEqual([lower, merged]);
+      expect(book.account(userId)).toMatchObject({ record: merged, former: higher });
+    });
+
+    it('does so when it sees the lower one, too, to the same byte', async () => {
+      await book.takeRecord(userId, higher);
+      expect(await bringer.take(lower)).toBe(true);
+      expect(book.account(userId).record).toEqual(mergedHomeRecord(lower, higher, first, key));
+    });
+
+    it('keeps only the homes that both name if it does not know what they were made from', async () => {
+      await book.addAccount({ userId, deviceId: 'D', deviceSecret: new Uint8Array(32), homes: [], record: lower });
+      await bringer.take(higher);
+      expect(book.account(userId).record?.homes.map((one) => one.server_name)).toEqual(['a', 'b']);
+    });
+
+    it.each<[string, () => string | Promise<string>]>([
+      ['signs with another key', () => accountKey(new Uint8Array(32).fill(2)).sign('x')],
+      ['cannot sign now', () => Promise.reject(new Error('locked'))],
+    ])('takes the higher one where the app %s', async (_what, signs) => {
+      sign = signs;
+      await book.takeRecord(userId, lower);
+      answer = homeWith(higher);
+      await bringer.bring('b');
+      expect(book.account(userId).record).toEqual(higher);
+      expect(sent).toEqual([lower]);
+    });
+
+    it('does not merge what may have been made from its own', async () => {
+      const later = nextHomeRecord(nextHomeRecord(lower, { drop: ['b'] }, key), {}, key);
+      await book.takeRecord(userId, lower);
+      answer = homeWith(later);
+      await bringer.bring('a');
+      expect(book.account(userId).record).toEqual(later);
+    });
   });
 });

@@ -1,7 +1,10 @@
-import type { Phonebook } from '../phonebook/phonebook.js';
+import type { HomeRecord } from '#federation';
+import { RecordMerger, type RecordMergerParts } from './record-merger.js';
 import type { HomeTransport } from './home-transport.js';
 
 const timeoutMs = 4_000;
+/** Records that are merged with what one home has, one after the other. */
+const maxMerges = 3;
 const path = '/_matrix/client/unstable/io.partyline/account/record';
 
 /**
@@ -12,10 +15,19 @@ export class RecordBringer {
   /** By home, the signature of the record that it has. */
   private readonly brought = new Map<string, string>();
 
-  constructor(private readonly parts: { transport: HomeTransport; phonebook: Phonebook; userId: string }) {}
+  private readonly merger: RecordMerger;
 
-  /** Never fails: a home that is away is met again. A higher record that the home has is taken. */
-  async bring(serverName: string): Promise<void> {
+  constructor(private readonly parts: RecordMergerParts & { transport: HomeTransport }) {
+    this.merger = new RecordMerger(parts);
+  }
+
+  /** Takes a record that a home showed, or what follows it and the known one. Returns whether there is another one now. */
+  take(record: unknown): Promise<boolean> {
+    return this.merger.take(record);
+  }
+
+  /** Never fails: a home that is away is met again. A higher record that the home has is taken, and what two of one version make is brought. */
+  async bring(serverName: string, merges = maxMerges): Promise<void> {
     const { transport, phonebook, userId } = this.parts;
     const { record } = phonebook.account(userId);
     if (!record || this.brought.get(serverName) === record.signature) return;
@@ -23,7 +35,8 @@ export class RecordBringer {
       const headers = new Headers({ 'content-type': 'application/json' });
       const answer = await transport.send(serverName, { method: 'PUT', path, headers, body: JSON.stringify({ record }), timeoutMs, countErrors: false });
       const body = answer.json() as { record?: unknown; told?: unknown } | undefined;
-      if (answer.status === 409) await phonebook.takeRecord(userId, body?.record);
+      const isMerged = answer.status === 409 && await this.take(body?.record) && !isSame(phonebook.account(userId).record, body?.record);
+      if (isMerged && merges > 0) return await this.bring(serverName, merges - 1);
       if (!answer.ok && answer.status !== 409) return;
       const told = Array.isArray(body?.told) ? body.told.filter((name): name is string => typeof name === 'string') : [];
       for (const name of [serverName, ...told]) this.brought.set(name, record.signature);
@@ -31,4 +44,8 @@ export class RecordBringer {
       // It did not answer.
     }
   }
+}
+
+function isSame(record: HomeRecord | undefined, other: unknown): boolean {
+  return record?.signature === (other as { signature?: unknown } | undefined)?.signature;
 }

@@ -22,6 +22,8 @@ export interface PhonebookAccount {
   readonly homes: readonly PhonebookHome[];
   /** The newest record that this client has verified. */
   readonly record?: HomeRecord;
+  /** The one that it was made from, where that was here: what two devices that sign apart have in common. */
+  readonly former?: HomeRecord;
   /** The home that the person picked by hand. */
   readonly pickedHome?: string;
 }

@@ -1,4 +1,4 @@
-import { isHomeRecordOf, isNewerHomeRecord, toBase64Url } from '#e2e';
+import { isHomeRecordOf, isNewerHomeRecord, recordSha256, toBase64Url } from '#e2e';
 import type { HomeRecord } from '#federation';
 import type { Clock } from '../clock.js';
 import type { RoutingStorage } from '../storage.js';
@@ -84,14 +84,18 @@ export class Phonebook {
   /**
    * Takes a home record that some server handed out, if it proves itself and is newer than the one that is known. Homes
    * that it drops are forgotten with their access tokens.
+   *
+   * @param madeFrom the record that it was made from, where that is not the known one
    * @returns whether it was taken
    */
-  async takeRecord(userId: string, record: unknown): Promise<boolean> {
-    const { record: known } = this.account(userId);
+  async takeRecord(userId: string, record: unknown, madeFrom?: HomeRecord): Promise<boolean> {
+    const { record: known, former } = this.account(userId);
     if (!isHomeRecordOf(userId, record) || (known && !isNewerHomeRecord(known, record))) return false;
-    this.change(userId, (account) => ({
+    const before = [madeFrom, known, former].find((one) => one && recordSha256(one) === record.prev_sha256);
+    this.change(userId, ({ former: _former, ...account }) => ({
       ...account,
       record,
+      ...(before && { former: before }),
       homes: record.homes.map((home) => ({
         ...account.homes.find((entry) => entry.serverName === home.server_name),
         serverName: home.server_name,
