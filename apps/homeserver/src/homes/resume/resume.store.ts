@@ -16,6 +16,10 @@ const newest = statement(
   'resume.newest',
   `SELECT ${columns} FROM events WHERE room_nid = $1 AND pos > 0 AND pos < $2 ORDER BY pos DESC LIMIT $3`,
 );
+const past = statement(
+  'resume.past',
+  `SELECT ${columns} FROM events WHERE room_nid = $1 AND pos < 0 AND pos >= $2 ORDER BY pos DESC LIMIT $3`,
+);
 const byIds = statement('resume.by_ids', `SELECT ${columns} FROM events WHERE room_nid = $1 AND event_id = ANY($2)`);
 const known = statement('resume.known', 'SELECT event_id, origin_server_ts FROM events WHERE event_id = ANY($1) AND status <> 3');
 const receiptsSince = statement('resume.receipts', 'SELECT min(pos) AS pos FROM receipts WHERE ts >= $1');
@@ -70,6 +74,11 @@ export class ResumeStore {
   /** The newest timeline events of a room below a position, newest first. */
   async newest(roomNid: number, below: number, limit: number): Promise<GraphRow[]> {
     return (await this.db.query<Row>(newest, [roomNid, below, limit])).map(graphRow);
+  }
+
+  /** The newest of what was before this server's timeline, down to a position. */
+  async past(roomNid: number, from: number, limit: number): Promise<GraphRow[]> {
+    return (await this.db.query<Row>(past, [roomNid, from, limit])).map(graphRow);
   }
 
   async byIds(roomNid: number, eventIds: readonly string[]): Promise<GraphRow[]> {

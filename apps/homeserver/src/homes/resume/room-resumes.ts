@@ -6,6 +6,8 @@ import { ResumeStore, type GraphRow, type RoomEnds } from './resume.store.js';
 const FIRST_WINDOW = 64;
 /** Timeline events that are looked at; who missed more gets the room anew, with its latest events. */
 const MAX_WINDOW = 5_000;
+/** Events from before this server's timeline that are looked at. */
+const MAX_PAST = 1_000;
 /** Rounds of looking up events that are not in the timeline. */
 const MAX_DETOURS = 50;
 
@@ -44,6 +46,7 @@ export class RoomResumes {
     room: RoomEnds, nodes: Map<string, GraphRow>, frontier: readonly string[], { below, to }: { below: number; to: number },
   ): Promise<ReadonlySet<string> | 'below' | 'history'> {
     const asked = new Set<string>();
+    let pastFrom = 0;
     for (let round = 0; round < MAX_DETOURS; round++) {
       const { unseen, openEdge } = divide(nodes as ReadonlyMap<string, GraphNode>, room.ends, frontier);
       // Soft-failed events and what is known from afar is in the graph and not in the timeline: the way leads through it.
@@ -60,6 +63,13 @@ export class RoomResumes {
       if (isWider) continue;
       // What nobody here has shows as a gap in the timeline.
       const positions = (await this.store.byIds(room.roomNid, openEdge)).map((row) => row.pos ?? 0);
+      // An event may name what is long before: the client has seen that if what it has seen leads there, too.
+      const lowest = Math.min(0, ...positions);
+      if (lowest < pastFrom) {
+        const past = await this.store.past(room.roomNid, (pastFrom = lowest), MAX_PAST);
+        for (const row of past) nodes.set(row.eventId, row);
+        if (past.length < MAX_PAST) continue;
+      }
       const isOld = (id: string) => (nodes.get(id)?.pos ?? 0) < 0;
       if (positions.some((pos) => pos < 0) || [...unseen].some(isOld)) return 'history';
       return positions.some((pos) => pos > 0 && pos < below) ? 'below' : unseen;

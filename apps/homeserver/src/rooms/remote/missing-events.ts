@@ -41,6 +41,12 @@ export class MissingEvents {
     return ids.filter((id) => !known.has(id));
   }
 
+  /** Those of the ids that are not behind the beginning, or a gap, of this server's timeline: what is there came before, and is no news. */
+  async recent(room: Room, ids: readonly string[]): Promise<string[]> {
+    const behind = new Set((await this.history.ofRoom(room.nid)).flatMap((gap) => gap.eventIds));
+    return ids.filter((id) => !behind.has(id));
+  }
+
   /**
    * Events between the room's extremities and this event, oldest first, signed as they must be. Stops when everything
    * connects, when the other server has no more, or after a bounded number of rounds; and where the history of this server
@@ -64,11 +70,11 @@ export class MissingEvents {
       const signed = await this.verifier.signedOnes(fresh, room.rules);
       if (signed.length === 0) break;
       for (const item of signed) found.set(item.eventId, item);
-      const prev = new Set([...found.values(), event].flatMap((item) => item.pdu.prev_events).filter((id) => !found.has(id)));
+      const prev = new Set([...leadingTo(event, found).values(), event].flatMap((item) => item.pdu.prev_events).filter((id) => !found.has(id)));
       wanted = await open([...prev]);
       latest = [...found.values()].filter((item) => item.pdu.prev_events.some((id) => wanted.has(id))).map((item) => item.eventId).slice(0, 20);
     }
-    return inGraphOrder(found);
+    return inGraphOrder(leadingTo(event, found));
   }
 
   /** The state before an event, by `/state_ids`; events that are unknown are fetched and verified. */
@@ -154,6 +160,19 @@ export class MissingEvents {
 
 function strings(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+/** Those of the events that lead to this one through each other. What is only behind a gap is given, too, and does not. */
+function leadingTo(event: RoomEvent, events: ReadonlyMap<string, RoomEvent>): Map<string, RoomEvent> {
+  const found = new Map<string, RoomEvent>();
+  const stack = [...event.pdu.prev_events];
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    const item = events.get(id);
+    if (!item || found.has(id)) continue;
+    found.set(id, item);
+    stack.push(...item.pdu.prev_events);
+  }
+  return found;
 }
 
 /** Each event after those of its prev_events that are among them. */

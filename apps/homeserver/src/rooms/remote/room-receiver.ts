@@ -163,7 +163,7 @@ export class RoomReceiver extends PduReceiver {
     try {
       const unknown = await this.missing.unknown(event.pdu.prev_events);
       let stillMissing = unknown.length > 0 ? await this.#fetchBefore(origin, room, event) : [];
-      if (stillMissing.length > 0 && asksOthers) stillMissing = await this.#fetchElsewhere(origin, room, stillMissing);
+      if (stillMissing.length > 0 && asksOthers) stillMissing = await this.#fetchElsewhere(origin, room, event, stillMissing);
       const told = stillMissing.length > 0 ? await this.missing.stateBeforeOrAfterMissing(room, event, origin) : undefined;
       return resultOf(room, await this.#accept(origin, room, event, told));
     } catch (error) {
@@ -203,19 +203,20 @@ export class RoomReceiver extends PduReceiver {
 
   /**
    * Asks the servers that have been in the room for long. A member's new home names events that came before it, and has none of
-   * them itself. Returns what is missing after that.
+   * them itself. Returns which of the event's prev_events are missing after that.
    */
-  async #fetchElsewhere(origin: string, room: Room, eventIds: readonly string[]): Promise<string[]> {
-    let wanted = [...eventIds];
+  async #fetchElsewhere(origin: string, room: Room, event: RoomEvent, eventIds: readonly string[]): Promise<string[]> {
+    let wanted = await this.missing.recent(room, eventIds);
+    if (wanted.length === 0) return [...eventIds];
     for (const server of serversByAge(room).filter((name) => name !== origin).slice(0, MAX_OTHERS)) {
       const asked = wanted.slice(0, this.budget.take(origin, wanted.length));
-      for (const event of await this.missing.single(room, asked, server)) {
-        if (isAllowedByAcl(room.state, speakerOf(room, event, server))) await this.#receiveIncomplete(server, room, event, false);
+      for (const found of await this.missing.single(room, asked, server)) {
+        if (isAllowedByAcl(room.state, speakerOf(room, found, server))) await this.#receiveIncomplete(server, room, found, false);
       }
       wanted = await this.missing.unknown(wanted);
       if (wanted.length === 0) break;
     }
-    return wanted;
+    return this.missing.unknown(event.pdu.prev_events);
   }
 
   async #accept(origin: string, room: Room, given: RoomEvent, told: ToldState | undefined): Promise<Acceptance> {

@@ -33,8 +33,11 @@ export class SyncEvent {
   readonly open: string;
   /** Client format of the redaction that was applied. */
   redactedBecause: string | null = null;
-  /** True when an event before this one is missing here, so that a timeline cannot reach over it. Undefined until it was looked up. */
-  followsGap: boolean | undefined;
+  /**
+   * Where an event before this one is missing here: the position above which that is, so that no timeline from below it reaches
+   * over this event. 0 when none is missing, undefined until it was looked up.
+   */
+  gapPos: number | undefined;
   #content: JsonObject | undefined;
   #txn: string | null | undefined;
 
@@ -52,7 +55,7 @@ export class SyncEvent {
     this.json = row.json;
     this.open = clientEventJson({ json: row.json, eventId: row.event_id, roomId: '' }, { omitRoomId: true }).slice(0, -1);
     // Own events follow what was here, except those by which somebody came into a room of another server.
-    if (row.is_own && row.type !== 'm.room.member') this.followsGap = false;
+    if (row.is_own && row.type !== 'm.room.member') this.gapPos = 0;
   }
 
   /** The once-only key of an event of a portable room (protocol §6); null without one. */

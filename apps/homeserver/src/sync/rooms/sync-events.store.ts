@@ -7,9 +7,17 @@ const byNids = statement('sync_events.by_nids', `SELECT ${columns} FROM events W
 const byIds = statement('sync_events.by_ids', `SELECT ${columns} FROM events WHERE event_id = ANY($1)`);
 // Soft-failed and rejected events never appear, so an event after them follows no gap.
 const held = statement(
-  'sync_events.held',
-  'SELECT event_id, event_nid FROM events WHERE event_id = ANY($1) AND (pos > 0 OR status IN (1, 2))',
+  'sync_events.held_at',
+  'SELECT event_id, event_nid, pos FROM events WHERE event_id = ANY($1) AND (pos <> 0 OR status IN (1, 2))',
 );
+const gaps = statement('sync_events.gaps', 'SELECT event_id, child_pos FROM backward_extremities WHERE room_nid = ANY($1) AND event_id = ANY($2)');
+
+/** An event that is here. */
+export interface HeldPlace {
+  readonly nid: number;
+  /** Below 0 in what was before this server's timeline; null for what no timeline shows. */
+  readonly pos: number | null;
+}
 
 @Injectable()
 export class SyncEventsStore {
@@ -23,9 +31,15 @@ export class SyncEventsStore {
     return this.db.query<SyncEventRow>(byIds, [eventIds]);
   }
 
-  /** Those of the events that are in a timeline here, or that no timeline will show, with their numeric ids. */
-  async held(eventIds: readonly string[]): Promise<Map<string, number>> {
-    const rows = await this.db.query<{ event_id: string; event_nid: number }>(held, [eventIds]);
-    return new Map(rows.map((row) => [row.event_id, row.event_nid]));
+  /** Those of the events that are in a timeline or in the past of one here, or that no timeline will show. */
+  async held(eventIds: readonly string[]): Promise<Map<string, HeldPlace>> {
+    const rows = await this.db.query<{ event_id: string; event_nid: number; pos: number | null }>(held, [eventIds]);
+    return new Map(rows.map((row) => [row.event_id, { nid: row.event_nid, pos: row.pos }]));
+  }
+
+  /** Of events that are missing in these rooms: the position of the lowest event above the gap in which they are. */
+  async gaps(roomNids: readonly number[], eventIds: readonly string[]): Promise<Map<string, number>> {
+    const rows = await this.db.query<{ event_id: string; child_pos: number }>(gaps, [roomNids, eventIds]);
+    return new Map(rows.map((row) => [row.event_id, row.child_pos]));
   }
 }

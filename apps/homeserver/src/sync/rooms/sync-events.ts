@@ -2,7 +2,7 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Bus } from '../../bus/bus.js';
 import { SyncEvent } from './sync-event.js';
-import { SyncEventsStore } from './sync-events.store.js';
+import { SyncEventsStore, type HeldPlace } from './sync-events.store.js';
 
 /** Bytes of cached events. */
 const MAX_BYTES = 64 * 1024 * 1024;
@@ -91,17 +91,24 @@ export class SyncEvents implements OnModuleDestroy {
   }
 
   /**
-   * Fills in `followsGap`. At most one query; none for events that were asked about before. An event with a higher number
-   * than one that follows it was fetched later: `/sync` ends there as before, and paging shows it.
+   * Fills in `gapPos`. At most two queries; none for events that were asked about before. An event with a higher number than one
+   * that follows it was fetched later: `/sync` ends there as before, and paging shows it.
+   *
+   * @param roomNids the rooms that they are in
    */
-  async lookForGaps(events: readonly SyncEvent[]): Promise<void> {
-    const unknown = events.filter((event) => event.followsGap === undefined);
+  async lookForGaps(events: readonly SyncEvent[], roomNids: readonly number[]): Promise<void> {
+    const unknown = events.filter((event) => event.gapPos === undefined);
     if (unknown.length === 0) return;
     const near = new Map(events.map((event) => [event.eventId, event.nid]));
-    const prevs = new Set<string>();
-    for (const event of unknown) for (const id of event.prevEvents) if (!near.has(id)) prevs.add(id);
-    const held = prevs.size > 0 ? await this.store.held([...prevs]) : new Map<string, number>();
-    for (const event of unknown) event.followsGap = event.prevEvents.some((id) => (near.get(id) ?? held.get(id) ?? Infinity) > event.nid);
+    const isRightBefore = (id: string, event: SyncEvent) => (near.get(id) ?? Infinity) < event.nid;
+    const prevs = new Set(unknown.flatMap((event) => event.prevEvents.filter((id) => !isRightBefore(id, event))));
+    const held = prevs.size > 0 ? await this.store.held([...prevs]) : new Map<string, HeldPlace>();
+    const missing = [...prevs].filter((id) => !held.has(id));
+    const gaps = missing.length > 0 ? await this.store.gaps(roomNids, missing) : new Map<string, number>();
+    for (const event of unknown) {
+      const places = event.prevEvents.filter((id) => !isRightBefore(id, event)).map((id) => gapOf(event, held.get(id), gaps.get(id)));
+      event.gapPos = Math.max(0, ...places);
+    }
   }
 
   async #addRedactions(events: readonly SyncEvent[]): Promise<void> {
@@ -111,4 +118,13 @@ export class SyncEvents implements OnModuleDestroy {
     const texts = new Map(rows.map((row) => [row.event_id, `${new SyncEvent(row).open}}`]));
     for (const event of redacted) event.redactedBecause = texts.get(event.redactedBy!) ?? null;
   }
+}
+
+/** @returns up to where a timeline lacks what is right before the event; 0 where nothing is lacking */
+function gapOf(event: SyncEvent, held: HeldPlace | undefined, childPos: number | undefined): number {
+  if (!held) return childPos ?? Infinity;
+  if (held.pos === null) return 0;
+  // The past is what is before the first of a timeline.
+  if (held.pos < 0) return 1;
+  return held.nid < event.nid ? 0 : held.pos;
 }

@@ -84,7 +84,7 @@ export class TimelineCollector {
       ? await this.windows.rows(stretches, size)
       : await this.windows.filteredRows(stretches, size, matcher.sql);
     const events = await this.events.load([...pages.values()].flatMap((rows) => rows.map((row) => row.nid)));
-    await this.events.lookForGaps([...events.values()]);
+    await this.events.lookForGaps([...events.values()], [...pages.keys()]);
     for (const search of open) take(search, pages.get(search.wish.roomNid)!, events, size, limit, matcher, ignored);
   }
 }
@@ -109,7 +109,7 @@ function take(
     if (isShown) found.push({ event, pos: row.pos });
     if (isShown && !isSeen) search.unseen++;
     // A reader who has seen the event has seen what came before it.
-    if (event.followsGap && !isSeen) {
+    if ((event.gapPos ?? 0) > wish.after && !isSeen) {
       // Events before it are not what happened right before it: the client has to ask for the gap.
       search.limited = true;
       search.isDone = true;
