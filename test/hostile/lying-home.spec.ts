@@ -1,4 +1,4 @@
-import { operationHash } from '../../libs/federation/src/index.js';
+import { operationHash, recordHash } from '../../libs/federation/src/index.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
@@ -197,6 +197,24 @@ describe('a home that lies', () => {
     await isAt(person, b, 'org.example.later');
     expect(await read(person, b, 'org.example.ahead')).toBeNull();
   }, 60_000);
+
+  it('is asked once for a record of which it claims the version, and then not for an hour', async () => {
+    const { person, home } = await victim('claims');
+    const shown = person.next({ priorities: { [evil.name]: 77 } });
+    const [epoch, seq] = [shown.epoch, shown.seq];
+    let asked = 0;
+    let records: object[] = [];
+    evil.on(/io\.partyline\/records/, () => {
+      asked++;
+      return { records };
+    });
+    // Shown when asked for, before the operations are looked at.
+    records = [shown];
+    const { body } = await home.hand(a, [], { version: [epoch, seq, recordHash(shown)] });
+    expect([asked, body.version]).toEqual([1, [epoch, seq, recordHash(shown)]]);
+    for (let i = 1; i < 5; i++) expect((await home.hand(a, [], { version: [epoch, seq + i, HASH] })).status).toBe(200);
+    expect(asked).toBe(2);
+  });
 
   it('that leaves something out of a copy, or plants something, is named or mended', async () => {
     const { person, home } = await victim('leaves');

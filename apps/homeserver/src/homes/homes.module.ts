@@ -33,6 +33,7 @@ import { DigestExchange } from './ops/digest-exchange.js';
 import { HomeAcknowledgements } from './ops/home-acknowledgements.js';
 import { FormerRecords } from './ops/former-records.js';
 import { FormerRecordsStore } from './ops/former-records.store.js';
+import { HeadSignatures } from './ops/head-signatures.js';
 import { HomeRequests } from './ops/home-requests.js';
 import { LogBackfill } from './ops/log-backfill.js';
 import { LogLoader } from './ops/log-loader.js';
@@ -72,7 +73,7 @@ import { SyncResume } from './resume/sync-resume.js';
   providers: [
     LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomAttacher, RoomCopies, LastWordsSpread, AccountHomes,
-    AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, FormerRecordsStore, FormerRecords, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
+    AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, FormerRecordsStore, FormerRecords, HeadSignatures, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
     LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
     OperationExchange, HomeRequests, AccountCopies,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,

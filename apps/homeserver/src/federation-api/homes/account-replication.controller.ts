@@ -12,11 +12,11 @@ import { BodyOptions } from '../../http/body-options.decorator.js';
 import { JsonBody, OriginServer, QueryParams } from '../../http/param.decorators.js';
 
 const operationsBody = z.object({
-  record: z.unknown().optional(), heads: z.unknown().optional(), now: z.unknown().optional(), digest: z.unknown().optional(),
+  version: z.unknown().optional(), heads: z.unknown().optional(), now: z.unknown().optional(), digest: z.unknown().optional(),
   horizon: z.unknown().optional(), ops: z.array(z.unknown()).max(500),
 });
-const digestBody = z.object({ horizon: z.unknown().optional(), buckets: z.array(z.unknown()).length(DIGEST_BUCKETS) });
-const sinceQuery = z.object({ since: z.string().max(65_536).default('{}') });
+const digestBody = z.object({ version: z.unknown().optional(), horizon: z.unknown().optional(), buckets: z.array(z.unknown()).length(DIGEST_BUCKETS) });
+const sinceQuery = z.object({ since: z.string().max(65_536).default('{}'), version: z.string().max(200).default('null') });
 
 /** The data of an account between its homes (docs/protocol.md, §4). */
 @Controller('/_matrix/federation/unstable/io.partyline/account/:userId')
@@ -42,7 +42,7 @@ export class AccountReplicationController {
   pull(
     @OriginServer() origin: string, @Param('userId') userId: string, @QueryParams(sinceQuery) query: z.output<typeof sinceQuery>,
   ): Promise<object> {
-    return this.exchange.page(origin, userId, readSince(query.since));
+    return this.exchange.page(origin, userId, readSince(query.since), readJson('version', query.version));
   }
 
   @Post('digest')
@@ -61,12 +61,15 @@ export class AccountReplicationController {
 }
 
 function readSince(text: string): LogPlaces {
-  let places: LogPlaces | undefined;
-  try {
-    places = readPlaces(JSON.parse(text));
-  } catch {
-    throw MatrixError.invalidParam('since: not JSON');
-  }
+  const places = readPlaces(readJson('since', text));
   if (!places) throw MatrixError.invalidParam('since: not places by log');
   return places;
+}
+
+function readJson(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw MatrixError.invalidParam(`${name}: not JSON`);
+  }
 }

@@ -3,6 +3,7 @@ import { DIGEST_BUCKETS, operationHash, readOperation, type HomeRecord } from '#
 import { FederationClient } from '../../federation/federation-client.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
+import { versionOf, type RecordVersion } from '../records/record-version.js';
 import { AccountDigests } from './account-digests.js';
 import { AccountLogsStore } from './account-logs.store.js';
 import { AccountPeersStore } from './account-peers.store.js';
@@ -25,6 +26,7 @@ const MAX_ROUNDS = 300;
 
 /** Answer of `POST …/account/{userId}/digest`. */
 export interface DigestAnswer {
+  readonly version: RecordVersion;
   readonly heads: readonly object[];
   /** Buckets that differ. */
   readonly differing: readonly number[];
@@ -53,8 +55,8 @@ export class DigestExchange {
   ) {}
 
   /** @throws as `HomeRequests.authorise` */
-  async answer(origin: string, userId: string, body: { horizon?: unknown; buckets: readonly unknown[] }): Promise<DigestAnswer> {
-    const record = await this.requests.authorise(origin, userId);
+  async answer(origin: string, userId: string, body: { version?: unknown; horizon?: unknown; buckets: readonly unknown[] }): Promise<DigestAnswer> {
+    const record = await this.requests.authorise(origin, userId, body.version);
     const own = await this.digests.of(userId, this.digests.agreed(body.horizon));
     const differing = own.buckets.flatMap((hash, i) => (hash === body.buckets[i] ? [] : [i]));
     const ops: object[] = [];
@@ -65,7 +67,7 @@ export class DigestExchange {
       ops.push(...kept.map(wireOperation));
       for (const { op } of kept) characters += op.value.length + op.key.length + 600;
     }
-    return { heads: wireHeads(await this.pages.heads(record)), differing, ops };
+    return { version: versionOf(record), heads: wireHeads(await this.pages.heads(record)), differing, ops };
   }
 
   /**
@@ -81,7 +83,7 @@ export class DigestExchange {
       const horizon = this.digests.horizon();
       const own = await this.digests.of(userId, horizon);
       const answer = await this.federation.request({
-        destination: home, method: 'POST', path: digestPath(userId), timeoutMs: TIMEOUT_MS, body: { horizon, buckets: own.buckets },
+        destination: home, method: 'POST', path: digestPath(userId), timeoutMs: TIMEOUT_MS, body: { version: versionOf(record), horizon, buckets: own.buckets },
       });
       differing = (Array.isArray(answer['differing']) ? answer['differing'] : []).filter((n): n is number => Number.isInteger(n) && n >= 0 && n < DIGEST_BUCKETS);
       if (differing.length === 0) break;

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { HomeRecord } from '#federation';
-import { RECORD_MEMBER } from '../records/record-version.js';
+import { HomeKeys } from '../records/home-keys.js';
+import { RecordClaims } from '../records/record-claims.js';
+import { readVersion, RECORD_MEMBER } from '../records/record-version.js';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { HomeRecords } from '../records/home-records.js';
@@ -16,15 +18,19 @@ export class HomeRequests {
   constructor(
     private readonly directory: AccountDirectory,
     private readonly records: HomeRecords,
+    private readonly keys: HomeKeys,
+    private readonly claims: RecordClaims,
   ) {}
 
   /**
-   * @param carried a record that came with the request; it may be newer than the one known here
+   * @param claimed the version of the record by which the other server goes; a newer one than is known here is asked for
    * @returns the highest record
    * @throws MatrixError 404 `M_NOT_FOUND` for an account that is not here, 403 `M_FORBIDDEN` for a server that is no home of it
    */
-  async authorise(origin: string, userId: string, carried?: unknown): Promise<HomeRecord> {
-    if ((carried as { user_id?: unknown } | undefined)?.user_id === userId) await this.records.accept(carried, origin);
+  async authorise(origin: string, userId: string, claimed?: unknown): Promise<HomeRecord> {
+    const version = readVersion(claimed);
+    const isOurs = version !== undefined && ((await this.records.get(userId)) !== undefined || (await this.keys.find(userId)) !== undefined);
+    if (isOurs) await this.claims.settle(origin, userId, version);
     const record = this.directory.has(userId) ? await this.records.get(userId) : undefined;
     if (!record) throw MatrixError.notFound('The account does not live here');
     if (!record.homes.some((home) => home.server_name === origin)) throw noHome(origin, record);

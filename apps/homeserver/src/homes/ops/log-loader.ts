@@ -53,6 +53,8 @@ export class LogLoader {
     for (const earlier of await this.former.of(userId)) log.learn(earlier);
     const shapes = linesByLog(lines);
     for (const [name, shape] of shapes) log.loadLines(name, shape);
+    // Most questions are about the ends, which are here.
+    for (const line of lines) log.loadPlace(line.log, { line: line.id, n: line.n }, line.hash);
     const forked = [...shapes].filter(([, shape]) => shape.isForked).map(([name]) => name);
     for (const row of await this.store.skeleton(userId, forked)) log.loadPlace(row.log, row, row.hash);
     const loaded = { log, lines };
@@ -75,7 +77,8 @@ export class LogLoader {
   async #places({ log, lines }: LoadedLog, wanted: readonly (readonly [string, number])[]): Promise<void> {
     const ends = new Map<string, number>();
     for (const line of lines) ends.set(line.log, Math.max(line.n, ends.get(line.log) ?? 0));
-    const due = wanted.filter(([name, n]) => n >= 1 && n <= (ends.get(name) ?? 0));
+    const isEnd = (name: string, n: number): boolean => n === ends.get(name) && !log.linesOf(name).isForked;
+    const due = wanted.filter(([name, n]) => n >= 1 && n <= (ends.get(name) ?? 0) && !isEnd(name, n));
     const unique = new Map(due.map((place) => [`${place[0]} ${place[1]}`, place]));
     for (const row of await this.store.places(log.record.user_id, [...unique.values()])) log.loadPlace(row.log, row, row.hash);
   }

@@ -9,6 +9,7 @@ import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { HomeConsents } from '../records/home-consents.js';
 import { HomeRecords } from '../records/home-records.js';
+import { versionOf, type RecordVersion } from '../records/record-version.js';
 import { AccountCopies } from './account-copies.js';
 import { AccountDigests } from './account-digests.js';
 import { AccountLogsStore } from './account-logs.store.js';
@@ -39,7 +40,8 @@ const KEPT_MS = 90 * 24 * 3_600_000;
 
 /** Body of `POST …/account/{userId}/ops`, beside the operations. */
 interface OperationsBody {
-  readonly record?: unknown;
+  /** Of the record by which the sender goes. */
+  readonly version?: unknown;
   readonly heads?: unknown;
   readonly now?: unknown;
   readonly ops: readonly unknown[];
@@ -50,6 +52,7 @@ interface OperationsBody {
 
 /** Answer to it. */
 export interface OperationsAnswer {
+  readonly version: RecordVersion;
   readonly heads: readonly object[];
   readonly refused: readonly Refusal[];
   readonly digest: string;
@@ -128,9 +131,10 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
 
   /** `POST …/account/{userId}/ops` of another home. @returns what is held after it */
   async receive(origin: string, userId: string, body: OperationsBody): Promise<OperationsAnswer> {
-    const record = await this.requests.authorise(origin, userId, body.record);
-    const ops = body.ops.flatMap((value) => readOperation(userId, value) ?? []);
-    const malformed = body.ops.flatMap((value): Refusal[] => (readOperation(userId, value) ? [] : [refusal(value)]));
+    const record = await this.requests.authorise(origin, userId, body.version);
+    const given = body.ops.map((value) => readOperation(userId, value));
+    const ops = given.filter((op) => op !== undefined);
+    const malformed = body.ops.filter((_value, i) => given[i] === undefined).map(refusal);
     const heard = await this.heads.hear(record, origin, { ...body, refused: undefined });
     const { fresh, refused, missing, waiting } = await this.merge.take(userId, ops, heard.keys);
     this.waiting.note(userId, origin, waiting);
@@ -140,12 +144,12 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
     if (Object.keys(lacking).length > 0) this.#pullLater(userId, origin, lacking);
     else if (heard.isBehind) this.#lanes.wake(userId, origin);
     else if (typeof body.digest === 'string' && body.digest !== root) this.#compareLater(userId, origin);
-    return { heads: wireHeads(await this.pages.heads(record)), refused: [...malformed, ...refused], digest: root, now: this.clock.now() };
+    return { version: versionOf(record), heads: wireHeads(await this.pages.heads(record)), refused: [...malformed, ...refused], digest: root, now: this.clock.now() };
   }
 
   /** `GET …/account/{userId}/ops?since=` of another home. */
-  async page(origin: string, userId: string, since: LogPlaces): Promise<OperationPage> {
-    return this.pages.since(await this.requests.authorise(origin, userId), since);
+  async page(origin: string, userId: string, since: LogPlaces, version?: unknown): Promise<OperationPage> {
+    return this.pages.since(await this.requests.authorise(origin, userId, version), since);
   }
 
   /** Resolves when nothing is being sent or fetched; what failed waits for its next attempt. */
@@ -187,7 +191,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
       const isLast = !own || (ops.at(-1)?.n ?? from) >= own.n;
       const answer = await this.federation.request({
         destination: home, method: 'POST', path: operationsPath(userId), timeoutMs: TIMEOUT_MS,
-        body: { record, heads: wireHeads(await this.pages.heads(record)), ops: ops.map(wireOperation), now: this.clock.now(), horizon, ...(isLast && { digest: root }) },
+        body: { version: versionOf(record), heads: wireHeads(await this.pages.heads(record)), ops: ops.map(wireOperation), now: this.clock.now(), horizon, ...(isLast && { digest: root }) },
       });
       const heard = await this.heads.hear(record, home, answer);
       if (Object.keys(heard.lacking).length > 0) {

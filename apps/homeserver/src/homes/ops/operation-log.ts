@@ -98,7 +98,7 @@ export class OperationLog implements OnModuleInit {
     // The row locks make the chain follow the order of commits.
     const lines = await this.logs.lock(tx, userIds);
     const ops: HeldOperation[] = [];
-    const ends: StoredLine[] = [];
+    const begun: StoredLine[] = [];
     for (const [userId, list] of changes) {
       const key = await this.keys.find(userId);
       if (!key) continue;
@@ -109,12 +109,11 @@ export class OperationLog implements OnModuleInit {
       }
       const written = this.#chain(userId, key, present, list, knowsNothing);
       ops.push(...written.ops);
-      ends.push(written.end);
+      if (written.begun) begun.push(written.begun);
     }
     if (ops.length === 0) return;
-    await this.logs.put(tx, ends);
-    await this.store.insert(tx, ops, this.clock.now());
-    await this.store.keep(tx, ops);
+    if (begun.length > 0) await this.logs.put(tx, begun);
+    await this.store.append(tx, ops, this.clock.now());
     tx.afterCommit(() => {
       this.digests.touch(ops);
       for (const userId of userIds) {
@@ -126,7 +125,7 @@ export class OperationLog implements OnModuleInit {
 
   #chain(
     userId: string, key: SigningKey, present: readonly StoredLine[], changes: readonly EarlierChange[], knowsNothing: boolean,
-  ): { ops: HeldOperation[]; end: StoredLine } {
+  ): { ops: HeldOperation[]; begun: StoredLine | null } {
     const own = present.find((line) => line.isOwn && line.key === key.publicKey);
     const log = own?.log ?? logName(userId, key.publicKey, this.random.token(8).slice(0, 10));
     const line = own?.id ?? 0;
@@ -146,13 +145,10 @@ export class OperationLog implements OnModuleInit {
       prev = operationHash(op);
       return { op, hash: prev, log, line, n, home, ms, value: op.value };
     });
-    const end: StoredLine = {
-      ...(own ?? {
-        userId, log, id: line, parent: null, from: 0, first: ops[0]!.hash, beside: null, key: key.publicKey, isOwn: true,
-        isProvisional: false, head: NO_HEAD,
-      }),
-      n, hash: prev!, counted: [n, prev!],
+    const begun: StoredLine | null = own ? null : {
+      userId, log, id: line, parent: null, from: 0, first: ops[0]!.hash, beside: null, n: 0, hash: '', counted: [0, ''], key: key.publicKey,
+      isOwn: true, isProvisional: false, head: NO_HEAD,
     };
-    return { ops, end };
+    return { ops, begun };
   }
 }

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { signHead, standingOf, type HeldOperation, type HomeRecord, type LinePlace, type LogHead, type LogLines, type LogPlaces } from '#federation';
+import { standingOf, type HeldOperation, type HomeRecord, type LinePlace, type LogHead, type LogLines, type LogPlaces } from '#federation';
 import { HomeKeys } from '../records/home-keys.js';
+import { versionOf, type RecordVersion } from '../records/record-version.js';
 import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
 import { FormerRecords } from './former-records.js';
+import { HeadSignatures } from './head-signatures.js';
 import { LogLoader } from './log-loader.js';
 import { OperationsStore } from './operations.store.js';
 
@@ -12,6 +14,8 @@ export const PAGE_OPERATIONS = 200;
 const PAGE_CHARACTERS = 1_000_000;
 
 export interface OperationPage {
+  /** Of the record by which this server goes. */
+  readonly version: RecordVersion;
   readonly ops: readonly object[];
   /** There are more after these. */
   readonly more: boolean;
@@ -31,6 +35,7 @@ export class OperationPages {
     private readonly loader: LogLoader,
     private readonly keys: HomeKeys,
     private readonly former: FormerRecords,
+    private readonly signatures: HeadSignatures,
   ) {}
 
   /** Signed ends of all logs as far as they are held, without what is not believed itself yet. */
@@ -41,7 +46,7 @@ export class OperationPages {
       // Of revoked homes nobody hands on more than what counts.
       if (standingOf(record, line.log).as === 'cut' && line.head.n > line.counted[0]) return [];
       const log = { user_id: userId, log: line.log };
-      if (key && key.publicKey === line.key) return [signHead({ ...log, n: line.n, hash: line.hash }, key)];
+      if (key && key.publicKey === line.key) return [this.signatures.sign({ ...log, n: line.n, hash: line.hash }, key)];
       const { n, hash, signature } = line.head;
       return n > 0 ? [{ ...log, n, hash, key: line.key, signature }] : [];
     });
@@ -68,12 +73,12 @@ export class OperationPages {
       const from = Math.max(line.from, ...(known[line.log] ?? []).map((place) => reach(log.linesOf(line.log), log.find(line.log, place), line, place[0])));
       if (to <= from) continue;
       const next = await this.store.onLine(userId, line.log, line.id, from, to, PAGE_OPERATIONS + 1);
-      if (next.some((held, i) => held.n !== from + 1 + i) || next.length === 0) return { ops: [], more: false, snapshot_needed: true, heads: wireHeads(await this.heads(record)), former: [] };
+      if (next.some((held, i) => held.n !== from + 1 + i) || next.length === 0) return { version: versionOf(record), ops: [], more: false, snapshot_needed: true, heads: wireHeads(await this.heads(record)), former: [] };
       found.push(...next);
     }
     const fitting = fit(found.sort((a, b) => a.seq - b.seq));
     return {
-      ops: fitting.map(wireOperation), more: fitting.length < found.length, snapshot_needed: false, heads: wireHeads(await this.heads(record)),
+      version: versionOf(record), ops: fitting.map(wireOperation), more: fitting.length < found.length, snapshot_needed: false, heads: wireHeads(await this.heads(record)),
       former: await this.former.naming(record, fitting.map(({ op }) => op)),
     };
   }

@@ -3,14 +3,35 @@ import { bucketOf, type AccountOperation, type HeldOperation, type LinePlace } f
 import { Database, type Queryable, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
 
+/** Operations of one statement. */
+const MAX_APPENDED = 1_000;
 const columns = 'log, n, hash, line, prev, after, home, ms, kind, op_key, value, signature';
 const qualified = columns.split(', ').map((name) => `o.${name}`).join(', ');
 const isItemOf = 'i.user_id = o.user_id AND i.log = o.log AND i.n = o.n AND i.hash = o.hash';
 const operations = new RowInserter('account_op.insert', 'account_ops', ['user_id', ...columns.split(', '), 'stored_ts'], 'ON CONFLICT DO NOTHING');
+const overOlder = `ON CONFLICT (user_id, kind, op_key, log, line) DO UPDATE SET n = excluded.n, hash = excluded.hash, ms = excluded.ms,
+  is_removed = excluded.is_removed WHERE account_op_items.n < excluded.n`;
 const items = new RowInserter(
   'account_op.items', 'account_op_items', ['user_id', 'kind', 'op_key', 'log', 'line', 'n', 'hash', 'ms', 'bucket', 'is_removed'],
-  `ON CONFLICT (user_id, kind, op_key, log, line) DO UPDATE SET n = excluded.n, hash = excluded.hash, ms = excluded.ms, is_removed = excluded.is_removed
-   WHERE account_op_items.n < excluded.n`,
+  overOlder,
+);
+// One statement for operations, items and ends: each round trip of a write is waited for by a client.
+const append = statement(
+  'account_op.append',
+  `WITH given AS (
+     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[],
+       $11::text[], $12::text[], $13::text[], $14::smallint[])
+       WITH ORDINALITY AS g (user_id, log, line, n, hash, prev, after, home, ms, kind, op_key, value, signature, bucket, at)
+   ), stored AS (
+     INSERT INTO account_ops (user_id, ${columns}, stored_ts) SELECT user_id, ${columns}, $15 FROM given ORDER BY at
+   ), kept AS (
+     INSERT INTO account_op_items (user_id, kind, op_key, log, line, n, hash, ms, bucket, is_removed)
+     SELECT DISTINCT ON (user_id, kind, op_key, log, line) user_id, kind, op_key, log, line, n, hash, ms, bucket, value = 'null' FROM given
+     ORDER BY user_id, kind, op_key, log, line, n DESC ${overOlder}
+   )
+   UPDATE account_logs l SET n = e.n, hash = e.hash, counted_n = e.n, counted_hash = e.hash
+   FROM (SELECT DISTINCT ON (user_id, log, line) user_id, log, line, n, hash FROM given ORDER BY user_id, log, line, n DESC) e
+   WHERE l.user_id = e.user_id AND l.log = e.log AND l.line = e.line`,
 );
 const deleteItems = statement(
   'account_op.delete_items',
@@ -114,6 +135,19 @@ export class OperationsStore {
     await operations.insert(db, list.map(({ op, hash, line }) => [
       op.user_id, op.log, op.n, hash, line, op.prev, JSON.stringify(op.after), op.home, op.ms, op.kind, op.key, op.value, op.signature, now,
     ]));
+  }
+
+  /** Lets lines that are there go on with operations, in order, each the newest of its line for its item. */
+  async append(db: Queryable, list: readonly HeldOperation[], now: number): Promise<void> {
+    for (let at = 0; at < list.length; at += MAX_APPENDED) {
+      const part = list.slice(at, at + MAX_APPENDED);
+      const of = <T>(read: (held: HeldOperation) => T): T[] => part.map(read);
+      await db.query(append, [
+        of(({ op }) => op.user_id), of(({ log }) => log), of(({ line }) => line), of(({ n }) => n), of(({ hash }) => hash), of(({ op }) => op.prev),
+        of(({ op }) => JSON.stringify(op.after)), of(({ home }) => home), of(({ ms }) => ms), of(({ op }) => op.kind), of(({ op }) => op.key),
+        of(({ value }) => value), of(({ op }) => op.signature), of(({ op }) => bucketOf(op.kind, op.key)), now,
+      ]);
+    }
   }
 
   /** Makes operations the newest of their line for their items. */

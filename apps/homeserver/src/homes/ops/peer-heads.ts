@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { readHead, standingOf, type HomeRecord, type LogHead, type LogPlaces } from '#federation';
+import { standingOf, type HomeRecord, type LogHead, type LogPlaces } from '#federation';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { DatabaseEpoch } from '../../storage/database-epoch.js';
 import { Clock } from '../../observability/clock.js';
+import { RecordClaims } from '../records/record-claims.js';
+import { compareRecordVersions, readVersion, versionOf } from '../records/record-version.js';
 import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
 import { AccountPeersStore } from './account-peers.store.js';
 import { AccountVectors } from './account-vectors.js';
+import { HeadSignatures } from './head-signatures.js';
 import { LogLoader } from './log-loader.js';
 import type { LogKeys } from './operation-merge.js';
 
@@ -40,15 +43,19 @@ export class PeerHeads {
     private readonly peers: AccountPeersStore,
     private readonly loader: LogLoader,
     private readonly vectors: AccountVectors,
+    private readonly signatures: HeadSignatures,
+    private readonly claims: RecordClaims,
     private readonly epoch: DatabaseEpoch,
     private readonly clock: Clock,
   ) {}
 
-  /** @param said members `heads`, `now`, `refused` of a request or an answer */
-  async hear(record: HomeRecord, home: string, said: { heads?: unknown; now?: unknown; refused?: unknown }): Promise<HeardHeads> {
+  /** @param said members `version`, `heads`, `now`, `refused` of a request or an answer */
+  async hear(record: HomeRecord, home: string, said: { version?: unknown; heads?: unknown; now?: unknown; refused?: unknown }): Promise<HeardHeads> {
     const userId = record.user_id;
+    const version = readVersion(said.version);
+    if (version && compareRecordVersions(version, versionOf(record)) > 0) this.claims.noticed(home, new Map([[userId, version]]));
     const list: unknown[] = Array.isArray(said.heads) ? said.heads.slice(0, MAX_HEADS) : [];
-    const heads = list.flatMap((value) => readHead(userId, value) ?? []);
+    const heads = list.flatMap((value) => this.signatures.read(userId, value) ?? []);
     const places = placesOf(heads);
     const proof = { epoch: this.epoch.epoch, run: this.epoch.run };
     const { log, lines } = await this.loader.forPlaces(record, places);

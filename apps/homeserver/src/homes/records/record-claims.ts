@@ -16,7 +16,7 @@ const DISBELIEVED_MS = 3_600_000;
  */
 @Injectable()
 export class RecordClaims {
-  readonly #asking = new Set<string>();
+  readonly #asking = new Map<string, Promise<void>>();
   readonly #disbelieved = boundedCache<string, number>(50_000);
   readonly #slots = new FairSlots(fairLimits(16));
 
@@ -29,22 +29,31 @@ export class RecordClaims {
   /** Returns at once. Accounts that nobody here knows are passed over. */
   noticed(origin: string, versions: ReadonlyMap<string, RecordVersion>): void {
     for (const [userId, version] of versions) {
-      this.#check(origin, userId, version).catch((error: unknown) => this.log.debug('a claimed record was not asked for', { origin, userId, reason: String(error) }));
+      this.#check(origin, userId, version, false).catch((error: unknown) => this.log.debug('a claimed record was not asked for', { origin, userId, reason: String(error) }));
     }
   }
 
-  async #check(origin: string, userId: string, claimed: RecordVersion): Promise<void> {
+  /** Resolves when the claimed record is here, or was asked for in vain; also of an account that nobody here knows. */
+  async settle(origin: string, userId: string, version: RecordVersion): Promise<void> {
+    await this.#check(origin, userId, version, true);
+  }
+
+  async #check(origin: string, userId: string, claimed: RecordVersion, isUnknownAskedFor: boolean): Promise<void> {
     const key = `${origin} ${userId}`;
     const [known] = await this.exchange.known(userId);
-    if (!known || compareRecordVersions(claimed, versionOf(known)) <= 0) return;
-    if (this.#asking.has(key) || (this.#disbelieved.get(key) ?? 0) > this.clock.now()) return;
-    this.#asking.add(key);
-    try {
-      await this.#slots.run({ account: userId, destination: origin }, () => this.exchange.ask(origin, [userId], { timeoutMs: TIMEOUT_MS }));
-      const [now] = await this.exchange.known(userId);
-      if (now && compareRecordVersions(claimed, versionOf(now)) > 0) this.#disbelieved.set(key, this.clock.now() + DISBELIEVED_MS);
-    } finally {
-      this.#asking.delete(key);
+    if (known ? compareRecordVersions(claimed, versionOf(known)) <= 0 : !isUnknownAskedFor) return;
+    if ((this.#disbelieved.get(key) ?? 0) > this.clock.now()) return;
+    let asking = this.#asking.get(key);
+    if (!asking) {
+      asking = this.#ask(origin, userId, claimed).finally(() => this.#asking.delete(key));
+      this.#asking.set(key, asking);
     }
+    await asking;
+  }
+
+  async #ask(origin: string, userId: string, claimed: RecordVersion): Promise<void> {
+    await this.#slots.run({ account: userId, destination: origin }, () => this.exchange.ask(origin, [userId], { timeoutMs: TIMEOUT_MS }));
+    const [now] = await this.exchange.known(userId);
+    if (now && compareRecordVersions(claimed, versionOf(now)) > 0) this.#disbelieved.set(`${origin} ${userId}`, this.clock.now() + DISBELIEVED_MS);
   }
 }

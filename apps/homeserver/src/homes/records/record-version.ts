@@ -11,10 +11,14 @@ export const VERSIONS_MEMBER = 'io.partyline.records';
  */
 export type RecordVersion = readonly [epoch: number, seq: number, sha256: string];
 
+/** Records do not change, and are hashed for each message about them otherwise. */
+const hashed = new WeakMap<HomeRecord, RecordVersion>();
 const HASH = /^[A-Za-z0-9+/]{43}$/;
 
 export function versionOf(record: HomeRecord): RecordVersion {
-  return [record.epoch, record.deactivated ? Number.MAX_SAFE_INTEGER : record.seq, recordHash(record)];
+  let version = hashed.get(record);
+  if (!version) hashed.set(record, (version = [record.epoch, record.deactivated ? Number.MAX_SAFE_INTEGER : record.seq, recordHash(record)]));
+  return version;
 }
 
 /** Positive when `a` is the later one; the order of `compareRecords`. */
