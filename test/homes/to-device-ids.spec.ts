@@ -1,3 +1,4 @@
+import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { homesPath, Person } from '../network/person.js';
 import { eventually } from '../network/eventually.js';
 import type { Json, TestClient } from '../network/test-client.js';
@@ -6,6 +7,7 @@ import { LinkedNetwork } from './linked-network.js';
 import { createRoom, isCaughtUp, join } from './talk.js';
 
 // What a device gets of its messages below any client library: in the raw answers of its homes, which do not hear each other.
+const pass = statement('test.weeks', 'UPDATE to_device_consumed SET expires_ts = expires_ts - $2 WHERE user_id = $1');
 let network: LinkedNetwork;
 let a: TestServer; let b: TestServer; let c: TestServer;
 let alice: Person; let bob: TestClient;
@@ -74,6 +76,23 @@ it('leaves a message out that the device got at another home, when it comes here
   // And the home that gave it hears that it was received.
   await eventually(async () => !ids(await sync(b)).includes(received[0]!), 20_000);
   await sync(a, (await sync(a)).next_batch);
+}, 60_000);
+
+it('leaves a message out that it gave itself, when a home that was away for weeks brings it', async () => {
+  const isThere = async (server: TestServer) => ((await sync(server)).to_device?.events ?? []).some((event: Json) => event.content.weeks === 1);
+  network.cut(a, b);
+  await send({ weeks: 1 });
+  for (const server of [a, b]) await eventually(() => isThere(server), 20_000);
+  await sync(a, (await sync(a)).next_batch);
+  expect(await isThere(a)).toBe(false);
+  await a.get(Database).query(pass, [alice.userId, 60 * 24 * 3_600_000]);
+  await a.stop();
+  await a.start();
+  network.cut(a, b, 'open');
+  await alice.at(b).request('PUT', `/v3/user/${encodeURIComponent(alice.userId)}/account_data/org.example.wake`, {});
+  await isCaughtUp(alice, b, a);
+  expect(await isThere(a)).toBe(false);
+  await eventually(async () => !(await isThere(b)), 20_000);
 }, 60_000);
 
 it('tells no ids to clients that do not ask for them', async () => {

@@ -1,4 +1,5 @@
 import { MAX_LOGS_OF_KEY, operationHash, type AccountOperation } from '../../libs/federation/src/index.js';
+import { OperationsStore } from '../../apps/homeserver/src/homes/ops/operations.store.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
@@ -89,3 +90,19 @@ it('made-up keys in a copy leave nothing', async () => {
   await eventually(async () => (await logs(person, a))[home.log] !== undefined);
   expect(Object.keys(await logs(person, a))).toHaveLength(3);
 }, 60_000);
+
+it('what is handed over of an account at once is bounded in bytes', async () => {
+  const person = await Person.named('large', a);
+  const home = new HostileHome(evil, person.userId);
+  await person.publish(person.next({ add: [home.entry] }), a);
+  let prev: AccountOperation | null = null;
+  const ops = Array.from({ length: 10 }, (_, i) => (prev = home.op('account_data', `org.example.${i}`, 'x'.repeat(10_000), { prev })));
+  expect((await home.hand(a, ops)).body.refused).toEqual([]);
+  const store = a.get(OperationsStore);
+  const hashes = async (maxBytes: number) => (await store.keptOf(person.userId, maxBytes)).map(({ hash }) => hash);
+  const all = await hashes(1e9);
+  const some = await hashes(50_000);
+  expect(all).toEqual(expect.arrayContaining(ops.map(operationHash)));
+  expect(some).toEqual(all.slice(0, some.length));
+  expect([some.length >= 4, some.length < all.length]).toEqual([true, true]);
+});

@@ -16,10 +16,10 @@ const TRIM_EVERY = 500;
 /** Messages in one sync. */
 const PAGE = 100;
 const MAX_CACHED = 100_000;
-/** How long received messages are remembered: the sender's client or server repeats a request within that time. */
+/** How long received messages are remembered where an account has one home: the sender's client or server repeats a request within that time. */
 const CONSUMED_MEMORY_MS = 7 * 24 * 3_600_000;
 
-/** As tombstones of operations (protocol §4). */
+/** As tombstones of operations (protocol §4): another home that was away brings a message when it is back. */
 const SEEN_MEMORY_MS = 90 * 24 * 3_600_000;
 /** Messages got elsewhere that are remembered for one device. */
 const MAX_SEEN = 2_000;
@@ -143,11 +143,15 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
     if (!inbox.mayHold) return;
     const { received } = inbox;
     await this.db.transaction(async (tx) => {
-      const gone = await this.store.acknowledge(tx, userId, deviceId, upTo, this.clock.now() + CONSUMED_MEMORY_MS);
+      const gone = await this.store.acknowledge(tx, userId, deviceId, upTo, this.clock.now() + this.#memory(userId));
       if (gone.length > 0) await this.ops.record(tx, userId, gone.map(consumedOp));
     });
     const isEmpty = !(await this.store.hasAny(userId, deviceId));
     if (isEmpty && inbox.writing === 0 && inbox.received === received) inbox.mayHold = false;
+  }
+
+  #memory(userId: string): number {
+    return this.ops.hasLog(userId) ? SEEN_MEMORY_MS : CONSUMED_MEMORY_MS;
   }
 
   #inbox(userId: string, deviceId: string): InboxState {
@@ -199,7 +203,7 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
     const idOf = (message: DeviceMessage) => JSON.stringify([message.userId, message.deviceId, toDeviceId(message)]);
     const received = messages.filter((message) => ids.has(idOf(message)));
     if (received.length === 0) return new Set();
-    await this.store.consume(tx, received, this.clock.now() + CONSUMED_MEMORY_MS);
+    await this.store.consume(tx, received, this.clock.now() + SEEN_MEMORY_MS);
     await this.store.deleteSeen(tx, received.map((message) => ids.get(idOf(message))!));
     return new Set(received);
   }

@@ -20,6 +20,8 @@ import { OperationsStore } from './operations.store.js';
 
 const MAX_BYTES = 128 * 1024 * 1024;
 const TIMEOUT_MS = 60_000;
+/** Of what items keep; the rest is brought over by comparing. */
+const MAX_GIVEN_BYTES = 32 * 1024 * 1024;
 const MAX_ITEMS = 500_000;
 const MAX_ROOMS = 10_000;
 const MAX_HEADS = 500;
@@ -75,7 +77,7 @@ export class AccountCopies {
     const record = await this.requests.authorise(origin, userId);
     // The heads first: what happens meanwhile comes again as operations, and not at all only the other way round.
     const heads = wireHeads(await this.pages.heads(record));
-    const kept = await this.store.keptOf(userId);
+    const kept = await this.store.keptOf(userId, MAX_GIVEN_BYTES);
     // The last operation of a log shows how far it goes where no head of it is here.
     const last = await this.pages.last(record);
     const ops = [...kept, ...last].map(wireOperation);

@@ -21,6 +21,8 @@ const TIMEOUT_MS = 30_000;
 /** Operations of one answer; buckets that do not fit are asked for again. */
 const MAX_OPERATIONS = 2_000;
 const MAX_CHARACTERS = 4_000_000;
+/** Of one bucket: what is more is named as unequal. */
+const MAX_BUCKET_BYTES = 16 * 1024 * 1024;
 /** Rounds that bring something; two that do not and the home is named. */
 const MAX_ROUNDS = 300;
 
@@ -63,7 +65,7 @@ export class DigestExchange {
     let characters = 0;
     for (const bucket of differing) {
       if (ops.length >= MAX_OPERATIONS || characters > MAX_CHARACTERS) break;
-      const kept = await this.store.keptOf(userId, [bucket]);
+      const kept = await this.store.keptOf(userId, MAX_BUCKET_BYTES, [bucket]);
       ops.push(...kept.map(wireOperation));
       for (const { op } of kept) characters += op.value.length + op.key.length + 600;
     }
@@ -104,7 +106,7 @@ export class DigestExchange {
   }
 
   async #note(userId: string, home: string, differing: readonly number[]): Promise<boolean> {
-    const kinds = differing.length === 0 ? [] : [...new Set((await this.store.keptOf(userId, differing)).map(({ op }) => op.kind))];
+    const kinds = differing.length === 0 ? [] : await this.store.kindsIn(userId, differing);
     const unequal = differing.length > 0 && kinds.length === 0 ? ['unknown'] : kinds;
     if (unequal.length > 0) this.log.warn('a home holds something else of an account', { userId, home, kinds: unequal });
     await this.peers.compared(userId, home, this.clock.now(), unequal);

@@ -47,11 +47,14 @@ const kept = statement(
 const keptOfKind = statement(
   'account_op.kept_of_kind', `SELECT ${qualified} FROM account_op_items i JOIN account_ops o ON ${isItemOf} WHERE i.user_id = $1 AND i.kind = $2`,
 );
-const keptOf = statement('account_op.kept_of', `SELECT ${qualified} FROM account_op_items i JOIN account_ops o ON ${isItemOf} WHERE i.user_id = $1 ORDER BY o.seq`);
-const keptIn = statement(
-  'account_op.kept_in',
-  `SELECT ${qualified} FROM account_op_items i JOIN account_ops o ON ${isItemOf} WHERE i.user_id = $1 AND i.bucket = ANY($2) ORDER BY o.seq`,
-);
+// The sizes first, which need not be read from where large values are kept.
+const within = (limit: string, condition: string): string =>
+  `SELECT ${qualified} FROM (SELECT o.user_id, o.log, o.n, o.hash, sum(octet_length(o.value) + octet_length(o.op_key) + octet_length(o.after)) OVER (ORDER BY o.seq) AS total
+     FROM account_op_items i JOIN account_ops o ON ${isItemOf} WHERE i.user_id = $1${condition}) i
+   JOIN account_ops o ON ${isItemOf} WHERE i.total <= ${limit} ORDER BY o.seq`;
+const keptOf = statement('account_op.kept_of', within('$2', ''));
+const keptIn = statement('account_op.kept_in', within('$2', ' AND i.bucket = ANY($3)'));
+const kindsIn = statement('account_op.kinds_in', 'SELECT DISTINCT kind FROM account_op_items WHERE user_id = $1 AND bucket = ANY($2) ORDER BY kind');
 /** Whether a removal, row r with operation ro, knew of the write i of its item. */
 const isKnownToRemoval = `r.user_id = i.user_id AND r.kind = i.kind AND r.op_key = i.op_key AND r.is_removed
   AND ro.user_id = r.user_id AND ro.log = r.log AND ro.n = r.n AND ro.hash = r.hash AND (r.log = i.log AND r.n > i.n
@@ -173,10 +176,15 @@ export class OperationsStore {
     return (await this.db.query<Row>(keptOfKind, [userId, kind])).map((row) => held(userId, row));
   }
 
-  /** All that the account's items keep, or those of some buckets; in the order in which they were taken. */
-  async keptOf(userId: string, some?: readonly number[]): Promise<HeldOperation[]> {
-    const rows = await (some ? this.db.query<Row>(keptIn, [userId, some]) : this.db.query<Row>(keptOf, [userId]));
+  /** What the account's items keep, or those of some buckets, as much of it as fits; in the order in which it was taken. */
+  async keptOf(userId: string, maxBytes: number, some?: readonly number[]): Promise<HeldOperation[]> {
+    const rows = await (some ? this.db.query<Row>(keptIn, [userId, maxBytes, some]) : this.db.query<Row>(keptOf, [userId, maxBytes]));
     return rows.map((row) => held(userId, row));
+  }
+
+  /** Kinds of what items in some buckets keep. */
+  async kindsIn(userId: string, some: readonly number[]): Promise<string[]> {
+    return (await this.db.query<{ kind: string }>(kindsIn, [userId, some])).map((row) => row.kind);
   }
 
   /** Hashes by bucket, of what is no older than the horizon or does not pass. */
