@@ -36,7 +36,7 @@ describe('people of a domain that is silent', () => {
     net = await Network.start({ servers: ['a'], clock });
     a = net.server('a');
     home = await HostileServer.start();
-    home.keyLifetimeMs = 30 * DAY;
+    home.keyLifetimeMs = 300 * DAY;
   });
   afterAll(async () => {
     await home?.stop();
@@ -79,23 +79,32 @@ describe('people of a domain that is silent', () => {
     }
   });
 
+  it('are not vouched for by their own homes, however old these say that their word is', async () => {
+    const d = await net.add('d');
+    await d.stop();
+    const alice = await net.client(a).register('alva');
+    const roomId = await createRoom(alice);
+    const stranger = new Impostor(`@someone:${d.name}`, home, (of) => ({ endorsement: { [madeUp.keyId]: madeUp.sign(endorsementInput(of)) } }));
+    const join = (): Promise<number> => enterAttested(a, home, home, roomId, stranger, clock.now(), 1);
+    expect(await join()).toBe(502);
+    clock.aheadMs += 8 * DAY;
+    expect(await join()).toBe(200);
+    clock.aheadMs += 60_000;
+    const { names } = await alice.request('GET', `/unstable/io.partyline/rooms/${encodeURIComponent(roomId)}/names`);
+    expect(names[stranger.userId]).toMatchObject({ proof: 'unproven' });
+    expect(await a.get(AccountServers).of(stranger.userId)).toEqual([d.name]);
+  });
+
   it('lead to their domain again as soon as it answers', async () => {
     const c = await net.add('c');
     await c.stop();
     const witness = await HostileServer.start();
-    witness.keyLifetimeMs = 30 * DAY;
+    witness.keyLifetimeMs = 300 * DAY;
     try {
       const alice = await net.client(a).register('alma');
       const roomId = await createRoom(alice);
       const stranger = new Impostor(`@someone:${c.name}`, home, (of) => ({ endorsement: { [madeUp.keyId]: madeUp.sign(endorsementInput(of)) } }));
-      const { content, signer } = stranger.inRooms;
-      const join = async (): Promise<number> => {
-        const uri = `/_matrix/federation/v1/make_join/${encodeURIComponent(roomId)}/${encodeURIComponent(stranger.userId)}?ver=io.partyline.1`;
-        const { event } = await home.request(a, 'GET', uri);
-        const rules = roomVersion('io.partyline.1')!;
-        const joined = attestedBy(witness, stranger, buildEvent({ ...event, home: home.name, content: { membership: 'join', ...content }, origin_server_ts: clock.now() }, rules, signer));
-        return (await home.raw(a, 'PUT', `/_matrix/federation/v2/send_join/${encodeURIComponent(roomId)}/${encodeURIComponent(joined.eventId)}`, wire(joined))).status;
-      };
+      const join = (): Promise<number> => enterAttested(a, home, witness, roomId, stranger, clock.now());
       expect(await join()).toBe(502);
       clock.aheadMs += 8 * DAY;
       expect(await join()).toBe(200);
@@ -113,13 +122,25 @@ describe('people of a domain that is silent', () => {
   });
 });
 
+/** Enters by a join that carries the word of a server. @returns the status of `send_join` */
+async function enterAttested(
+  resident: TestServer, home: HostileServer, witness: HostileServer, roomId: string, stranger: Impostor, now: number, ts?: number,
+): Promise<number> {
+  const uri = `/_matrix/federation/v1/make_join/${encodeURIComponent(roomId)}/${encodeURIComponent(stranger.userId)}?ver=io.partyline.1`;
+  const { event } = await home.request(resident, 'GET', uri);
+  const { content, signer } = stranger.inRooms;
+  const made = buildEvent({ ...event, home: home.name, content: { membership: 'join', ...content }, origin_server_ts: now }, roomVersion('io.partyline.1')!, signer);
+  const joined = attestedBy(witness, stranger, made, ts);
+  return (await home.raw(resident, 'PUT', `/_matrix/federation/v2/send_join/${encodeURIComponent(roomId)}/${encodeURIComponent(joined.eventId)}`, wire(joined))).status;
+}
+
 const madeUp = signingKeyFromSeed('ed25519:made_up', Buffer.alloc(32, 7));
 
 /** The member event with the word of another server, which makes up a key of the domain. */
-function attestedBy(witness: HostileServer, { userId, genesis }: Impostor, event: RoomEvent): RoomEvent {
+function attestedBy(witness: HostileServer, { userId, genesis }: Impostor, event: RoomEvent, ts = Date.now()): RoomEvent {
   const domain = userId.slice(userId.indexOf(':') + 1);
   const keys = signJson({ server_name: domain, verify_keys: { [madeUp.keyId]: { key: madeUp.publicKey } }, old_verify_keys: {}, valid_until_ts: Date.now() + 1e6 }, domain, madeUp);
-  const about = { server_name: witness.name, ts: Date.now(), keys };
+  const about = { server_name: witness.name, ts, keys };
   const signature = witness.key.sign(admittedInput(event, genesisHash(genesis), about));
   return withAdmitted(event, { ...about, signatures: { [witness.name]: { [witness.key.keyId]: signature } } }, roomVersion('io.partyline.1')!);
 }

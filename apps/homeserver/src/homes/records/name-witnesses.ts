@@ -48,15 +48,17 @@ export class NameWitnesses {
   }
 
   /**
-   * Whether the event's attestation counts for the genesis of the record: it is of a server other than the bearer's homes, or older than
-   * the domain's silence; and the domain's key that proved it is one that this server knows of, if it knows any of the domain.
+   * Whether the event's attestation counts for the genesis of the record: it is of a server other than the bearer's homes in the event,
+   * whose time is their own word, and other than his later homes unless it is older than the domain's silence; and the domain's key
+   * that proved it is one that this server knows of, if it knows any of the domain.
    */
   async isAttestedBy(event: RoomEvent, record: HomeRecord): Promise<boolean> {
     const shown = recordOf(event);
     if (!shown || !isSameGenesis(shown, record)) return false;
-    const homes = [...shown.homes, ...record.homes].map((home) => home.server_name);
+    const isHome = ({ homes }: HomeRecord, server: string): boolean => homes.some((home) => home.server_name === server);
     for (const admitted of readAdmitted(event.pdu)) {
-      if (homes.includes(admitted.server_name) && !(await this.#isBeforeSilence(record, admitted))) continue;
+      if (isHome(shown, admitted.server_name)) continue;
+      if (isHome(record, admitted.server_name) && !(await this.#isBeforeSilence(record, admitted))) continue;
       if (await this.#isGood(event, admitted, shown)) return true;
     }
     return false;
