@@ -132,10 +132,10 @@ function isSparedTwin(members: readonly Node[], userId: string, home: Parameters
   return naming.every((record) => record.epoch === last.epoch && record.seq === last.seq);
 }
 
-/** Whether with this member event the home's say ends. */
+/** Whether with this member event the home's say ends; where resolution has undone its sender's membership before, it is not cited. */
 function revokes(dag: Dag, event: RoomEvent, home: Parameters<typeof isListed>[1]): boolean {
   const previous = recordOf(event.pdu.auth_events.map(dag.event).find((one) => one?.pdu.type === 'm.room.member' && one.pdu.state_key === event.pdu.sender));
-  return previous !== undefined && isListed(previous, home) && !isListed(recordOf(event)!, home);
+  return (previous === undefined || isListed(previous, home)) && !isListed(recordOf(event)!, home);
 }
 
 function homeOf(dag: Dag, event: RoomEvent): { server_name: string; key: string } | undefined {
