@@ -10,10 +10,8 @@ import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeRecords } from '../records/home-records.js';
 import { snapshotPath } from './account-paths.js';
 import { HomeRequests } from './home-requests.js';
-import { AccountLogsStore } from './account-logs.store.js';
 import { FormerRecords } from './former-records.js';
 import { LogBackfill } from './log-backfill.js';
-import { OperationApplier } from './operation-applier.js';
 import { OperationMerge } from './operation-merge.js';
 import { OperationPages, wireHeads, wireOperation } from './operation-pages.js';
 import { OperationsStore } from './operations.store.js';
@@ -56,8 +54,6 @@ export class AccountCopies {
     private readonly pages: OperationPages,
     private readonly store: OperationsStore,
     private readonly merge: OperationMerge,
-    private readonly applier: OperationApplier,
-    private readonly logs: AccountLogsStore,
     private readonly backfill: LogBackfill,
     private readonly former: FormerRecords,
     private readonly requests: HomeRequests,
@@ -99,11 +95,8 @@ export class AccountCopies {
     const ops = (answer['ops'] as unknown[]).slice(0, MAX_ITEMS).flatMap((value) => readOperation(userId, value) ?? []);
     const ends = new Map(heads.map((head) => [head.log, heads.filter(({ log }) => log === head.log)] as const)
       .flatMap(([log, list]) => (list.length === 1 ? [[log, [list[0]!.n, list[0]!.hash] as LogPlace] as const] : [])));
-    const isFresh = (await this.logs.kinds(userId)).length === 0;
     await this.former.learn(record, answer['former']);
-    await this.merge.takeKept(userId, ops, ends, new Map(heads.map((head) => [head.log, head.key])));
-    // What an account left here that was away is older than what its homes have dropped since.
-    if (isFresh) await this.applier.clearOthers(record);
+    await this.merge.takeCopy(userId, ops, ends, new Map(heads.map((head) => [head.log, head.key])));
     await this.backfill.isDone(userId);
     for (const listener of this.#listeners) listener(userId);
     return readRooms(answer['rooms'], from);

@@ -92,7 +92,7 @@ export class DigestExchange {
       const ops = (Array.isArray(answer['ops']) ? answer['ops'] : []).slice(0, 10 * MAX_OPERATIONS).flatMap((value) => readOperation(userId, value) ?? []);
       const heard = await this.heads.hear(record, home, answer);
       // Heads are not moved by what is compared: operations that are missing are fetched.
-      const fresh = await this.merge.takeKept(userId, ops, null, heard.keys);
+      const fresh = await this.merge.takeKept(userId, ops, heard.keys);
       fruitless = fresh > 0 ? 0 : fruitless + 1;
       // What continues nothing here is on a branch that nobody has signed a head of.
       if (fresh === 0 && fruitless === 1) await this.puller.pull(record, home, await this.heads.stillLacking(record, placesOf(ops.map((op) => ({ ...op, hash: operationHash(op) })))));

@@ -96,16 +96,26 @@ export class OperationApplier {
     }
   }
 
-  /** Removes what the stores hold and no operation has written. */
+  /**
+   * Removes what the stores hold and no operation has written. Must not run beside another change of the account's foreign logs:
+   * operations are applied before they are stored.
+   */
   async clearOthers(record: HomeRecord): Promise<void> {
+    const cleared: ItemName[] = [];
     for (const [kind, applier] of this.ops.kinds()) {
       // Devices aside: a removal of theirs is final, and this is none.
       if (applier.merge === 'own' || kind === 'device') continue;
       // What is there first: what is written meanwhile has its operation.
       const present = await applier.snapshot(record.user_id);
       const known = await this.store.keysOfKind(record.user_id, kind);
-      for (const { key } of present) if (!known.has(key)) await this.#clear(record, { kind, key });
+      for (const { key } of present) {
+        if (known.has(key)) continue;
+        await this.#clear(record, { kind, key });
+        cleared.push({ kind, key });
+      }
     }
+    // Somebody may have written here after the look.
+    await this.settle(record, cleared, new Map());
   }
 
   /** Nothing that was written of an item counts any more. */

@@ -66,12 +66,26 @@ export class OperationMerge {
   /**
    * Takes operations that items keep at another home, which need not continue what is here.
    *
-   * @param heads signed ends that came with a copy. They and the operations of a copy are believed: what is before them is not
-   *   asked for any more. Null for what was compared.
    * @returns how many were not here before
    */
-  takeKept(userId: string, list: readonly AccountOperation[], heads: ReadonlyMap<string, LogPlace> | null, keys: LogKeys): Promise<number> {
-    return this.#inTurn.run(userId, () => this.#takeKept(userId, list, heads, keys));
+  takeKept(userId: string, list: readonly AccountOperation[], keys: LogKeys): Promise<number> {
+    return this.#inTurn.run(userId, () => this.#takeKept(userId, list, null, keys));
+  }
+
+  /**
+   * The same of a whole copy, which is believed: what is before its heads is not asked for any more. To a server that knew nothing
+   * of the account's logs it is all that there is: what an account left here that was away is older than what its homes have
+   * dropped since.
+   *
+   * @param heads signed ends that came with the copy
+   */
+  takeCopy(userId: string, list: readonly AccountOperation[], heads: ReadonlyMap<string, LogPlace>, keys: LogKeys): Promise<void> {
+    return this.#inTurn.run(userId, async () => {
+      const isFresh = (await this.logs.kinds(userId)).length === 0;
+      await this.#takeKept(userId, list, heads, keys);
+      const record = isFresh ? await this.records.get(userId) : undefined;
+      if (record) await this.applier.clearOthers(record);
+    });
   }
 
   /** Puts a record to work: cuts, and what homes say that they hold of former ones. */
