@@ -139,8 +139,10 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
     const { fresh, refused, missing, waiting } = await this.merge.take(userId, ops, heard.keys);
     this.waiting.note(userId, origin, waiting);
     if (fresh > 0) this.#tellOthersLater(userId, origin);
-    const lacking = { ...missing, ...(await this.heads.stillLacking(record, heard.lacking, heard.heads)) };
+    const claimed = await this.heads.stillLacking(record, heard.lacking, heard.heads);
     const { root } = await this.digests.of(userId, this.digests.agreed(body.horizon));
+    // What was asked for since it was heard may have shown that its claims are not to be believed.
+    const lacking = { ...missing, ...(this.heads.isTrusted(userId, origin) && claimed) };
     if (Object.keys(lacking).length > 0) this.#pullLater(userId, origin, lacking);
     else if (heard.isBehind) this.#lanes.wake(userId, origin);
     else if (typeof body.digest === 'string' && body.digest !== root) this.#compareLater(userId, origin);
