@@ -1,5 +1,6 @@
 import { AccountOps, type AccountOpApplier, type AccountOpKind } from '../../apps/homeserver/src/accounts/account-ops.js';
 import { Arrivals } from '../../apps/homeserver/src/homes/attach/arrivals.js';
+import { OperationExchange } from '../../apps/homeserver/src/homes/ops/operation-exchange.js';
 import { atMost } from '../../apps/homeserver/src/observability/at-most.js';
 import { HostileHome } from '../hostile/hostile-home.js';
 import { HostileServer } from '../hostile/hostile-server.js';
@@ -88,5 +89,29 @@ describe('a new home that takes the account', () => {
     for (const one of restore) one();
     const { homes } = await carol.at(b).request('GET', `${homesPath}/account/homes`);
     expect(homes).toHaveLength(2);
+  });
+});
+
+describe('a home that differs', () => {
+  it('is named, unless it only lacks what was just written', async () => {
+    const dave = await Person.named('dave', a);
+    const home = new HostileHome(other, dave.userId);
+    await dave.publish(dave.next({ add: [home.entry] }), a);
+    const { body: { heads } } = await other.raw(a, 'GET', home.opsPath);
+    const differing = Array.from({ length: 256 }, (_, i) => i);
+    let shown: Json[] = [];
+    let compared = 0;
+    other.on(new RegExp(`account/${dave.userId}/digest`), () => ({ heads: shown, differing, ops: [], round: ++compared }));
+    const unequal = async (): Promise<Json> => {
+      compared = 0;
+      await home.hand(a, [], { heads, digest: 'another' });
+      await eventually(() => compared >= 2);
+      await a.get(OperationExchange).idle();
+      const answer = await dave.at(a).request('GET', `${homesPath}/account/homes`);
+      return answer.homes.find((one: Json) => one.server_name === other.name).unequal;
+    };
+    expect(await unequal()).toBeUndefined();
+    shown = heads;
+    expect(await unequal()).toContain('device');
   });
 });
