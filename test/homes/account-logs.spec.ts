@@ -90,6 +90,21 @@ it('a home that was dropped comes back with another key, and without what was re
   await isCaughtUp(carol, b, a);
 }, 60_000);
 
+it('a phone that had logged in at a home before it was dropped is a device of the account again when it logs in after the return', async () => {
+  const hugo = await Person.named('phone', a);
+  await hugo.addHome(b, { through: a });
+  const { deviceId } = hugo.at(b);
+  await isCaughtUp(hugo, b, a);
+  const devices = async () => (await hugo.at(a).request('GET', '/v3/devices')).devices.map((one: Json) => one.device_id);
+  expect(await devices()).toContain(deviceId);
+  // What this home had written counts no more, the phone's login neither.
+  await hugo.publish(hugo.next({ revoke: [b.name] }), a);
+  await eventually(async () => !(await devices()).includes(deviceId));
+  await hugo.addHome(b, { through: a });
+  expect(hugo.at(b).deviceId).toBe(deviceId);
+  await eventually(async () => (await devices()).includes(deviceId), 10_000);
+}, 60_000);
+
 it('a home that lost its memory begins a new log, and gets its old one back from the others', async () => {
   const dave = await Person.named('memory', a);
   await dave.addHome(b, { through: a });

@@ -23,7 +23,7 @@ describe('what other homes get to know of an account', () => {
         if (fails) throw new Error('the log is full');
         recorded.push(...[...all.values()].flat());
       },
-      hasLog: () => true,
+      hasLog: () => true, isWritten: () => Promise.resolve(true),
       isEverywhere: () => Promise.resolve(true),
     });
     client = await net.client().register('alice', undefined, { device_id: 'ONE', initial_device_display_name: 'First' });

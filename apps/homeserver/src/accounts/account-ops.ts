@@ -72,6 +72,9 @@ export abstract class AccountOps {
   /** Whether the account has a log, so that `record` writes something. */
   abstract hasLog(userId: string): boolean;
 
+  /** Whether the account's log says that the item is there; true for accounts without a log. */
+  abstract isWritten(tx: Transaction, userId: string, item: Pick<AccountChange, 'kind' | 'key'>): Promise<boolean>;
+
   /** Whether every home of the account has what this one holds of its log. */
   abstract isEverywhere(userId: string): Promise<boolean>;
 }

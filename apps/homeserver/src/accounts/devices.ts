@@ -66,7 +66,11 @@ export class Devices implements OnModuleInit {
       if (byAccountKey && (await this.removed.has(tx, userId, deviceId))) {
         throw new MatrixError(403, 'IO_PARTYLINE_DEVICE_REMOVED', 'This device was removed; log in with the password, or as a new device');
       }
-      if (!(await this.store.insert(tx, userId, deviceId, displayName, this.clock.now()))) return false;
+      if (!(await this.store.insert(tx, userId, deviceId, displayName, this.clock.now()))) {
+        // Left here when the account dropped this server, or known from rooms before it came: its other homes have to hear of the login.
+        if (!(await this.ops.isWritten(tx, userId, { kind: 'device', key: deviceId }))) await this.#record(tx, userId, deviceId, { display_name: displayName });
+        return false;
+      }
       if ((await this.store.count(tx, userId)) > MAX_DEVICES) throw MatrixError.forbidden('This account has too many devices');
       await this.removed.take(tx, userId, deviceId);
       await this.#record(tx, userId, deviceId, { display_name: displayName });

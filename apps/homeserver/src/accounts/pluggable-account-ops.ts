@@ -3,7 +3,7 @@ import type { Transaction } from '../storage/database.js';
 import { type AccountChange, AccountOps } from './account-ops.js';
 
 /** What `homes/` plugs in. */
-export type AccountLogWriter = Pick<AccountOps, 'recordAll' | 'hasLog' | 'isEverywhere'>;
+export type AccountLogWriter = Pick<AccountOps, 'recordAll' | 'hasLog' | 'isWritten' | 'isEverywhere'>;
 
 /** Records nothing, as befits accounts without a home record, until `homes/` plugs in its log. */
 @Injectable()
@@ -21,6 +21,10 @@ export class PluggableAccountOps extends AccountOps {
 
   override hasLog(userId: string): boolean {
     return this.#log?.hasLog(userId) ?? false;
+  }
+
+  override async isWritten(tx: Transaction, userId: string, item: Pick<AccountChange, 'kind' | 'key'>): Promise<boolean> {
+    return (await this.#log?.isWritten(tx, userId, item)) ?? true;
   }
 
   override async isEverywhere(userId: string): Promise<boolean> {

@@ -70,6 +70,10 @@ export class OperationLog implements OnModuleInit {
     return this.shared.hasLog(userId);
   }
 
+  async isWritten(tx: Transaction, userId: string, item: Pick<AccountChange, 'kind' | 'key'>): Promise<boolean> {
+    return !this.shared.hasLog(userId) || this.store.isWritten(tx, userId, item);
+  }
+
   /** Whether every other home has said that it holds all that this one does. */
   async isEverywhere(userId: string): Promise<boolean> {
     const others = this.shared.others(userId);

@@ -87,6 +87,9 @@ const kindsBeyond = statement(
    ON o.log = w.log AND o.line = w.line AND o.n > w.n WHERE o.user_id = $1 GROUP BY o.kind ORDER BY o.kind`,
 );
 const hasItems = statement('account_op.has_items', 'SELECT DISTINCT op_key FROM account_op_items WHERE user_id = $1 AND kind = $2');
+const isWritten = statement(
+  'account_op.is_written', 'SELECT 1 FROM account_op_items WHERE user_id = $1 AND kind = $2 AND op_key = $3 AND NOT is_removed LIMIT 1',
+);
 const oldWinners = statement('account_op.old_winners', 'SELECT op_key, hlc, home, is_removed FROM account_op_winners WHERE user_id = $1 AND kind = $2');
 // By what it said last and what there is now: a home that has been silent since then has said nothing wrong. Of logs of others what
 // they signed that they have; of those that are cut nobody shows more.
@@ -220,6 +223,11 @@ export class OperationsStore {
   /** How many operations of which kinds are on lines beyond these numbers. */
   async kindsBeyond(userId: string, lines: readonly (LinePlace & { readonly log: string })[]): Promise<{ kind: string; count: number }[]> {
     return this.db.query(kindsBeyond, [userId, lines.map(({ log }) => log), lines.map(({ line }) => line), lines.map(({ n }) => n)]);
+  }
+
+  /** Whether some log has a value of the item. */
+  async isWritten(db: Queryable, userId: string, { kind, key }: ItemName): Promise<boolean> {
+    return (await db.query(isWritten, [userId, kind, key])).length > 0;
   }
 
   async keysOfKind(userId: string, kind: string): Promise<Set<string>> {
