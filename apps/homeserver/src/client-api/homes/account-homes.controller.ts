@@ -39,6 +39,7 @@ export class AccountHomesController {
       requesterId: requester?.userId ?? null,
       record: body.record ?? body,
       rooms: new Map(body.record === undefined ? [] : Object.entries(body.rooms ?? {})),
+      seen: new Map(body.record === undefined ? [] : Object.entries(body.seen ?? {})),
       proof: body.record === undefined ? undefined : proofOf(body),
     });
   }

@@ -22,6 +22,7 @@ const proof = { nonce: accountKeyProofShape.nonce.optional(), signature: account
 export const publishSchema = z.looseObject({
   record: z.unknown().optional(),
   rooms: bounded(z.record(roomId, z.array(serverName).max(50)), MAX_ROOMS).optional(),
+  seen: bounded(z.record(roomId, z.array(z.string().max(255)).max(MAX_FRONTIER)), MAX_ROOMS).optional(),
   ...proof,
 });
 export type PublishBody = z.output<typeof publishSchema>;

@@ -24,6 +24,14 @@ const rooms = new RowInserter(
        GROUP BY server ORDER BY min(place) LIMIT 20) AS servers)`,
   [undefined, undefined, 'text[]', 'boolean'],
 );
+const seen = new RowInserter(
+  'arrival.seen',
+  'account_arrival_rooms',
+  ['user_id', 'room_id', 'via', 'is_ready', 'seen'],
+  'ON CONFLICT (user_id, room_id) DO UPDATE SET seen = excluded.seen',
+  [undefined, undefined, 'text[]', 'boolean', 'text[]'],
+);
+const forgetSeen = statement('arrival.forget_seen', "DELETE FROM account_arrival_rooms WHERE user_id = $1 AND via = '{}'");
 const open = statement(
   'arrival.open',
   `SELECT count(*) AS rooms, coalesce(sum(octet_length(room_id) + octet_length(array_to_string(via, ''))), 0)::bigint AS bytes
@@ -31,7 +39,7 @@ const open = statement(
 );
 const due = statement(
   'arrival.due',
-  `SELECT room_id, via, attempts FROM account_arrival_rooms
+  `SELECT room_id, via, seen, attempts FROM account_arrival_rooms
    WHERE user_id = $1 AND NOT is_ready AND retry_at <= $2 AND NOT room_id = ANY($3) ORDER BY retry_at, room_id LIMIT $4`,
 );
 const nextRetry = statement(
@@ -46,7 +54,7 @@ const progress = statement(
   'arrival.progress',
   `SELECT (SELECT is_listed FROM account_arrivals WHERE user_id = $1) AS is_listed,
      count(*) AS total, count(*) FILTER (WHERE is_ready) AS ready
-   FROM account_arrival_rooms WHERE user_id = $1`,
+   FROM account_arrival_rooms WHERE user_id = $1 AND via <> '{}'`,
 );
 const failures = statement(
   'arrival.failures',
@@ -63,6 +71,8 @@ const forget = statement('arrival.forget', 'DELETE FROM account_arrivals WHERE u
 export interface ArrivalRoom {
   readonly roomId: string;
   readonly via: readonly string[];
+  /** Events that a client has seen. */
+  readonly seen: readonly string[];
   readonly attempts: number;
 }
 
@@ -102,6 +112,14 @@ export class ArrivalsStore {
     await rooms.insert(this.db, [...list].map(([roomId, via]) => [userId, roomId, via, isNamed]));
   }
 
+  /** In place of what was known; a room that is not to be attached yet has a row without servers. */
+  async setSeen(userId: string, list: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      await tx.query(forgetSeen, [userId]);
+      await seen.insert(tx, [...list].map(([roomId, events]) => [userId, roomId, [], true, events]));
+    });
+  }
+
   /** What is to be attached yet, of what clients named or of the rest. */
   async open(userId: string, isNamed: boolean): Promise<{ rooms: number; bytes: number }> {
     return (await this.db.query<{ rooms: number; bytes: number }>(open, [userId, isNamed]))[0]!;
@@ -109,8 +127,8 @@ export class ArrivalsStore {
 
   /** @param except rooms that are being attached */
   async due(userId: string, now: number, except: readonly string[], limit: number): Promise<ArrivalRoom[]> {
-    const rows = await this.db.query<{ room_id: string; via: string[]; attempts: number }>(due, [userId, now, except, limit]);
-    return rows.map((row) => ({ roomId: row.room_id, via: row.via, attempts: row.attempts }));
+    const rows = await this.db.query<{ room_id: string; via: string[]; seen: string[]; attempts: number }>(due, [userId, now, except, limit]);
+    return rows.map((row) => ({ roomId: row.room_id, via: row.via, seen: row.seen, attempts: row.attempts }));
   }
 
   /** When the account's next room is to be tried that is not to be tried yet; null when there is none. */

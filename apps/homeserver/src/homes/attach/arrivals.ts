@@ -24,6 +24,8 @@ const MAX_ROOMS = 10_000;
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_NAMED_BYTES = 1024 * 1024;
 const MAX_VIA = 20;
+/** Events that a client has seen, of each room. */
+const MAX_SEEN = 20;
 /** A room holds its place among those that are being brought for at most so long. */
 const HOLD_MS = 15_000;
 /** Waits for what is being done when the server stops; a silent server is not waited for. */
@@ -101,6 +103,22 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
    */
   async nameRooms(userId: string, rooms: RoomServers): Promise<number> {
     return this.#add(userId, rooms, true);
+  }
+
+  /** Events that a client has seen, by room, in place of what clients named before; what goes beyond the bounds is left out. */
+  async nameSeen(userId: string, rooms: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    if (rooms.size === 0) return;
+    await this.#adding.run(userId, async () => {
+      const taken = new Map<string, string[]>();
+      let bytes = 0;
+      for (const [roomId, events] of rooms) {
+        const ids = [...new Set(events)].slice(-MAX_SEEN);
+        bytes += ids.reduce((sum, id) => sum + id.length, roomId.length);
+        if (taken.size >= MAX_ROOMS || bytes > MAX_NAMED_BYTES) break;
+        taken.set(roomId, ids);
+      }
+      await this.store.setSeen(userId, taken);
+    });
   }
 
   async forget(userId: string): Promise<void> {
@@ -181,21 +199,21 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  async #attach(userId: string, { roomId, via }: ArrivalRoom): Promise<void> {
+  async #attach(userId: string, { roomId, via, seen }: ArrivalRoom): Promise<void> {
     const servers = this.#livingFirst(via);
     let work: Promise<void> = Promise.resolve();
     await this.#slots.run({ account: userId, destination: servers[0] }, async () => {
-      work = this.#attachNow(userId, roomId, servers);
+      work = this.#attachNow(userId, roomId, servers, seen);
       // Asking silent replicas one after the other takes minutes; the place is another's by then.
       await atMost(work.catch(() => undefined), HOLD_MS, undefined);
     });
     await work;
   }
 
-  async #attachNow(userId: string, roomId: string, servers: readonly string[]): Promise<void> {
+  async #attachNow(userId: string, roomId: string, servers: readonly string[], seen: readonly string[]): Promise<void> {
     if (this.#stopped) return;
     if (!this.directory.has(userId)) return this.forget(userId);
-    await this.attacher.attach(userId, roomId, servers);
+    await this.attacher.attach(userId, roomId, servers, seen);
     await this.receipts.roomArrived(userId, roomId);
     await this.store.ready(userId, roomId);
   }

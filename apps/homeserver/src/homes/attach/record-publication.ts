@@ -22,7 +22,9 @@ export interface PublishRequest {
   readonly record: unknown;
   /** Rooms that the client knows and servers that hold them: all that an emergency home has. */
   readonly rooms: RoomServers;
-  /** In place of a token, for `rooms`; the record needs none, because it proves itself. */
+  /** Events that the client has seen, by room: a replica that has not heard of them is not all that is asked. */
+  readonly seen: ReadonlyMap<string, readonly string[]>;
+  /** In place of a token, for `rooms` and `seen`; the record needs none, because it proves itself. */
   readonly proof?: AccountKeyProof | undefined;
 }
 
@@ -74,7 +76,7 @@ export class RecordPublication implements OnModuleInit {
       throw new MatrixError(409, 'IO_PARTYLINE_STALE_RECORD', 'There is a higher record of this account', { record });
     }
     await this.#endCustody(record);
-    const leftOut = request.rooms.size > 0 ? await this.#addRooms(record, request) : 0;
+    const leftOut = request.rooms.size + request.seen.size > 0 ? await this.#addRooms(record, request) : 0;
     return { record, told: await this.spread.told(record, TOLD_MS), ...(leftOut > 0 && { rooms_left_out: leftOut }) };
   }
 
@@ -105,13 +107,15 @@ export class RecordPublication implements OnModuleInit {
   }
 
   /** @returns how many were left out */
-  async #addRooms(record: HomeRecord, { requesterId, rooms, proof }: PublishRequest): Promise<number> {
+  async #addRooms(record: HomeRecord, { requesterId, rooms, seen, proof }: PublishRequest): Promise<number> {
     const userId = record.user_id;
     if (!this.directory.has(userId) || !(await this.served.isServedBy(record))) return 0;
     if (requesterId === null) {
       if (!proof) throw new MatrixError(401, 'M_MISSING_TOKEN', 'Rooms need an access token, or a nonce and its signature');
       this.proofs.check(userId, accountKeyOf(record), proof);
     }
+    // First: what moves in at once goes by it.
+    await this.arrivals.nameSeen(userId, seen);
     return this.arrivals.nameRooms(userId, rooms);
   }
 }

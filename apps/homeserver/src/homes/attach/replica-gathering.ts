@@ -8,7 +8,7 @@ const SETTLED_MS = 1_000;
 /** The same, where what the client has seen is not among it. */
 const SEEN_MS = 3_000;
 /** So long a single one waits for a second opinion: the copy of one replica is not believed while others may answer. */
-const ALONE_MS = 4_000;
+const ALONE_MS = 1_500;
 
 /** The replicas of a room that have answered, and those that may still. */
 export interface Gathered {

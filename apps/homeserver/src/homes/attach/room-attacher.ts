@@ -31,7 +31,7 @@ import { ReplicaRequests, type Asker, type ReplicaAnswer, type ReplicaCopy } fro
 /** Events that this server makes to bind the ends of a room together. */
 const MAX_ENTRIES = 10;
 /** After so long without the copy of a replica that has answered, another one is asked for its. */
-const HEDGE_MS = 4_000;
+const HEDGE_MS = 1_500;
 /** Where the copy of one replica is here, differences of others are waited for so long; the rest comes later. */
 const DIFFERENCE_MS = 8_000;
 /** The latest events are waited for so long; the rest of them comes when somebody reads it. */
