@@ -5,6 +5,3 @@ COMMENT ON COLUMN events.txn IS 'once-only key of the request that made it (prot
 
 ALTER TABLE account_arrival_rooms ADD COLUMN seen text[] NOT NULL DEFAULT '{}';
 COMMENT ON COLUMN account_arrival_rooms.seen IS 'ids of events that a client of the account has seen, at most 20: what replicas are chosen by (protocol §3, "Moving in"). A row that only holds them has no via and counts as ready';
-
-ALTER TABLE account_arrival_rooms ADD COLUMN unconfirmed text[] NOT NULL DEFAULT '{}';
-COMMENT ON COLUMN account_arrival_rooms.unconfirmed IS 'replicas that have not yet been found to have the state upon which this server entered, at most 50';
