@@ -57,6 +57,8 @@ import { AfterRestore } from './restore/after-restore.js';
 import { RestoredRoomsStore } from './restore/restored-rooms.store.js';
 import { RoomCatchUp } from './restore/room-catch-up.js';
 import { RecordsModule } from './records/records.module.js';
+import { ComparisonsStore } from './attach/comparisons.store.js';
+import { ReplicaComparison } from './attach/replica-comparison.js';
 import { LastWordsSpread } from './attach/last-words-spread.js';
 import { HomeGate } from './routing/home-gate.js';
 import { PastMembers } from './routing/past-members.js';
@@ -78,6 +80,7 @@ import { SyncResume } from './resume/sync-resume.js';
     OperationExchange, HomeRequests, AccountCopies,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
     Foundings, RoomNames,
+    ComparisonsStore, ReplicaComparison,
     RoomReach, HomeGate, PastMembers,
     ResumeStore, ResumeTurns, RoomResumes, FrontierFetch, SyncResume,
     { provide: AccountVector, useExisting: AccountVectors },

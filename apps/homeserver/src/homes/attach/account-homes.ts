@@ -8,6 +8,7 @@ import { HomeKeyStore } from '../records/home-key.store.js';
 import { HomeRecords } from '../records/home-records.js';
 import { OperationExchange } from '../ops/operation-exchange.js';
 import { LogReport, type ReportedLog, type ReportedPeer } from '../ops/log-report.js';
+import { ComparisonsStore } from './comparisons.store.js';
 import { ArrivalsStore } from './arrivals.store.js';
 
 /** Answer of `GET …/account/homes`. */
@@ -30,7 +31,11 @@ interface HomeBody extends ReportedPeer {
   readonly server_name: string;
   readonly priority: number;
   /** Of this server: how far the account has moved in; `complete` once the list of rooms is. */
-  readonly rooms?: { readonly ready: number; readonly total: number; readonly complete: boolean; readonly failures: readonly object[] };
+  readonly rooms?: {
+    readonly ready: number; readonly total: number; readonly complete: boolean; readonly failures: readonly object[];
+    /** Rooms, at most 20, of which other replicas have another state (`apart`), or have not said which. */
+    readonly unequal: readonly { readonly room_id: string; readonly unconfirmed: readonly string[]; readonly apart: readonly string[] }[];
+  };
   /** Of the others: operations of this server that they have not acknowledged. */
   readonly ops_behind?: number;
   /** Of the others; milliseconds, null for never. */
@@ -48,6 +53,7 @@ export class AccountHomes {
     private readonly records: HomeRecords,
     private readonly keys: HomeKeyStore,
     private readonly arrivals: ArrivalsStore,
+    private readonly comparisons: ComparisonsStore,
     private readonly exchange: OperationExchange,
     private readonly report: LogReport,
     private readonly destinations: Destinations,
@@ -83,6 +89,7 @@ export class AccountHomes {
 
   async #rooms(userId: string): Promise<NonNullable<HomeBody['rooms']>> {
     const { isListed, total, ready } = await this.arrivals.progress(userId);
-    return { ready, total, complete: isListed ?? true, failures: ready < total ? await this.arrivals.failures(userId) : [] };
+    const unequal = (await this.comparisons.of(userId)).map((item) => ({ room_id: item.roomId, unconfirmed: item.unconfirmed, apart: item.apart }));
+    return { unequal, ready, total, complete: isListed ?? true, failures: ready < total ? await this.arrivals.failures(userId) : [] };
   }
 }

@@ -11,6 +11,7 @@ import { AccountCopies } from '../ops/account-copies.js';
 import { InTurn } from '../records/in-turn.js';
 import { AccountArrival, type ArrivalSteps } from './account-arrival.js';
 import { ArrivalsStore, type ArrivalRoom } from './arrivals.store.js';
+import { ReplicaComparison } from './replica-comparison.js';
 import { RoomAttacher } from './room-attacher.js';
 
 /** Rooms and lists at once from servers that answer. */
@@ -55,6 +56,7 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly store: ArrivalsStore,
     private readonly attacher: RoomAttacher,
+    private readonly comparison: ReplicaComparison,
     private readonly copies: AccountCopies,
     private readonly receipts: Receipts,
     private readonly directory: AccountDirectory,
@@ -213,7 +215,8 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
   async #attachNow(userId: string, roomId: string, servers: readonly string[], seen: readonly string[]): Promise<void> {
     if (this.#stopped) return;
     if (!this.directory.has(userId)) return this.forget(userId);
-    await this.attacher.attach(userId, roomId, servers, seen);
+    const entered = await this.attacher.attach(userId, roomId, servers, seen);
+    if (entered) await this.comparison.begin(userId, roomId, entered.eventId, entered.servers);
     await this.receipts.roomArrived(userId, roomId);
     await this.store.ready(userId, roomId);
   }
