@@ -38,7 +38,8 @@ CREATE TABLE record_checks (
   user_id text PRIMARY KEY,          -- account that does not live here
   sha256 text NOT NULL,              -- hash of the record
   checked_ts bigint NOT NULL,        -- milliseconds
-  is_confirmed boolean NOT NULL      -- others than a single home of it have answered, now or before
+  is_confirmed boolean NOT NULL,     -- others than a single home of it have answered, now or before
+  discounted text NOT NULL DEFAULT '[]' -- JSON list of servers whose word does not confirm it: who brought it, and homes that it or the one before dropped
 );
 
 -- What the end of an account still has to do, so that it is done over a crash too (protocol §2, "Deactivation").

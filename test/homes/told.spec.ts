@@ -48,6 +48,12 @@ async function publish(person: Person, record: Person['record'], server: TestSer
   return answer.told;
 }
 
+/** Whether the home says so of the account's record, in its two answers. */
+async function isUnconfirmed(client: TestClient): Promise<boolean[]> {
+  const { headers } = await client.raw('GET', `${homesPath}/account/record`);
+  return [headers['io-partyline-unconfirmed'] !== undefined, (await client.request('GET', `${homesPath}/account/homes`)).unconfirmed === true];
+}
+
 /** Member events of the person in the room, as the server of the client has them. */
 async function memberEvents(client: TestClient, roomId: string, userId: string): Promise<number> {
   const filter = JSON.stringify({ types: ['m.room.member'] });
@@ -153,8 +159,20 @@ it('serves after three seconds where no other home answers, and lets go when one
   const started = Date.now();
   expect((await atB.raw('GET', '/v3/account/whoami')).status).toBe(200);
   expect(Date.now() - started).toBeLessThan(6_000);
+  expect(await isUnconfirmed(atB)).toEqual([true, true]);
   await a.start();
   await eventually(async () => (await atB.raw('GET', '/v3/account/whoami')).status === 401, 20_000);
+}, 60_000);
+
+it('says of a record that no other home has confirmed, and no more when one has', async () => {
+  const alice = await twoHomes();
+  expect(await isUnconfirmed(alice.at(b))).toEqual([false, false]);
+  await a.stop();
+  await b.stop();
+  await b.start();
+  await eventually(async () => (await isUnconfirmed(alice.at(b))).every(Boolean), 20_000);
+  await a.start();
+  await eventually(async () => !(await isUnconfirmed(alice.at(b))).some(Boolean), 20_000);
 }, 60_000);
 
 it('takes no record at a server that is new to the account before the others were asked', async () => {

@@ -131,3 +131,31 @@ it('hands nobody device keys, and says nothing in the name of who dropped it', a
   await dropped.send(a, [], edus);
   expect(await query(alice.at(a))).not.toContain('EVIL');
 }, 60_000);
+
+it('is not confirmed in an old record by another dropped home', async () => {
+  const accomplice = await HostileServer.start();
+  try {
+    // Nobody has to ask a domain to prove the name.
+    const alice = await Person.selfCertified(`owner${++count}`, a);
+    const bob = await net.client(c).register(`friend${count}`);
+    const pair = [dropped, accomplice];
+    await alice.publish(alice.next({ add: pair.map((server) => new HostileHome(server, alice.userId).entry) }), a);
+    const old = alice.record;
+    await alice.publish(alice.next({ drop: pair.map(({ name }) => name) }), a);
+    const keys = { user_id: alice.userId, device_id: 'EVIL', algorithms: [], keys: { 'ed25519:EVIL': dropped.key.publicKey }, signatures: {} };
+    for (const server of pair) {
+      server.on(/io\.partyline\/records$/, () => ({ records: [] }));
+      server.on(/user\/keys\/query/, () => ({ device_keys: { [alice.userId]: { EVIL: keys } } }));
+      server.on(/user\/devices/, () => ({ user_id: alice.userId, stream_id: 9, devices: [{ device_id: 'EVIL', keys }] }));
+    }
+    await a.stop();
+    await dropped.request(c, 'POST', `${PARTYLINE}/record`, old);
+    const answer = await bob.request('POST', '/v3/keys/query', { device_keys: { [alice.userId]: [] }, timeout: 2_000 });
+    expect(JSON.stringify(answer)).not.toContain('EVIL');
+    // They were asked: it is their word that did not count.
+    expect(accomplice.requests.some(({ path }) => path.endsWith('/records'))).toBe(true);
+  } finally {
+    accomplice.hangUp();
+    await accomplice.stop();
+  }
+}, 60_000);

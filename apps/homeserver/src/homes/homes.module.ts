@@ -87,7 +87,7 @@ import { SyncResume } from './resume/sync-resume.js';
     { provide: ResumePoints, useExisting: SyncResume },
   ],
   exports: [
-    LoginNonces, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, DigestExchange, OperationLog, HomeAcknowledgements, RoomReach, RoomNames, SyncResume, Arrivals,
+    LoginNonces, HeardHomes, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, DigestExchange, OperationLog, HomeAcknowledgements, RoomReach, RoomNames, SyncResume, Arrivals,
     AccountVector, ResumePoints,
   ],
 })

@@ -1,10 +1,12 @@
-import { Controller, Get, Post, Put } from '@nestjs/common';
+import { Controller, Get, Post, Put, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import type { Requester } from '../../accounts/requester.js';
 import { UserInteractiveAuth } from '../../auth/user-interactive-auth.js';
 import { AccountHomes } from '../../homes/attach/account-homes.js';
 import { HomeOffers, offerBody } from '../../homes/attach/home-offers.js';
 import { RecordPublication } from '../../homes/attach/record-publication.js';
+import { HeardHomes } from '../../homes/login/heard-homes.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { BodyOptions } from '../../http/body-options.decorator.js';
 import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
@@ -19,13 +21,15 @@ export class AccountHomesController {
     private readonly publication: RecordPublication,
     private readonly offers: HomeOffers,
     private readonly homes: AccountHomes,
+    private readonly heard: HeardHomes,
     private readonly uia: UserInteractiveAuth,
   ) {}
 
   @Get('record')
   @Auth('user-or-guest')
   @RateLimit('homes')
-  record(@CurrentUser() requester: Requester): Promise<object> {
+  record(@CurrentUser() requester: Requester, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
+    if (this.heard.isUnconfirmed(requester.userId)) reply.header('io-partyline-unconfirmed', 'true');
     return this.identities.record(requester.userId);
   }
 

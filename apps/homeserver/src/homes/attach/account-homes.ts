@@ -4,6 +4,7 @@ import { Config } from '../../config/config.js';
 import { Destinations } from '../../federation/outgoing/destinations.js';
 import { Clock } from '../../observability/clock.js';
 import { DatabaseEpoch } from '../../storage/database-epoch.js';
+import { HeardHomes } from '../login/heard-homes.js';
 import { HomeKeyStore } from '../records/home-key.store.js';
 import { HomeRecords } from '../records/home-records.js';
 import { OperationExchange } from '../ops/operation-exchange.js';
@@ -23,6 +24,8 @@ export interface AccountHomesBody {
    * lost: changed passwords and ended sessions of the time since the backup, where the account has no other home.
    */
   readonly restored_ts?: number;
+  /** None of the other homes was heard for a minute: there may be a higher record than this server knows. */
+  readonly unconfirmed?: true;
   /** The account's logs, those of former homes too. */
   readonly logs: Readonly<Record<string, ReportedLog>>;
 }
@@ -57,6 +60,7 @@ export class AccountHomes {
     private readonly exchange: OperationExchange,
     private readonly report: LogReport,
     private readonly destinations: Destinations,
+    private readonly heard: HeardHomes,
     private readonly epoch: DatabaseEpoch,
     private readonly clock: Clock,
   ) {}
@@ -78,6 +82,7 @@ export class AccountHomes {
       custody: (await this.keys.custody(userId)) !== undefined,
       equivocation: await this.records.isEquivocal(userId),
       ...this.#restored(),
+      ...(this.heard.isUnconfirmed(userId) && { unconfirmed: true as const }),
       logs: await this.report.logsOf(record),
     };
   }

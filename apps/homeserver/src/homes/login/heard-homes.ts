@@ -75,6 +75,13 @@ export class HeardHomes implements OnApplicationBootstrap, OnModuleDestroy {
     return Promise.all(others.map((server) => this.#ask(server))).then(() => undefined);
   }
 
+  /** Whether the account has other homes, none of which was heard for a minute: its record may have been outdated since. */
+  isUnconfirmed(userId: string): boolean {
+    const others = this.shared.others(userId);
+    const age = (server: string): number => Math.abs(this.clock.now() - this.destinations.lastContact(server));
+    return others.length > 0 && others.every((server) => this.#silent.has(server) || age(server) >= UNHEARD_MS);
+  }
+
   #isHeard(others: readonly string[]): boolean {
     return others.every((server) => this.#asked.has(server)) && others.some((server) => this.#age(server) < UNHEARD_MS);
   }

@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { Database, statement } from '../../storage/database.js';
+import { Database, statement, type Queryable } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
 
-const select = statement('record_check.get', 'SELECT sha256, checked_ts, is_confirmed FROM record_checks WHERE user_id = $1');
+const select = statement('record_check.get', 'SELECT sha256, checked_ts, is_confirmed, discounted FROM record_checks WHERE user_id = $1');
 const rows = new RowInserter(
   'record_check.put',
   'record_checks',
-  ['user_id', 'sha256', 'checked_ts', 'is_confirmed'],
-  `ON CONFLICT (user_id) DO UPDATE SET sha256 = excluded.sha256, checked_ts = excluded.checked_ts, is_confirmed = excluded.is_confirmed`,
+  ['user_id', 'sha256', 'checked_ts', 'is_confirmed', 'discounted'],
+  `ON CONFLICT (user_id) DO UPDATE SET
+     sha256 = excluded.sha256, checked_ts = excluded.checked_ts, is_confirmed = excluded.is_confirmed, discounted = excluded.discounted`,
 );
 
 /** When an account's record was last asked after, and with what result. */
@@ -18,6 +19,8 @@ export interface RecordCheck {
   /** Milliseconds. */
   readonly checkedTs: number;
   readonly isConfirmed: boolean;
+  /** Servers whose word does not confirm it: who brought it, and homes that it or the one before dropped. */
+  readonly discounted: readonly string[];
 }
 
 /** The table `record_checks`. */
@@ -26,12 +29,14 @@ export class RecordCheckStore {
   constructor(private readonly db: Database) {}
 
   async get(userId: string): Promise<RecordCheck | undefined> {
-    type Row = { sha256: string; checked_ts: number; is_confirmed: boolean };
+    type Row = { sha256: string; checked_ts: number; is_confirmed: boolean; discounted: string };
     const [row] = await this.db.query<Row>(select, [userId]);
-    return row && { userId, sha256: row.sha256, checkedTs: row.checked_ts, isConfirmed: row.is_confirmed };
+    return row && {
+      userId, sha256: row.sha256, checkedTs: row.checked_ts, isConfirmed: row.is_confirmed, discounted: JSON.parse(row.discounted) as string[],
+    };
   }
 
-  async put(checks: readonly RecordCheck[]): Promise<void> {
-    await rows.insert(this.db, checks.map((check) => [check.userId, check.sha256, check.checkedTs, check.isConfirmed]));
+  async put(checks: readonly RecordCheck[], db: Queryable = this.db): Promise<void> {
+    await rows.insert(db, checks.map((check) => [check.userId, check.sha256, check.checkedTs, check.isConfirmed, JSON.stringify(check.discounted)]));
   }
 }

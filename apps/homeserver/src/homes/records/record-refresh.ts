@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { recordHash, serverNameOf, type HomeRecord } from '#federation';
 import { Config } from '../../config/config.js';
 import { Destinations } from '../../federation/outgoing/destinations.js';
@@ -7,7 +7,9 @@ import { Memberships } from '../../rooms/membership/memberships.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeConsents } from './home-consents.js';
 import { RecordCheckStore, type RecordCheck } from './record-check.store.js';
+import { HomeRecords, type RecordBringer } from './home-records.js';
 import { RecordExchange } from './record-exchange.js';
+import { discountedBy, isVouched } from './vouching.js';
 
 /** Somebody waits for it. */
 const TIMEOUT_MS = 3_000;
@@ -26,19 +28,29 @@ const MAX_CACHED = 50_000;
  * some replicas of rooms in common. One asking per account runs at a time and serves all who wait.
  */
 @Injectable()
-export class RecordRefresh {
+export class RecordRefresh implements OnModuleInit {
   readonly #checks = boundedCache<string, RecordCheck>(MAX_CACHED);
   readonly #running = new Map<string, Promise<void>>();
 
   constructor(
     private readonly config: Config,
     private readonly exchange: RecordExchange,
+    private readonly records: HomeRecords,
     private readonly memberships: Memberships,
     private readonly destinations: Destinations,
     private readonly consents: HomeConsents,
     private readonly store: RecordCheckStore,
     private readonly clock: Clock,
   ) {}
+
+  onModuleInit(): void {
+    this.records.onStoring(async (record, previous, from) => (tx) => this.store.put([this.#fresh(record, previous, from)], tx));
+    this.records.onChanged(async ({ user_id: userId }) => void this.#checks.delete(userId));
+  }
+
+  #fresh(record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer): RecordCheck {
+    return { userId: record.user_id, sha256: recordHash(record), checkedTs: 0, isConfirmed: false, discounted: discountedBy(record, previous, from) };
+  }
 
   /** Asks after the records that are to be used and are new or old; resolves after three seconds at most. */
   async beforeUse(userIds: readonly string[]): Promise<void> {
@@ -124,8 +136,9 @@ export class RecordRefresh {
       const [current] = await this.exchange.known(record.user_id);
       const sha256 = recordHash(current ?? record);
       const before = await this.#check(record.user_id);
-      const isConfirmed = isVouched(record, servers, answered) || (before?.sha256 === sha256 && before.isConfirmed);
-      checks.push({ userId: record.user_id, sha256, checkedTs: now, isConfirmed });
+      const discounted = before?.sha256 === sha256 ? before.discounted : [];
+      const isConfirmed = isVouched(current ?? record, servers, answered, discounted) || (before?.sha256 === sha256 && before.isConfirmed);
+      checks.push({ userId: record.user_id, sha256, checkedTs: now, isConfirmed, discounted });
     }
     for (const check of checks) this.#checks.set(check.userId, check);
     await this.store.put(checks);
@@ -153,14 +166,4 @@ export class RecordRefresh {
     // A record can bring any server's name into a room; those that were heard are there.
     return servers.filter((server) => this.destinations.lastContact(server) > 0);
   }
-}
-
-/**
- * Whether others than one single home of the record stood by it: all who could be asked, two, or one that is no home of it. One
- * home of several may be the dropped one that hands out an old record.
- */
-function isVouched(record: HomeRecord, asked: readonly string[], answered: ReadonlySet<string>): boolean {
-  const voices = asked.filter((server) => answered.has(server));
-  if (voices.length === asked.length || voices.length >= 2) return true;
-  return voices.some((server) => !record.homes.some((home) => home.server_name === server));
 }
