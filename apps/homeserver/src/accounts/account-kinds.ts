@@ -15,6 +15,7 @@ export type AccountOpKind =
   | 'read_marker'
   | 'invitation'
   | 'deactivation'
+  | 'moderation'
   | 'closed';
 
 /** How concurrent writes of one item are merged (protocol §4). */
@@ -98,6 +99,10 @@ export const accountKinds: Readonly<Record<AccountOpKind, AccountKind>> = {
     merge: 'own', tables: [], writer: 'the home at which the account was ended, where the record cannot say it; final', size: '100 bytes, 1',
     test: 'test/homes/ended.spec.ts',
   },
+  moderation: {
+    merge: 'last-writer', tables: [], writer: 'homes; that the operator has locked or suspended the account there. Shown, not acted upon', size: '100 bytes, one of each home',
+    test: 'test/homes/moderation.spec.ts',
+  },
   closed: {
     merge: 'last-writer', tables: [], writer: 'homes; how far they hold the log of a former home', size: '1 KiB', test: 'test/integration/homes-replication.spec.ts',
   },
@@ -134,3 +139,32 @@ export const keptAtEachHome: Readonly<Record<string, string>> = {
   remote_device_lists: 'a copy of what others have',
   remote_devices: 'a copy of what others have',
 };
+
+/** Stores of which an account that has ended keeps its rows, with the reason. Those of all others are deleted. */
+export const keptAfterTheEnd: Readonly<Record<string, string>> = {
+  accounts: 'the name stays taken',
+  account_records: 'the last record',
+  record_tellings: 'the others are told of the last record',
+  record_room_tellings: 'the same',
+  record_askers: 'the same',
+  record_checks: 'the last record is asked after, too',
+  home_keys: 'signs that the account leaves its rooms',
+  custody_keys: 'nobody else could bring the account back',
+  device_list_changes: 'others hear that the devices are gone',
+  device_list_streams: 'the same',
+  account_logs: 'an operation tells the other homes where the record does not; with the last record the logs go',
+  account_ops: 'the same',
+  account_op_items: 'the same',
+  account_op_peers: 'the same',
+  account_log_kinds: 'the same',
+  account_former_records: 'the same',
+  account_op_heads: 'of version 1; dropped',
+  account_op_winners: 'of version 1',
+  account_op_acks: 'of version 1; dropped',
+  remote_device_lists: 'of users of other servers',
+  remote_devices: 'of users of other servers',
+};
+
+/** Tables whose rows of an account go when it ends. */
+export const erasedTables: readonly string[] = [...new Set([...Object.values(accountKinds).flatMap(({ tables }) => tables), ...Object.keys(keptAtEachHome)])]
+  .filter((table) => !Object.hasOwn(keptAfterTheEnd, table));

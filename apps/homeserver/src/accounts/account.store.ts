@@ -20,7 +20,7 @@ const updatePassword = statement(
 const updateStanding = statement(
   'account.standing',
   `UPDATE accounts SET is_admin = coalesce($2, is_admin), is_suspended = coalesce($3, is_suspended), is_locked = coalesce($4, is_locked)
-   WHERE user_id = $1 RETURNING user_id`,
+   WHERE user_id = $1 RETURNING is_admin, is_suspended, is_locked`,
 );
 const updateDeactivated = statement(
   'account.deactivate',
@@ -84,10 +84,11 @@ export class AccountStore {
     await this.db.query(updatePassword, [userId, passwordHash]);
   }
 
-  /** @returns false when there is no such account */
-  async setStanding(userId: string, standing: Standing): Promise<boolean> {
+  /** @returns what holds now; undefined when there is no such account */
+  async setStanding(db: Queryable, userId: string, standing: Standing): Promise<Required<Standing> | undefined> {
     const { isAdmin = null, isSuspended = null, isLocked = null } = standing;
-    return (await this.db.query(updateStanding, [userId, isAdmin, isSuspended, isLocked])).length === 1;
+    const [row] = await db.query<Pick<AccountRow, 'is_admin' | 'is_suspended' | 'is_locked'>>(updateStanding, [userId, isAdmin, isSuspended, isLocked]);
+    return row && { isAdmin: row.is_admin, isSuspended: row.is_suspended, isLocked: row.is_locked };
   }
 
   /** @returns the epoch of its record, 0 without one; undefined when it was deactivated before */

@@ -3,6 +3,7 @@ import { AccountOps } from './account-ops.js';
 import { AccessTokenStore } from './access-token.store.js';
 import { AccessTokens } from './access-tokens.js';
 import { AccountDirectory } from './account-directory.js';
+import { AccountErasureStore } from './account-erasure.store.js';
 import { AccountStore } from './account.store.js';
 import { Deactivation } from './deactivation.js';
 import { DeviceStore } from './device.store.js';
@@ -11,6 +12,7 @@ import { RemovedDevices } from './removed-devices.js';
 import { Devices } from './devices.js';
 import { LastSeen } from './last-seen.js';
 import { PluggableAccountOps } from './pluggable-account-ops.js';
+import { Moderation } from './moderation.js';
 import { ProfileStore } from './profile.store.js';
 import { Profiles } from './profiles.js';
 import { RefreshTokens } from './refresh-tokens.js';
@@ -20,7 +22,7 @@ import { RefreshTokens } from './refresh-tokens.js';
   providers: [
     PluggableAccountOps,
     { provide: AccountOps, useExisting: PluggableAccountOps },
-    AccountStore,
+    AccountStore, AccountErasureStore,
     AccountDirectory,
     AccessTokenStore,
     AccessTokens,
@@ -31,6 +33,7 @@ import { RefreshTokens } from './refresh-tokens.js';
     ProfileStore,
     Profiles,
     Deactivation,
+    Moderation,
   ],
   exports: [
     PluggableAccountOps,
@@ -42,6 +45,7 @@ import { RefreshTokens } from './refresh-tokens.js';
     Devices,
     Profiles,
     Deactivation,
+    Moderation,
   ],
 })
 export class AccountsModule {}

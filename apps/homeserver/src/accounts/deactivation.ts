@@ -1,12 +1,17 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
 import { Clock } from '../observability/clock.js';
 import { Log } from '../observability/log.js';
 import { Database } from '../storage/database.js';
 import { AccountOps, type RemoteChange } from './account-ops.js';
+import { AccountErasureStore } from './account-erasure.store.js';
 import { AccountStore } from './account.store.js';
 import { AccessTokens } from './access-tokens.js';
 import { Devices } from './devices.js';
 import { Profiles } from './profiles.js';
+
+/** Who comes back waits for so long until what was is gone. */
+const MAX_REVIVAL_MS = 10_000;
 
 export interface DeactivationOptions {
   /** The person asked to have as much as possible erased. */
@@ -40,6 +45,7 @@ export class Deactivation implements OnModuleInit, OnApplicationBootstrap {
     private readonly tokens: AccessTokens,
     private readonly devices: Devices,
     private readonly profiles: Profiles,
+    private readonly erasure: AccountErasureStore,
     private readonly ops: AccountOps,
     private readonly db: Database,
     private readonly clock: Clock,
@@ -97,10 +103,13 @@ export class Deactivation implements OnModuleInit, OnApplicationBootstrap {
   /** An account that was here has ended elsewhere: what it left behind goes, too. */
   async erase(userId: string, options: DeactivationOptions): Promise<void> {
     for (const listener of this.#listeners) await listener(userId, options);
+    await this.erasure.eraseAll(userId);
   }
 
   /** The person has come back by the recovery key; nothing of what was is left. */
   async revive(userId: string, epoch: number): Promise<void> {
+    const finishing = this.#finishing.get(userId);
+    if (finishing) await Promise.race([finishing, pause(MAX_REVIVAL_MS, undefined, { ref: false })]);
     await this.store.revive(userId, epoch);
   }
 
@@ -123,6 +132,9 @@ export class Deactivation implements OnModuleInit, OnApplicationBootstrap {
     await this.devices.delete(userId, devices.map(({ deviceId }) => deviceId));
     for (const listener of this.#listeners) await listener(userId, options);
     for (const key of Object.keys(await this.profiles.get(userId))) await this.profiles.set(userId, key, undefined);
+    // Rooms take long, and the person may have come back.
+    if (!(await this.store.ended(userId))) return;
+    await this.erasure.eraseAll(userId);
     await this.store.hasEnded(userId);
   }
 

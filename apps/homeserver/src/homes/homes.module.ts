@@ -56,6 +56,7 @@ import { RoomReach } from './routing/room-reach.js';
 import { AfterRestore } from './restore/after-restore.js';
 import { RestoredRoomsStore } from './restore/restored-rooms.store.js';
 import { RoomCatchUp } from './restore/room-catch-up.js';
+import { EndedAccounts } from './ops/ended-accounts.js';
 import { RecordsModule } from './records/records.module.js';
 import { ComparisonsStore } from './attach/comparisons.store.js';
 import { ReplicaComparison } from './attach/replica-comparison.js';
@@ -77,7 +78,7 @@ import { SyncResume } from './resume/sync-resume.js';
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomAttacher, RoomCopies, LastWordsSpread, AccountHomes,
     AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, FormerRecordsStore, FormerRecords, HeadSignatures, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
     LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
-    OperationExchange, HomeRequests, AccountCopies,
+    OperationExchange, HomeRequests, AccountCopies, EndedAccounts,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
     Foundings, RoomNames,
     ComparisonsStore, ReplicaComparison,

@@ -1,11 +1,10 @@
 import { Controller, Get, Param, Put } from '@nestjs/common';
 import { isUserId, serverNameOf } from '#federation';
 import { z } from 'zod';
-import { AccessTokens } from '../../accounts/access-tokens.js';
 import type { Account } from '../../accounts/account.js';
 import { AccountDirectory } from '../../accounts/account-directory.js';
-import { AccountStore } from '../../accounts/account.store.js';
 import { Devices } from '../../accounts/devices.js';
+import { Moderation } from '../../accounts/moderation.js';
 import type { Requester } from '../../accounts/requester.js';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -20,8 +19,7 @@ const lockSchema = z.object({ locked: z.boolean() });
 export class AccountModerationController {
   constructor(
     private readonly directory: AccountDirectory,
-    private readonly store: AccountStore,
-    private readonly tokens: AccessTokens,
+    private readonly moderation: Moderation,
     private readonly devices: Devices,
     private readonly config: Config,
   ) {}
@@ -83,8 +81,7 @@ export class AccountModerationController {
   async #moderate(requester: Requester, userId: string, standing: { isSuspended?: boolean; isLocked?: boolean }): Promise<void> {
     const account = await this.#account(userId);
     if (account.userId === requester.userId || account.isAdmin) throw MatrixError.forbidden('Administrators cannot be moderated');
-    await this.store.setStanding(userId, standing);
-    this.tokens.reload(userId);
+    await this.moderation.decide(userId, standing);
   }
 
   async #account(userId: string): Promise<Account> {

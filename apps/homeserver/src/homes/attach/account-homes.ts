@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { ModeratedStanding } from '../../accounts/moderation.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { Config } from '../../config/config.js';
 import { Destinations } from '../../federation/outgoing/destinations.js';
@@ -33,6 +34,8 @@ export interface AccountHomesBody {
 interface HomeBody extends ReportedPeer {
   readonly server_name: string;
   readonly priority: number;
+  /** The operator there has locked or suspended the account there; it is served elsewhere all the same. */
+  readonly moderation?: ModeratedStanding;
   /** Of this server: how far the account has moved in; `complete` once the list of rooms is. */
   readonly rooms?: {
     readonly ready: number; readonly total: number; readonly complete: boolean; readonly failures: readonly object[];
@@ -68,10 +71,13 @@ export class AccountHomes {
   async of(userId: string): Promise<AccountHomesBody> {
     const record = await this.identities.record(userId);
     const peers = await this.report.peersOf(userId);
+    const moderated = await this.report.moderationOf(record);
     const homes = await Promise.all(record.homes.map(async ({ server_name: name, priority }): Promise<HomeBody> => {
-      if (name === this.config.serverName) return { server_name: name, priority, rooms: await this.#rooms(userId) };
+      const moderation = moderated.get(name);
+      const about = { server_name: name, priority, ...(moderation && { moderation }) };
+      if (name === this.config.serverName) return { ...about, rooms: await this.#rooms(userId) };
       return {
-        server_name: name, priority,
+        ...about,
         ops_behind: await this.exchange.behind(userId, name),
         last_contact_ts: this.destinations.lastContact(name) || null,
         ...peers.get(name),

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { isLogOf, standingOf, type HomeRecord, type LogPlace } from '#federation';
+import { homeIn, isLogOf, itemName, standingOf, type HomeRecord, type LogPlace } from '#federation';
 import { AccountLogsStore, countedEnds } from './account-logs.store.js';
+import type { ModeratedStanding } from '../../accounts/moderation.js';
+import { LogLoader } from './log-loader.js';
 import { AccountPeersStore } from './account-peers.store.js';
 import { OperationsStore } from './operations.store.js';
 import { REPORTED_SKEW_MS } from './peer-heads.js';
@@ -35,6 +37,7 @@ export class LogReport {
     private readonly logs: AccountLogsStore,
     private readonly peers: AccountPeersStore,
     private readonly store: OperationsStore,
+    private readonly loader: LogLoader,
     private readonly waiting: WaitingOperations,
   ) {}
 
@@ -53,6 +56,19 @@ export class LogReport {
       };
     }
     return report;
+  }
+
+  /** What homes have said that their operators decided about the account there; of each its own word only. */
+  async moderationOf(record: HomeRecord): Promise<Map<string, ModeratedStanding>> {
+    const items = record.homes.map((home) => ({ kind: 'moderation', key: home.server_name }));
+    const { log } = await this.loader.forItems(record, items);
+    const found = new Map<string, ModeratedStanding>();
+    for (const item of items) {
+      const own = log.newest(itemName(item)).find((held) => isLogOf(held.log, record.user_id, homeIn(record, item.key)?.key ?? ''));
+      const said = (own && JSON.parse(own.value)) as Partial<ModeratedStanding> | null | undefined;
+      if (said?.locked === true || said?.suspended === true) found.set(item.key, { locked: said.locked === true, suspended: said.suspended === true });
+    }
+    return found;
   }
 
   async peersOf(userId: string): Promise<Map<string, ReportedPeer>> {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CanonicalJsonError, itemName, type AccountLog, type HeldOperation, type HomeRecord } from '#federation';
+import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountOps, type AccountOpApplier, type AccountOpKind } from '../../accounts/account-ops.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Log } from '../../observability/log.js';
@@ -16,6 +17,7 @@ const MAX_TRIES = 5;
 export class OperationApplier {
   constructor(
     private readonly ops: AccountOps,
+    private readonly directory: AccountDirectory,
     private readonly loader: LogLoader,
     private readonly store: OperationsStore,
     private readonly logger: Log,
@@ -45,9 +47,10 @@ export class OperationApplier {
    */
   async applyTaken(log: AccountLog, taken: readonly HeldOperation[], isOwn: (log: string) => boolean): Promise<Map<string, HeldOperation | undefined>> {
     const shown = new Map<string, HeldOperation | undefined>();
+    const applied = await this.#applied(log.record.user_id, taken);
     for (const held of taken) {
       const applier = this.applierOf(held.op.kind);
-      if (!applier) continue;
+      if (!applier || !applied.includes(held)) continue;
       if (applier.merge === 'own') {
         await this.apply(log.record, held);
         continue;
@@ -56,8 +59,14 @@ export class OperationApplier {
       if (applier.merge === 'removal-wins' && held.value === 'null' && this.#endsWhatIsHere(log, held, isOwn)) await this.apply(log.record, held);
       shown.set(item, this.shown(log, held.op));
     }
-    for (const held of shown.values()) if (held && taken.includes(held)) await this.apply(log.record, held);
+    for (const held of shown.values()) if (held && applied.includes(held)) await this.apply(log.record, held);
     return shown;
+  }
+
+  /** An account that has ended here takes no data any more; a home that has not heard of it yet goes on writing. */
+  async #applied(userId: string, taken: readonly HeldOperation[]): Promise<readonly HeldOperation[]> {
+    const account = await this.directory.get(userId);
+    return account && account.deactivatedTs !== null ? taken.filter(({ op }) => op.kind === 'deactivation') : taken;
   }
 
   /** Applies what items show until that is what it was: somebody may write here meanwhile. @param shown what is known to be applied */
