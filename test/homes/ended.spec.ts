@@ -7,6 +7,7 @@ import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
 import { TestClient, type Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
+import { RoutedPerson } from './routed-person.js';
 import { createRoom, isIn, join, state } from './talk.js';
 
 // An account ends at all its homes, and nobody speaks for it any more (protocol §2, "Deactivation").
@@ -93,6 +94,31 @@ it('ends everywhere where its server holds the key', async () => {
   expect((await bob.request('POST', '/v3/keys/query', { device_keys: { [dora.userId]: [] } })).device_keys[dora.userId] ?? {}).toEqual({});
   const invitation = await bob.raw('POST', `/v3/rooms/${encodeURIComponent(roomId)}/invite`, { user_id: dora.userId });
   expect(invitation.status).toBeGreaterThanOrEqual(400);
+}, 60_000);
+
+it('ends for everybody when a client that holds the key uses the ordinary endpoint, and its other devices are told', async () => {
+  const { alice, bob, roomId } = await scene();
+  const phone = await RoutedPerson.enter(alice, [a, b], 'PHONE');
+  const laptop = await RoutedPerson.enter(alice, [b, a], 'LAPTOP');
+  try {
+    await laptop.sync();
+    const ask = (body: Json): Promise<Json> => phone.router.fetch('https://partyline.invalid/_matrix/client/v3/account/deactivate', {
+      method: 'POST', headers: { authorization: 'Bearer of the app' }, body: JSON.stringify(body),
+    }).then(async (response) => ({ status: response.status, body: await response.json() }));
+    const { status, body: { session } } = await ask({ erase: true });
+    expect(status).toBe(401);
+    const auth = { type: 'm.login.password', identifier: { type: 'm.id.user', user: alice.label }, password: `password of ${alice.label}`, session };
+    expect((await ask({ erase: true, auth })).status).toBe(200);
+    await hasLeft(bob, roomId, alice.userId);
+    expect((await state(bob, roomId, 'm.room.member', alice.userId)).home_record).toMatchObject({ deactivated: true, erase: true, homes: [] });
+    for (const device of [phone, laptop]) {
+      await eventually(() => device.sync().then(() => false, (error: unknown) => String(error).includes('M_UNKNOWN_TOKEN')), 20_000);
+      expect(device.events.filter(({ type }) => type === 'ended')).toEqual([{ type: 'ended' }]);
+    }
+  } finally {
+    phone.leave();
+    laptop.leave();
+  }
 }, 60_000);
 
 it('comes back by the recovery key only, without its data', async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { AccountRouter, Phonebook, type Clock } from '#routing';
+import { AccountRouter, Phonebook, type Clock, type RoutingEvent } from '#routing';
 import { memoryStorage } from '../../apps/homeserver/src/demo/router.js';
 import type { Person } from '../network/person.js';
 import type { TestServer } from '../network/test-server.js';
@@ -30,6 +30,7 @@ export class RoutedPerson {
   private constructor(
     readonly router: AccountRouter,
     readonly clock: ShiftedClock,
+    readonly events: readonly RoutingEvent[],
   ) {}
 
   /** @param homes in the order of preference */
@@ -39,13 +40,15 @@ export class RoutedPerson {
     const phonebook = await Phonebook.open(storage, clock);
     const { userId } = person;
     await phonebook.addAccount({
-      userId, deviceId, deviceSecret: randomBytes(32),
+      userId, deviceId, deviceSecret: randomBytes(32), record: person.record,
       homes: homes.map((home, i) => ({ serverName: home.name, priority: i * 10, baseUrl: home.url })),
     });
+    const events: RoutingEvent[] = [];
     const router = new AccountRouter({
       fetch: globalThis.fetch, clock, storage, phonebook, userId, random: (bytes) => randomBytes(bytes), sign: (text) => person.key.sign(text), baseUrl: BASE_URL,
+      onEvent: (event) => events.push(event),
     });
-    return new RoutedPerson(router, clock);
+    return new RoutedPerson(router, clock, events);
   }
 
   async request(method: string, endpoint: string, body?: Json): Promise<Json> {

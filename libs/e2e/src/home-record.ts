@@ -128,9 +128,14 @@ export function recoveredHomeRecord(
  */
 export function lastHomeRecord(current: HomeRecord, erase: boolean, accountKey: AccountKey): HomeRecord {
   if (accountKey.publicKey !== currentAccountKey(current)) throw new HomeChangeError('not the account key of this record');
+  return signRecord(unsignedLastRecord(current, erase), accountKey);
+}
+
+/** The same for who signs elsewhere: over `homeRecordText` of it. */
+export function unsignedLastRecord(current: HomeRecord, erase: boolean): Omit<HomeRecord, 'signature'> {
   const { signature: _signature, ...unsigned } = current;
   const retired = retiredAfter(current, [], new Set());
-  return signRecord({ ...unsigned, seq: current.seq + 1, prev_sha256: recordSha256(current), homes: [], retired, deactivated: true, erase }, accountKey);
+  return { ...unsigned, seq: current.seq + 1, prev_sha256: recordSha256(current), homes: [], retired, deactivated: true, erase };
 }
 
 /** SHA-256 of the canonical record, unpadded Base64: what the record after it names in `prev_sha256`. */

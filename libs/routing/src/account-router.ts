@@ -15,8 +15,11 @@ import { Answer } from './homes/answer.js';
 import { discoverBaseUrl } from './homes/discover-base-url.js';
 import { HomeClient } from './homes/home-client.js';
 import { DeviceRemoved } from './homes/home-failure.js';
+import { SessionEnd } from './homes/session-end.js';
+import type { SessionEnding } from './homes/session-end.js';
 import { HomeSessions } from './homes/home-sessions.js';
 import { HomeTransport } from './homes/home-transport.js';
+import { withLastRecord } from './homes/last-record.js';
 import type { PhonebookAccount } from './phonebook/phonebook-data.js';
 import type { Phonebook } from './phonebook/phonebook.js';
 import { ResumeState } from './resume/resume-state.js';
@@ -35,8 +38,8 @@ const maxRoomHomes = 1_000;
 export type RoutingEvent =
   | { type: 'moved'; to: string; from: string | undefined }
   | { type: 'health'; serverName: string; view: HomeView; before: HomeView }
-  /** Somebody removed this device; the app is logged out. `by` is the home that said so. */
-  | { type: 'removed'; by: string };
+  /** The app is logged out, for good. */
+  | SessionEnding;
 
 export interface AccountRouterParts {
   /** The platform's `fetch`. */
@@ -48,7 +51,7 @@ export interface AccountRouterParts {
   userId: string;
   /** Cryptographically random bytes. */
   random(bytes: number): Uint8Array;
-  /** Signs with the account key, for logins: unpadded base64. */
+  /** Signs with the account key, for logins and for the account's last record: unpadded base64. */
   sign(text: string): string | Promise<string>;
   /** The base URL that the app is configured with; it need not exist. */
   baseUrl: string;
@@ -70,8 +73,7 @@ export class AccountRouter {
   private readonly syncs: SyncRequests;
   private readonly resume: ResumeState;
   private readonly copies: CopiesCompared;
-  /** Somebody removed this device. */
-  private isRemoved = false;
+  private readonly session: SessionEnd;
   /** Rooms that are written to through another home than the account's, because that one reaches more replicas. */
   private readonly roomHomes = new Map<string, string>();
 
@@ -110,6 +112,7 @@ export class AccountRouter {
       state: this.resume,
       filterAt: (serverName, filter) => this.requests.filterAt(serverName, filter),
     });
+    this.session = new SessionEnd({ phonebook, userId, resume: this.resume, onEnding: (ending) => parts.onEvent?.(ending) });
     this.copies = new CopiesCompared(clock);
   }
 
@@ -184,15 +187,16 @@ export class AccountRouter {
 
   /** The app's session ends with the device: what it was answered last is what any request is answered then. */
   private async route(request: AppRequest): Promise<Answer> {
-    if (this.isRemoved && request.authenticated) return loggedOut();
+    const over = request.authenticated ? await this.session.answer() : undefined;
+    if (over) return over;
     try {
-      return await this.routeToHomes(request);
+      const answer = await this.routeToHomes(request);
+      return answer.ok || !request.authenticated ? answer : (await this.session.answer()) ?? answer;
     } catch (error) {
-      if (!(error instanceof DeviceRemoved)) throw error;
-      this.isRemoved = true;
-      await this.forgetSessions();
-      this.parts.onEvent?.({ type: 'removed', by: error.serverName });
-      return loggedOut();
+      if (error instanceof DeviceRemoved) return this.session.end({ type: 'removed', by: error.serverName });
+      const ended = request.authenticated ? await this.session.answer() : undefined;
+      if (ended) return ended;
+      throw error;
     }
   }
 
@@ -202,6 +206,7 @@ export class AccountRouter {
       request.query.set('io.partyline.replicas', String(this.parts.replicas));
     }
     const kind = requestKind(request.method, request.path, request.query, request.body);
+    if (endpoint === 'account/deactivate' && request.authenticated && typeof request.body === 'string') return this.deactivate(request, request.body, kind);
     if (endpoint === 'logout' && request.authenticated) return this.logout(request, kind);
     const attempt: Attempt = kind.name === 'sync' && request.authenticated
       ? (serverName) => this.syncs.attempt(serverName, request, kind)
@@ -215,7 +220,7 @@ export class AccountRouter {
     const attempt = this.requests.attempts(request, kind);
     const sessions = this.account.homes.filter((home) => home.accessToken !== undefined);
     const results = await Promise.allSettled(sessions.map((home) => attempt(home.serverName)));
-    await this.forgetSessions();
+    await this.session.forget();
     const answers = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
     const answer = answers.find((candidate) => candidate.ok) ?? answers[0];
     // Without any session the person is logged out already.
@@ -224,12 +229,16 @@ export class AccountRouter {
     return answer;
   }
 
-  private async forgetSessions(): Promise<void> {
-    const { phonebook, userId } = this.parts;
-    const sessions = this.account.homes.filter((home) => home.accessToken !== undefined);
-    await Promise.all(sessions.map((home) => phonebook.noteHome(userId, home.serverName, { accessToken: undefined })));
-    await this.resume.load();
-    await this.resume.clear();
+  /** Where the account key is here, it ends the account at all homes, and for everybody. */
+  private async deactivate(request: AppRequest, text: string, kind: RequestKind): Promise<Answer> {
+    const { phonebook, userId, sign } = this.parts;
+    if (!this.account.record) await this.refreshRecord().catch(() => false);
+    const { body, record } = await withLastRecord(text, this.account.record, sign);
+    const attempt = this.requests.attempts({ ...request, body }, kind);
+    const answer = await this.loop.run({ kind, attempt, signal: request.signal });
+    if (answer.ok && record) await phonebook.takeRecord(userId, record);
+    if (answer.ok) await this.session.answer();
+    return answer;
   }
 
   private get account(): PhonebookAccount {
@@ -279,9 +288,4 @@ export class AccountRouter {
     this.parts.phonebook.noteHome(this.parts.userId, serverName, { seen: { state: view.state, at: view.since } }).catch(() => undefined);
     this.parts.onEvent?.({ type: 'health', serverName, view, before });
   }
-}
-
-function loggedOut(): Answer {
-  const body = { errcode: 'M_UNKNOWN_TOKEN', error: 'This device was removed', soft_logout: false };
-  return new Answer(401, new Headers({ 'content-type': 'application/json' }), new TextEncoder().encode(JSON.stringify(body)));
 }

@@ -75,6 +75,8 @@ export class HomeSessions {
       signature,
     });
     if (answer.errcode === 'IO_PARTYLINE_DEVICE_REMOVED') throw new DeviceRemoved(serverName);
+    // A record may say why: it proves itself, the refusal does not.
+    if (answer.status === 403) await this.records.bring(serverName, true);
     const granted = this.granted(serverName, answer);
     const { access_token: token } = granted;
     // Another device would split the account's keys and read state in two.

@@ -26,17 +26,21 @@ export class RecordBringer {
     return this.merger.take(record);
   }
 
-  /** Never fails: a home that is away is met again. A higher record that the home has is taken, and what two of one version make is brought. */
-  async bring(serverName: string, merges = maxMerges): Promise<void> {
+  /**
+   * Never fails: a home that is away is met again. A higher record that the home has is taken, and what two of one version make is
+   * brought.
+   * @param anew the home has said something that its record must bear out
+   */
+  async bring(serverName: string, anew = false, merges = maxMerges): Promise<void> {
     const { transport, phonebook, userId } = this.parts;
     const { record } = phonebook.account(userId);
-    if (!record || this.brought.get(serverName) === record.signature) return;
+    if (!record || (!anew && this.brought.get(serverName) === record.signature)) return;
     try {
       const headers = new Headers({ 'content-type': 'application/json' });
       const answer = await transport.send(serverName, { method: 'PUT', path, headers, body: JSON.stringify({ record }), timeoutMs, countErrors: false });
       const body = answer.json() as { record?: unknown; told?: unknown } | undefined;
       const isMerged = answer.status === 409 && await this.take(body?.record) && !isSame(phonebook.account(userId).record, body?.record);
-      if (isMerged && merges > 0) return await this.bring(serverName, merges - 1);
+      if (isMerged && merges > 0) return await this.bring(serverName, anew, merges - 1);
       if (!answer.ok && answer.status !== 409) return;
       const told = Array.isArray(body?.told) ? body.told.filter((name): name is string => typeof name === 'string') : [];
       for (const name of [serverName, ...told]) this.brought.set(name, record.signature);
