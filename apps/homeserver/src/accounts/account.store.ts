@@ -24,19 +24,35 @@ const updateStanding = statement(
 );
 const updateDeactivated = statement(
   'account.deactivate',
-  `UPDATE accounts SET deactivated_ts = $2, is_erased = $3, is_ending = true, password_hash = NULL, is_admin = false,
+  `UPDATE accounts SET deactivated_ts = $2, is_erased = $3, is_ending = true, password_hash = NULL, is_admin = false, ended_by = NULL,
      ended_epoch = coalesce((SELECT epoch FROM account_records WHERE user_id = $1), 0)
-   WHERE user_id = $1 AND deactivated_ts IS NULL RETURNING ended_epoch`,
+   WHERE user_id = $1 AND (deactivated_ts IS NULL OR ended_by IS NOT NULL) RETURNING ended_epoch`,
+);
+// Only of a home that the record names now. What makes the account whole again is kept.
+const updateClosed = statement(
+  'account.close',
+  `UPDATE accounts SET deactivated_ts = $2, is_erased = $3, is_ending = true, ended_by = $4,
+     ended_epoch = coalesce((SELECT epoch FROM account_records WHERE user_id = $1), 0)
+   WHERE user_id = $1 AND deactivated_ts IS NULL AND EXISTS (
+     SELECT 1 FROM account_records r, jsonb_array_elements(r.record::jsonb -> 'homes') home WHERE r.user_id = $1 AND home ->> 'server_name' = $4)
+   RETURNING ended_epoch`,
+);
+const updateReopened = statement(
+  'account.reopen',
+  `UPDATE accounts SET deactivated_ts = NULL, is_erased = false, is_ending = false, ended_epoch = NULL, ended_by = NULL
+   WHERE user_id = $1 AND ended_by IS NOT NULL AND NOT ended_by = ANY ($2)`,
 );
 const selectEnded = statement(
-  'account.ended', 'SELECT is_erased, coalesce(ended_epoch, 0)::bigint AS epoch FROM accounts WHERE user_id = $1 AND deactivated_ts IS NOT NULL',
+  'account.ended', 'SELECT is_erased, ended_by, coalesce(ended_epoch, 0)::bigint AS epoch FROM accounts WHERE user_id = $1 AND deactivated_ts IS NOT NULL',
 );
 const selectEpoch = statement('account.epoch', 'SELECT epoch FROM account_records WHERE user_id = $1');
-const selectEnding = statement('account.ending', 'SELECT user_id, is_erased FROM accounts WHERE is_ending');
-const updateEnded = statement('account.has_ended', 'UPDATE accounts SET is_ending = false WHERE user_id = $1');
+const selectEnding = statement(
+  'account.ending', 'SELECT user_id, is_erased FROM accounts WHERE is_ending AND (ended_by IS NULL OR deactivated_ts < $1)',
+);
+const updateEnded = statement('account.has_ended', 'UPDATE accounts SET is_ending = false, password_hash = NULL, is_admin = false, ended_by = NULL WHERE user_id = $1');
 const updateRevived = statement(
   'account.revive',
-  `UPDATE accounts SET deactivated_ts = NULL, is_erased = false, is_ending = false, ended_epoch = NULL
+  `UPDATE accounts SET deactivated_ts = NULL, is_erased = false, is_ending = false, ended_epoch = NULL, ended_by = NULL
    WHERE user_id = $1 AND deactivated_ts IS NOT NULL AND coalesce(ended_epoch, 0) < $2`,
 );
 const remove = statement('account.delete', 'DELETE FROM accounts WHERE user_id = $1');
@@ -101,15 +117,25 @@ export class AccountStore {
     return (await this.db.query<{ epoch: number }>(selectEpoch, [userId]))[0]?.epoch ?? 0;
   }
 
-  /** How the account has ended; undefined while it lives. */
-  async ended(userId: string): Promise<{ isErased: boolean; epoch: number } | undefined> {
-    const [row] = await this.db.query<{ is_erased: boolean; epoch: number }>(selectEnded, [userId]);
-    return row && { isErased: row.is_erased, epoch: row.epoch };
+  /** At the word of another home alone. @returns whether that one is a home of the account, which lived */
+  async close(userId: string, ts: number, isErased: boolean, home: string): Promise<boolean> {
+    return (await this.db.query(updateClosed, [userId, ts, isErased, home])).length === 1;
   }
 
-  /** Accounts of which something is still to be done. */
-  async ending(): Promise<{ userId: string; isErased: boolean }[]> {
-    const rows = await this.db.query<{ user_id: string; is_erased: boolean }>(selectEnding);
+  /** The record does not name the home any more at whose word the account was closed. */
+  async reopen(userId: string, homes: readonly string[]): Promise<void> {
+    await this.db.query(updateReopened, [userId, homes]);
+  }
+
+  /** How the account has ended, `closedBy` a home if only that one has said so; undefined while it lives. */
+  async ended(userId: string): Promise<{ isErased: boolean; epoch: number; closedBy: string | null } | undefined> {
+    const [row] = await this.db.query<{ is_erased: boolean; epoch: number; ended_by: string | null }>(selectEnded, [userId]);
+    return row && { isErased: row.is_erased, epoch: row.epoch, closedBy: row.ended_by };
+  }
+
+  /** Accounts of which something is still to be done. @param closedBefore milliseconds, for those that only another home has ended */
+  async ending(closedBefore: number): Promise<{ userId: string; isErased: boolean }[]> {
+    const rows = await this.db.query<{ user_id: string; is_erased: boolean }>(selectEnding, [closedBefore]);
     return rows.map((row) => ({ userId: row.user_id, isErased: row.is_erased }));
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { Clock } from '../observability/clock.js';
 import { Log } from '../observability/log.js';
 import { Database } from '../storage/database.js';
@@ -12,6 +12,10 @@ import { Profiles } from './profiles.js';
 
 /** Who comes back waits for so long until what was is gone. */
 const MAX_REVIVAL_MS = 10_000;
+
+/** So long an account that another home has ended can be opened again by its key. */
+const CLOSED_FOR_MS = 7 * 24 * 3_600_000;
+const LOOK_EVERY_MS = 3_600_000;
 
 export interface DeactivationOptions {
   /** The person asked to have as much as possible erased. */
@@ -34,8 +38,9 @@ type DeactivationListener = (userId: string, options: DeactivationOptions) => Pr
  * tells the others; else an operation does (docs/protocol.md, "Deactivation").
  */
 @Injectable()
-export class Deactivation implements OnModuleInit, OnApplicationBootstrap {
+export class Deactivation implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   readonly #listeners = new Set<DeactivationListener>();
+  #timer: NodeJS.Timeout | undefined;
   #announce: EndAnnouncer = (_userId, request) => Promise.resolve(request);
   /** What is being done for accounts that have ended. */
   readonly #finishing = new Map<string, Promise<void>>();
@@ -58,14 +63,28 @@ export class Deactivation implements OnModuleInit, OnApplicationBootstrap {
       apply: (change) => this.#apply(change),
       snapshot: async (userId) => {
         const ended = await this.store.ended(userId);
-        return ended ? [{ kind: 'deactivation', key: '', value: { erase: ended.isErased, epoch: ended.epoch } }] : [];
+        // What only another home has said is that one's operation.
+        return ended && ended.closedBy === null ? [{ kind: 'deactivation', key: '', value: { erase: ended.isErased, epoch: ended.epoch } }] : [];
       },
     });
   }
 
-  /** What was begun when this server stopped. */
+  /** What was begun when this server stopped; and in time what other homes have said. */
   async onApplicationBootstrap(): Promise<void> {
-    for (const { userId, isErased } of await this.store.ending()) this.#finishLater(userId, { erase: isErased });
+    await this.#finishAll();
+    this.#timer = setInterval(() => {
+      this.#finishAll().catch((error: unknown) => this.log.error('ended accounts could not be read', error));
+    }, LOOK_EVERY_MS).unref();
+  }
+
+  onModuleDestroy(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #finishAll(): Promise<void> {
+    for (const { userId, isErased } of await this.store.ending(this.clock.now() - CLOSED_FOR_MS)) {
+      if (!this.#finishing.has(userId)) this.#finishLater(userId, { erase: isErased });
+    }
   }
 
   /** Lets the account's key say so, too, where it is held. Called when the server starts. */
@@ -138,13 +157,18 @@ export class Deactivation implements OnModuleInit, OnApplicationBootstrap {
     await this.store.hasEnded(userId);
   }
 
-  /** Another home's word. It does not hold for somebody who has come back since by the recovery key. */
-  async #apply({ userId, value }: RemoteChange): Promise<void> {
+  /** The account's key has named its homes anew: the word of one that is none any more ends nothing. */
+  async reopen(userId: string, homes: readonly string[]): Promise<void> {
+    await this.store.reopen(userId, homes);
+  }
+
+  /**
+   * Another home's word. It does not hold for somebody who has come back since by the recovery key; and as one home may lie, it only
+   * closes the account: nothing is left or erased for a week, and a record without that home opens it again.
+   */
+  async #apply({ userId, value, home }: RemoteChange): Promise<void> {
     const { erase, epoch } = (value ?? {}) as { erase?: unknown; epoch?: unknown };
     if (typeof epoch !== 'number' || epoch < (await this.store.epoch(userId))) return;
-    if ((await this.store.deactivate(this.db, userId, this.clock.now(), erase === true)) === undefined) return;
-    await this.tokens.revokeAll(userId);
-    // The log waits for what is applied, and leaving all rooms takes long.
-    this.#finishLater(userId, { erase: erase === true });
+    if (await this.store.close(userId, this.clock.now(), erase === true, home)) await this.tokens.revokeAll(userId);
   }
 }

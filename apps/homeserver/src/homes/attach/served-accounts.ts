@@ -92,6 +92,7 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
     const userId = record.user_id;
     if (record.deactivated) return this.#end(record);
     if (previous && record.epoch > previous.epoch) await this.deactivation.revive(userId, record.epoch);
+    await this.deactivation.reopen(userId, record.homes.map((home) => home.server_name));
     if (!(await this.isServedBy(record))) {
       if (this.directory.has(userId) && previous && (await this.isServedBy(previous))) await this.#leave(userId);
       return;

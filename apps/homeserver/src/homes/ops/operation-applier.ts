@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { CanonicalJsonError, itemName, type AccountLog, type HeldOperation, type HomeRecord } from '#federation';
+import { CanonicalJsonError, isLogOf, itemName, type AccountLog, type HeldOperation, type HomeRecord } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountOps, type AccountOpApplier, type AccountOpKind } from '../../accounts/account-ops.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -98,7 +98,7 @@ export class OperationApplier {
     }
     const knew = (other: string, m: number): boolean => (other === log ? m < n : (after[other] ?? []).some(([end]) => m <= end));
     try {
-      await this.applierOf(kind)?.apply({ userId, kind: kind as AccountOpKind, key, value, home, ms, log, n, hash, knew });
+      await this.applierOf(kind)?.apply({ userId, kind: kind as AccountOpKind, key, value, home: writerOf(record, log), ms, log, n, hash, knew });
     } catch (error) {
       if (!(error instanceof MatrixError) && !(error instanceof CanonicalJsonError) && !isInvalidValue(error)) throw error;
       this.logger.warn('an operation was refused', { userId, kind, home, reason: (error as Error).message });
@@ -138,4 +138,10 @@ export class OperationApplier {
     const own = log.newest(itemName(removal.op)).find((held) => isOwn(held.log));
     return own === undefined || !log.knows(own, removal);
   }
+}
+
+/** The server whose key the log is bound to; what an operation says of its writer orders writes, and proves nothing. */
+function writerOf(record: HomeRecord, log: string): string {
+  const homes = [...record.homes, ...(record.retired ?? [])];
+  return homes.find(({ key }) => isLogOf(log, record.user_id, key))?.server_name ?? '';
 }
