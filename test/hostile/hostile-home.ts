@@ -30,11 +30,11 @@ export class HostileHome {
   }
 
   /** A signed operation; text values are taken as JSON text of an object, as account data is. */
-  op(kind: string, key: string, value: unknown, more: { prev?: AccountOperation | null; after?: LogPlaces; ms?: number; log?: string } = {}): AccountOperation {
-    const { prev = null, after = {}, ms = Date.now(), log = this.log } = more;
+  op(kind: string, key: string, value: unknown, more: { prev?: AccountOperation | null; after?: LogPlaces; ms?: number; log?: string; home?: string } = {}): AccountOperation {
+    const { prev = null, after = {}, ms = Date.now(), log = this.log, home = this.server.name } = more;
     const n = (prev?.n ?? 0) + 1;
     const before = prev && operationHash(prev);
-    return signOperation({ user_id: this.userId, log, n, prev: before, after, home: this.server.name, ms, kind, key, value: JSON.stringify(value) }, this.key);
+    return signOperation({ user_id: this.userId, log, n, prev: before, after, home, ms, kind, key, value: JSON.stringify(value) }, this.key);
   }
 
   /** A signed head, of an operation or of nothing. */

@@ -27,8 +27,7 @@ it.each(['its own', 'the honest home\'s'])('a lying home cannot end an account f
   const home = new HostileHome(evil, person.userId);
   await person.publish(person.next({ add: [home.entry] }), a);
   // The name in an operation is its writer's to choose: the log says whose it is.
-  Object.defineProperty(home, 'server', { value: Object.assign(Object.create(evil), { name: whose === 'its own' ? evil.name : a.name }) });
-  await home.hand(a, [home.op('deactivation', '', { erase: true, epoch: 9 })]);
+  await home.hand(a, [home.op('deactivation', '', { erase: true, epoch: 9 }, { home: whose === 'its own' ? evil.name : a.name })]);
   await eventually(async () => (await client.raw('GET', '/v3/account/whoami')).status === 401);
   await person.publish(person.next({ revoke: [evil.name] }), a);
   const again = await eventually(() => person.login(a, 'AGAIN'));

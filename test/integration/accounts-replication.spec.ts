@@ -66,7 +66,8 @@ describe('what other homes get to know of an account', () => {
   it('is all in the snapshot', async () => {
     await client.request('PUT', `${path()}/m.tz`, { 'm.tz': 'UTC' });
     const snapshot = async (kind: AccountOpKind) => net.server('a').get(AccountOps).applier(kind)!.snapshot(client.userId);
-    expect(await snapshot('device')).toEqual([{ kind: 'device', key: 'ONE', value: { display_name: 'First' } }]);
+    // A removal is part of it: it stands against whoever has not heard of it.
+    expect(await snapshot('device')).toEqual([{ kind: 'device', key: 'ONE', value: { display_name: 'First' } }, { kind: 'device', key: 'TWO', value: null }]);
     expect(await snapshot('profile')).toEqual([{ kind: 'profile', key: 'm.tz', value: 'UTC' }]);
   });
 

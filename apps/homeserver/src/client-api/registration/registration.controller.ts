@@ -1,4 +1,4 @@
-import { Controller, Get, Post } from '@nestjs/common';
+import { Controller, Get, Inject, Optional, Post } from '@nestjs/common';
 import { Registration } from '../../auth/registration.js';
 import { Sessions } from '../../auth/sessions.js';
 import { UserNames } from '../../auth/user-names.js';
@@ -22,8 +22,14 @@ export class RegistrationController {
     private readonly registration: Registration,
     private readonly names: UserNames,
     private readonly sessions: Sessions,
-    private readonly offers: HomeOffers,
+    /** Absent in a server of some parts only. */
+    @Optional() @Inject(HomeOffers) private readonly homeOffers: HomeOffers | null,
   ) {}
+
+  get #offers(): HomeOffers {
+    if (!this.homeOffers) throw MatrixError.unrecognized();
+    return this.homeOffers;
+  }
 
   @Post('v3/register')
   @Auth('none')
@@ -39,7 +45,7 @@ export class RegistrationController {
     const { userId, request: body } = await this.registration.register(given);
     const genesis = body['io.partyline.genesis'];
     // Made with the account, so that it needs no keys in custody and no word of the owner later (docs/protocol.md, §2).
-    const home = genesis === undefined ? {} : { 'io.partyline.home': offerBody(await this.offers.offerNew(userId, this.offers.genesisOf(userId, genesis))) };
+    const home = genesis === undefined ? {} : { 'io.partyline.home': offerBody(await this.#offers.offerNew(userId, this.#offers.genesisOf(userId, genesis))) };
     const displayName = body.initial_device_display_name;
     if (body.inhibit_login) return { user_id: userId, home_server: userId.slice(userId.indexOf(':') + 1), ...home };
     return { ...(await this.sessions.open({ userId, deviceId: body.device_id, displayName, refreshable: body.refresh_token ?? false })), ...home };
@@ -49,7 +55,7 @@ export class RegistrationController {
   #readGenesis({ username, 'io.partyline.genesis': genesis }: RegistrationBody): void {
     if (genesis === undefined) return;
     if (username === undefined) throw MatrixError.missingParam('A genesis names its account: username is missing');
-    this.offers.genesisOf(this.names.format(username), genesis);
+    this.#offers.genesisOf(this.names.format(username), genesis);
   }
 
   @Get('v3/register/available')
