@@ -16,7 +16,10 @@ export type Fault = { readonly at: number; readonly for: number } & (
   | { readonly kind: 'refuse' | 'stall'; readonly from: string; readonly to: string; readonly bothWays: boolean }
 );
 
-type ServerFault = Extract<Fault, { server: string }>;
+export type ServerFault = Extract<Fault, { server: string }>;
+
+const serverFaults: readonly ServerFault['kind'][] = ['kill', 'kill', 'freeze', 'step', 'step', 'clock', 'restore', 'record'];
+const isOnce = (kind: string): boolean => kind === 'restore' || kind === 'record';
 
 const LONGEST_MS = 1_200;
 const LAST_AT_MS = 1_000;
@@ -28,8 +31,9 @@ const LONGEST_JUMP_MS = 3 * 24 * 3_600_000;
  *
  * @param draw the next number in [0, 1)
  * @param labels of the servers, at least two
+ * @param kinds of faults of a server; a kind that stands twice comes twice as often
  */
-export function faultPlan(draw: () => number, labels: readonly string[]): Fault[] {
+export function faultPlan(draw: () => number, labels: readonly string[], kinds: readonly ServerFault['kind'][] = serverFaults): Fault[] {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(draw() * items.length)]!;
   const pairs = labels.flatMap((from) => labels.filter((to) => to !== from).map((to) => ({ from, to })));
   const servers = [...labels];
@@ -40,7 +44,7 @@ export function faultPlan(draw: () => number, labels: readonly string[]): Fault[
     if (draw() < 0.7 && servers.length > 0) {
       const server = pick(servers);
       servers.splice(servers.indexOf(server), 1);
-      const fault = serverFault(pick, draw, times, server, once);
+      const fault = serverFault(pick, draw, times, server, kinds.filter((kind) => !isOnce(kind) || once.has(kind)));
       once.delete(fault.kind);
       faults.push(fault);
     } else if (pairs.length > 0) {
@@ -54,9 +58,9 @@ export function faultPlan(draw: () => number, labels: readonly string[]): Fault[
 }
 
 function serverFault(
-  pick: <T>(items: readonly T[]) => T, draw: () => number, times: { at: number; for: number }, server: string, once: ReadonlySet<string>,
+  pick: <T>(items: readonly T[]) => T, draw: () => number, times: { at: number; for: number }, server: string, kinds: readonly ServerFault['kind'][],
 ): ServerFault {
-  const kind = pick((['kill', 'kill', 'freeze', 'step', 'step', 'clock', 'restore', 'record'] as const).filter((one) => (one !== 'restore' && one !== 'record') || once.has(one)));
+  const kind = pick(kinds);
   if (kind === 'step') return { ...times, kind, server, step: pick(crashSteps), after: Math.floor(draw() * 6) };
   if (kind === 'clock') return { ...times, kind, server, byMs: Math.round((draw() < 0.5 ? -1 : 1) * draw() * LONGEST_JUMP_MS) };
   return { ...times, kind, server };

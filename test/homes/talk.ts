@@ -55,7 +55,7 @@ export async function isCaughtUp(person: Person, at: TestServer, other: TestServ
 
 /** Waits until a home of the client holds the room. */
 export async function isIn(client: TestClient, roomId: string): Promise<void> {
-  await eventually(async () => (await client.request('GET', '/v3/joined_rooms')).joined_rooms.includes(roomId), 20_000);
+  await eventually(async () => (await client.request('GET', '/v3/joined_rooms')).joined_rooms.includes(roomId), 40_000);
 }
 
 /** Syncs like a client that is always on, and notes the texts that a room shows, in order and with repeats. */
