@@ -1,3 +1,7 @@
+import type { Socket } from 'node:net';
+import type { Pool } from 'pg';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { databaseOf, openDataSource } from '../../apps/homeserver/src/storage/data-source.js';
 import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
@@ -23,5 +27,21 @@ describe('a server whose database drops a connection', () => {
     });
     await expect(work).rejects.toThrow();
     expect((await net.client().register('alice')).userId).toMatch(/^@alice:/);
+  });
+
+  it('lives on when a connection is lost before its first user has it', async () => {
+    const dataSource = await openDataSource(net.server('a').config.databaseUrl);
+    try {
+      const db = databaseOf(dataSource);
+      const pool = (dataSource.driver as PostgresDriver).master as Pool;
+      // The first connection is there already.
+      const held = await pool.connect();
+      pool.once('acquire', (client) => process.nextTick(() => (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy()));
+      await expect(db.query(ownPid)).rejects.toThrow('Connection terminated');
+      expect(await db.query(ownPid)).toHaveLength(1);
+      held.release();
+    } finally {
+      await dataSource.destroy();
+    }
   });
 });

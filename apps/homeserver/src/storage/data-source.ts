@@ -58,6 +58,9 @@ export async function openDataSource(url: string, entities: readonly Function[] 
 const SYNCHRONOUS = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')";
 
 function commitToDisk(client: PoolClient, done: (error?: Error) => void): void {
+  // The pool listens on idle connections only: one that is lost between its start and its first user, or between two of them, would
+  // end the process. Whoever queries it next is told by the query.
+  client.on('error', () => undefined);
   client.query(SYNCHRONOUS).then(() => done(), done);
 }
 
