@@ -93,7 +93,7 @@ async function expectDrops({ alice, roomId, dropped }: Scene): Promise<void> {
     await settles(async () => expect(await home.get(Database).query(inbox, [alice.userId])).not.toEqual([]));
   }
   for (const home of dropped) {
-    expect(await home.get(EventsStore).byId(eventId)).toBeUndefined();
+    expect(await home.get(EventsStore).byId(roomId, eventId)).toBeUndefined();
     expect(await home.get(Database).query(inbox, [alice.userId])).toEqual([]);
   }
 }

@@ -38,7 +38,7 @@ export class HostileRoom {
     server: HostileServer, resident: TestServer, roomId: string, userId = server.user('mallory'),
     options: { signer?: { name: string; key: SigningKey }; content?: JsonObject; home?: string } = {},
   ): Promise<HostileRoom> {
-    const versions = ['10', '11', '12', 'io.partyline.1'].map((id) => `ver=${id}`).join('&');
+    const versions = ['6', '10', '11', '12', 'io.partyline.1'].map((id) => `ver=${id}`).join('&');
     const path = `${FEDERATION}/v1/make_join/${encodeURIComponent(roomId)}/${encodeURIComponent(userId)}?${versions}`;
     const template = await server.request(resident, 'GET', path);
     const { signer = { name: server.name, key: server.key }, ...extra } = options;

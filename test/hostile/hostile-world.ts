@@ -60,7 +60,7 @@ export class HostileWorld {
 
   /** What became of an event on the first server; undefined when it does not have it. */
   async statusOf(event: RoomEvent): Promise<EventStatus | undefined> {
-    return (await this.a.get(EventsStore).byId(event.eventId))?.status;
+    return (await this.a.get(EventsStore).byId(event.roomId, event.eventId))?.status;
   }
 
   /** Whether alice can see the event. */

@@ -20,8 +20,8 @@ describe('limits, at the limit', () => {
   const user = () => `/v3/user/${encodeURIComponent(alice.userId)}`;
   const profile = () => `/v3/profile/${encodeURIComponent(alice.userId)}`;
   /** The event as other servers get it: its canonical JSON is the length that counts. */
-  async function wireBytes(eventId: string): Promise<number> {
-    const stored = await net.server('a').get(EventsStore).byId(eventId);
+  async function wireBytes(roomId: string, eventId: string): Promise<number> {
+    const stored = await net.server('a').get(EventsStore).byId(roomId, eventId);
     return Buffer.byteLength(stored!.event.json);
   }
 
@@ -35,10 +35,10 @@ describe('limits, at the limit', () => {
     it('has at most 65,536 bytes, whatever characters they are', async () => {
       // The first message tells what is around the text; depth and the rest stay as long.
       for (let i = 0; i < 3; i++) expect((await send(`warm${i}`, 'x')).status).toBe(200);
-      const around = (await wireBytes((await send('measure', '')).body.event_id));
+      const around = (await wireBytes(roomId, (await send('measure', '')).body.event_id));
       const fits = await send('fits', 'x'.repeat(MAX_EVENT_BYTES - around));
       expect(fits.status).toBe(200);
-      expect(await wireBytes(fits.body.event_id)).toBe(MAX_EVENT_BYTES);
+      expect(await wireBytes(roomId, fits.body.event_id)).toBe(MAX_EVENT_BYTES);
       const more = await send('more', 'x'.repeat(MAX_EVENT_BYTES - around + 1));
       expect([more.status, more.body.errcode]).toEqual([413, 'M_TOO_LARGE']);
       // Three bytes each, and two of them for one unit of UTF-16: what counts is bytes.

@@ -27,6 +27,11 @@ describe.each(['10', '11', '12', 'io.partyline.1'])('in room version %s', (id) =
     expect(mayRedact({ ...redaction(alice), roomId: '!other:a.example' }, target, room.reader, rules)).toBe(false);
   });
 
+  it('does not take the event that made the room', () => {
+    const create = room.reader.get('m.room.create', '')!;
+    expect(mayRedact(room.build({ type: 'm.room.redaction', sender: alice, content: { redacts: create.eventId } }), create, room.reader, rules)).toBe(false);
+  });
+
   it('knows the creator\'s level and the defaults', () => {
     const levels = powerLevelsOf(room.reader, rules);
     expect(levels.user(alice)).toBe(rules.privilegedCreators ? Infinity : 100);

@@ -99,7 +99,7 @@ export class ReplicaComparison implements OnApplicationBootstrap, OnModuleDestro
   }
 
   async #ownHash(roomId: string, eventId: string): Promise<string | null> {
-    const [room, stored] = [await this.registry.find(roomId), await this.events.byId(eventId)];
+    const [room, stored] = [await this.registry.find(roomId), await this.events.byId(roomId, eventId)];
     if (!room || !stored || stored.stateNid === null) return null;
     const state = (await this.snapshots.load(stored.stateNid)).toMap();
     const entries = await this.resolver.entries(room, state.values(), new Map());

@@ -75,32 +75,32 @@ export class RoomCopies {
     };
     const newest = request.since
       ? await walkBack(this.events, { roomId, from: endIds, limit: endIds.length + MAX_SINCE, without: new Set(request.since) })
-      : await this.events.byIds(endIds);
+      : await this.events.byIds(roomId, endIds);
     const members = [`"pdus":${list(newest.map((stored) => stored.event))}`];
     if (!request.endsOnly) {
       const known = new Set(request.known);
       const all = [...state, ...beside.values()];
-      const chain = await this.events.authChain(all, new Map(all.map((event) => [event.eventId, event])));
+      const chain = await this.events.authChain(roomId, all, new Map(all.map((event) => [event.eventId, event])));
       for (const event of beside.values()) chain.set(event.eventId, event);
       for (const event of state) chain.delete(event.eventId);
       members.push(`"state":${list(state.filter((event) => !known.has(event.eventId)))}`);
       const rest = [...chain.values()].map((item) => ('nid' in item ? item.event : item));
-      members.push(`"auth_chain":${list(await this.#without(rest, known))}`);
+      members.push(`"auth_chain":${list(await this.#without(roomId, rest, known))}`);
     }
     return `${JSON.stringify(head).slice(0, -1)},${members.join(',')}}`;
   }
 
   /** Those that are in the room's timeline here. */
   async #shown(eventIds: readonly string[], roomId: string): Promise<string[]> {
-    const stored = await this.events.byIds(eventIds);
-    return stored.filter((item) => item.event.roomId === roomId && item.status === EventStatus.accepted).map((item) => item.event.eventId);
+    const stored = await this.events.byIds(roomId, eventIds);
+    return stored.filter((item) => item.status === EventStatus.accepted).map((item) => item.event.eventId);
   }
 
   /** Of a chain of auth events what is not in those of known ones: who has an event has what it rests upon. */
-  async #without(chain: readonly RoomEvent[], known: ReadonlySet<string>): Promise<readonly RoomEvent[]> {
+  async #without(roomId: string, chain: readonly RoomEvent[], known: ReadonlySet<string>): Promise<readonly RoomEvent[]> {
     if (known.size === 0) return chain;
-    const held = (await this.events.byIds([...known])).map((stored) => stored.event);
-    const rest = await this.events.authChain(held, new Map(chain.map((event) => [event.eventId, event])));
+    const held = (await this.events.byIds(roomId, [...known])).map((stored) => stored.event);
+    const rest = await this.events.authChain(roomId, held, new Map(chain.map((event) => [event.eventId, event])));
     return chain.filter((event) => !rest.has(event.eventId));
   }
 

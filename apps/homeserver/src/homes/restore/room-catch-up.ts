@@ -98,7 +98,7 @@ export class RoomCatchUp implements OnModuleDestroy {
     const prev = (answer['event'] as { prev_events?: unknown } | undefined)?.prev_events;
     const ids = (Array.isArray(prev) ? prev : []).map((one: unknown) => (Array.isArray(one) ? (one[0] as unknown) : one));
     const named = ids.filter((id): id is string => typeof id === 'string').slice(0, MAX_ENDS);
-    const known = new Set((await this.events.byIds(named)).map((stored) => stored.event.eventId));
+    const known = new Set((await this.events.byIds(room.id, named)).map((stored) => stored.event.eventId));
     const events = await Promise.all(named.filter((id) => !known.has(id)).map(async (id) => {
       const found = await this.federation.request({
         destination: server, method: 'GET', path: federationPath`/_matrix/federation/v1/event/${id}`, timeoutMs: TIMEOUT_MS,

@@ -21,7 +21,11 @@ const past = statement(
   `SELECT ${columns} FROM events WHERE room_nid = $1 AND pos < 0 AND pos >= $2 ORDER BY pos DESC LIMIT $3`,
 );
 const byIds = statement('resume.by_ids', `SELECT ${columns} FROM events WHERE room_nid = $1 AND event_id = ANY($2)`);
-const known = statement('resume.known', 'SELECT event_id, origin_server_ts FROM events WHERE event_id = ANY($1) AND status <> 3');
+const known = statement(
+  'resume.known',
+  `SELECT e.event_id, e.origin_server_ts FROM unnest($1::text[], $2::text[]) AS w (room_id, event_id)
+   JOIN rooms r ON r.room_id = w.room_id JOIN events e ON e.event_id = w.event_id AND e.room_nid = r.room_nid WHERE e.status <> 3`,
+);
 const receiptsSince = statement('resume.receipts', 'SELECT min(pos) AS pos FROM receipts WHERE ts >= $1');
 const insert = statement('resume.insert', 'INSERT INTO resume_points (resume_id, user_id, cursor, created_ts) VALUES ($1, $2, $3, $4)');
 const select = statement('resume.get', 'SELECT cursor FROM resume_points WHERE resume_id = $1 AND user_id = $2 AND created_ts > $3');
@@ -87,9 +91,10 @@ export class ResumeStore {
   }
 
   /** Events that are in the graph here, with their times. */
-  async known(eventIds: readonly string[]): Promise<Map<string, number>> {
-    if (eventIds.length === 0) return new Map();
-    const rows = await this.db.query<{ event_id: string; origin_server_ts: number }>(known, [eventIds]);
+  async known(events: ReadonlyMap<string, readonly string[]>): Promise<Map<string, number>> {
+    const pairs = [...events].flatMap(([roomId, ids]) => ids.map((id) => [roomId, id] as const));
+    if (pairs.length === 0) return new Map();
+    const rows = await this.db.query<{ event_id: string; origin_server_ts: number }>(known, [pairs.map(([roomId]) => roomId), pairs.map(([, id]) => id)]);
     return new Map(rows.map((row) => [row.event_id, row.origin_server_ts]));
   }
 

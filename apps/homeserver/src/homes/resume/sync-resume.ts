@@ -111,12 +111,12 @@ export class SyncResume extends ResumePoints {
     userId: string, place: Place,
   ): Promise<{ unknown: number; lastSeen: number | null; missing: ReadonlyMap<string, readonly string[]> }> {
     const all = [...place.rooms.values()].flat();
-    let known = await this.store.known(all);
+    let known = await this.store.known(place.rooms);
     const lacking = () => new Map([...place.rooms].map(([roomId, ids]) => [roomId, ids.filter((id) => !known.has(id))]));
     let missing = lacking();
     if (known.size < new Set(all).size) {
       await this.fetch.fetch(userId, missing);
-      known = await this.store.known(all);
+      known = await this.store.known(place.rooms);
       missing = lacking();
     }
     const times = [...known.values()];

@@ -30,7 +30,7 @@ export class PastMembers {
   async naming(room: Room, pdus: readonly string[], server: string, limit: number): Promise<Map<string, readonly HomeRecord[]>> {
     const ids = new Map(pdus.map((json) => [readPdu(JSON.parse(json), room.rules).eventId, json]));
     const found = new Map<string, readonly HomeRecord[]>();
-    for (const { event, stateNid } of await this.events.byIds([...ids.keys()])) {
+    for (const { event, stateNid } of await this.events.byIds(room.id, [...ids.keys()])) {
       if (stateNid !== null) found.set(ids.get(event.eventId)!, await this.#inState(room, stateNid, server, limit));
     }
     return found;

@@ -57,7 +57,7 @@ export class HistoryFetcher {
     });
     const pdus = Array.isArray(answer.pdus) ? answer.pdus.slice(0, EVENTS_PER_REQUEST) : [];
     const signed = await this.verifier.signedOnes(readAll(pdus, room.rules, room.id), room.rules);
-    const unknown = new Set(await this.missing.unknown(signed.map((event) => event.eventId)));
+    const unknown = new Set(await this.missing.unknown(room, signed.map((event) => event.eventId)));
     const events = inGraphOrder(connected(wanted, signed.filter((event) => unknown.has(event.eventId))));
     if (events.length === 0) return undefined;
     const sharedState = await this.#sharedState(room, gap, events);
@@ -82,7 +82,7 @@ export class HistoryFetcher {
   async #states(room: Room, events: readonly RoomEvent[], server: string): Promise<[string, ToldState][]> {
     const given = new Set(events.map((event) => event.eventId));
     const outside = [...new Set(events.flatMap((event) => event.pdu.prev_events))].filter((id) => !given.has(id));
-    const unknown = new Set(await this.missing.unknown(outside));
+    const unknown = new Set(await this.missing.unknown(room, outside));
     const entries = events.filter((event) => event.pdu.prev_events.some((id) => unknown.has(id)));
     const states: [string, ToldState][] = [];
     for (const { eventId } of entries.slice(0, MAX_STATES)) states.push([eventId, await this.missing.stateBefore(room, eventId, server)]);
@@ -93,7 +93,7 @@ export class HistoryFetcher {
   async #authChains(room: Room, events: readonly RoomEvent[], told: readonly ToldState[], server: string): Promise<RoomEvent[]> {
     const given = new Set([...events, ...told.flatMap((state) => [...state.outliers.values()])].map((event) => event.eventId));
     const named = [...new Set(events.flatMap((event) => event.pdu.auth_events))].filter((id) => !given.has(id));
-    for (const stored of await this.events.byIds(named)) given.add(stored.event.eventId);
+    for (const stored of await this.events.byIds(room.id, named)) given.add(stored.event.eventId);
     const chain = new Map<string, RoomEvent>();
     for (let i = 0; i < MAX_AUTH_CHAINS; i++) {
       const lacking = events.findLast((event) => event.pdu.auth_events.some((id) => !given.has(id)));
@@ -101,7 +101,7 @@ export class HistoryFetcher {
       for (const event of await this.missing.authChain(room, lacking.eventId, server)) chain.set(event.eventId, event);
       for (const id of [...chain.keys(), ...lacking.pdu.auth_events]) given.add(id);
     }
-    const known = new Set([...(await this.events.byIds([...chain.keys()])).map((stored) => stored.event.eventId), ...events.map((event) => event.eventId)]);
+    const known = new Set([...(await this.events.byIds(room.id, [...chain.keys()])).map((stored) => stored.event.eventId), ...events.map((event) => event.eventId)]);
     return [...chain.values()].filter((event) => !known.has(event.eventId));
   }
 

@@ -80,7 +80,7 @@ export class HistoryWriter {
 
   async #work(draft: RoomDraft, fetched: FetchedHistory, unsigned: ReadonlyMap<string, number>): Promise<Work> {
     const ids = fetched.events.flatMap(({ eventId, pdu }) => [eventId, ...pdu.prev_events, ...pdu.auth_events]);
-    const stored = await this.events.byIds([...new Set([...ids, ...fetched.nids.keys()])]);
+    const stored = await this.events.byIds(draft.room.id, [...new Set([...ids, ...fetched.nids.keys()])]);
     const related = new Map(stored.map((item) => [item.event.eventId, item]));
     const aliases = new Map<number, number>();
     for (const [eventId, nid] of fetched.nids) {

@@ -42,9 +42,11 @@ export class ServerHistory {
 
   /** @returns the JSON text of a transaction with one event; @throws 404 `M_NOT_FOUND`, 403 `M_FORBIDDEN` */
   async event(origin: string, eventId: string): Promise<string> {
-    const stored = await this.events.byId(eventId);
+    const roomId = await this.events.roomOf(eventId);
+    if (roomId === undefined) throw MatrixError.notFound('Unknown event');
+    const room = await this.#room(origin, roomId);
+    const stored = await this.events.byId(roomId, eventId);
     if (!stored || stored.status === EventStatus.rejected) throw MatrixError.notFound('Unknown event');
-    const room = await this.#room(origin, stored.event.roomId);
     const [text] = await this.#texts(room, origin, [stored]);
     if (text === undefined) throw MatrixError.notFound('Unknown event');
     return this.#transaction([text]);
@@ -59,7 +61,7 @@ export class ServerHistory {
   /** Events between others, oldest first. @returns JSON texts of PDUs */
   async missingEvents(origin: string, roomId: string, { latest, earliest, limit, minDepth }: MissingEventsQuery): Promise<string[]> {
     const room = await this.#room(origin, roomId);
-    const starts = (await this.events.byIds(latest)).filter((item) => item.event.roomId === roomId && item.status !== EventStatus.outlier);
+    const starts = (await this.events.byIds(roomId, latest)).filter((item) => item.status !== EventStatus.outlier);
     const from = starts.flatMap((item) => item.event.pdu.prev_events);
     const found = await walkBack(this.events, { roomId, from, limit, minDepth, without: new Set([...earliest, ...latest]) });
     return this.#texts(room, origin, found.reverse());
@@ -73,18 +75,18 @@ export class ServerHistory {
     const snapshot = await this.snapshots.load(stored.stateNid);
     const entries = await this.resolver.entries(room, snapshot.toMap().values(), new Map());
     const state = [...entries.values()].map((entry) => entry.event);
-    return { state, authChain: await this.#authChain(state) };
+    return { state, authChain: await this.#authChain(roomId, state) };
   }
 
   /** @throws 404 `M_NOT_FOUND` */
   async eventAuth(origin: string, roomId: string, eventId: string): Promise<readonly RoomEvent[]> {
     const room = await this.#room(origin, roomId);
-    return this.#authChain([(await this.#seen(room, origin, eventId)).event]);
+    return this.#authChain(roomId, [(await this.#seen(room, origin, eventId)).event]);
   }
 
-  async #authChain(events: readonly RoomEvent[]): Promise<RoomEvent[]> {
+  async #authChain(roomId: string, events: readonly RoomEvent[]): Promise<RoomEvent[]> {
     const known = new Map(events.map((event) => [event.eventId, event]));
-    const chain = [...(await this.events.authChain(events, known)).values()].map((item) => ('nid' in item ? item.event : item));
+    const chain = [...(await this.events.authChain(roomId, events, known)).values()].map((item) => ('nid' in item ? item.event : item));
     const named = new Set(chain.flatMap((event) => event.pdu.auth_events));
     return chain.filter((event) => named.has(event.eventId));
   }
@@ -99,8 +101,8 @@ export class ServerHistory {
 
   /** An event that the server may know of. */
   async #seen(room: Room, origin: string, eventId: string): Promise<StoredEvent> {
-    const stored = await this.events.byId(eventId);
-    if (!stored || stored.event.roomId !== room.id || stored.status === EventStatus.rejected) throw MatrixError.notFound('Unknown event');
+    const stored = await this.events.byId(room.id, eventId);
+    if (!stored || stored.status === EventStatus.rejected) throw MatrixError.notFound('Unknown event');
     const showing = await this.visibility.of(room, origin, [stored]);
     if (showing.get(eventId) === 'none') throw MatrixError.forbidden(`${origin} was not in the room at this event`);
     return stored;
@@ -112,7 +114,8 @@ export class ServerHistory {
     return stored.flatMap(({ event }) => {
       const how = showing.get(event.eventId);
       if (how === 'none') return [];
-      return how === 'whole' ? event.json : canonicalJson(redactPdu(wirePdu(event, room.rules), room.rules));
+      // Without its version a room cannot be read, and everybody who is shown the room at all is shown this.
+      return how === 'whole' || event.pdu.type === 'm.room.create' ? event.json : canonicalJson(redactPdu(wirePdu(event, room.rules), room.rules));
     });
   }
 

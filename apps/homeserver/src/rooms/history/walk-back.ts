@@ -28,7 +28,7 @@ export async function walkBack(store: EventsStore, { roomId, from, limit, withou
     const missing = ids.filter((id) => !known.has(id) && !asked.has(id));
     if (missing.length === 0) return;
     for (const id of missing) asked.add(id);
-    const stored = (await store.byIds(missing)).filter((item) => item.event.roomId === roomId);
+    const stored = await store.byIds(roomId, missing);
     for (const item of stored) known.set(item.event.eventId, item);
     const positions = stored.flatMap((item) => item.pos ?? []);
     if (positions.length === 0) return;

@@ -111,7 +111,7 @@ export class MemberChanges {
     const current = record && recordOf(room.state.get('m.room.member', userId));
     if (!current || !revokesHomes(current, record)) return [];
     const state = new Map([...room.state.entries()].map(([, { event }]) => [event.eventId, event]));
-    const chain = await this.events.authChain(state.values(), state);
+    const chain = await this.events.authChain(room.id, state.values(), state);
     return [...chain.values()].map((item) => ('nid' in item ? item.event : item));
   }
 

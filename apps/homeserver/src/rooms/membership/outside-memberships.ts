@@ -38,7 +38,7 @@ export class OutsideMemberships {
 
   async #record(item: OutsideMembership): Promise<void> {
     const held = await this.registry.find(item.roomId);
-    const known = await this.events.byId(item.event.eventId);
+    const known = await this.events.byId(item.roomId, item.event.eventId);
     const row = held ? undefined : await this.rooms.room(item.roomId);
     const room = held ?? this.registry.create(item.roomId, item.rules, row?.room_nid);
     await room.run((draft) => {

@@ -158,7 +158,7 @@ export class AcceptEvent {
     const ids = [...event.pdu.prev_events, ...event.pdu.auth_events, ...(related ? [] : [event.eventId])];
     const missing = ids.filter((id) => !related?.has(id) && !draft.find(id));
     if (missing.length === 0) return related ?? new Map();
-    const read = (await this.events.byIds(missing)).map((stored) => [stored.event.eventId, stored] as const);
+    const read = (await this.events.byIds(draft.room.id, missing)).map((stored) => [stored.event.eventId, stored] as const);
     return new Map([...(related ?? []), ...read]);
   }
 

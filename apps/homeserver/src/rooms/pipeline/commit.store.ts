@@ -70,11 +70,12 @@ const deleteState = statement(
 );
 const redact = statement(
   'events.redact',
-  'UPDATE events SET json = $2, redacted_by = $3 WHERE event_id = $1 AND redacted_by IS NULL',
+  'UPDATE events SET json = $3, redacted_by = $4 WHERE room_nid = $1 AND event_id = $2 AND redacted_by IS NULL',
 );
 const deletePending = statement(
   'pending_redactions.delete',
-  'DELETE FROM pending_redactions WHERE target_id = ANY($1)',
+  `DELETE FROM pending_redactions p USING unnest($1::bigint[], $2::text[]) AS d (room_nid, target_id)
+   WHERE p.room_nid = d.room_nid AND p.target_id = d.target_id`,
 );
 const deleteMissing = statement(
   'backward_extremities.delete',
@@ -216,16 +217,18 @@ export class CommitStore {
   }
 
   async redactions(tx: Transaction, commits: readonly RoomCommit[]): Promise<void> {
+    const doneRooms: number[] = [];
     const done: string[] = [];
     const pending: unknown[][] = [];
     for (const commit of commits) {
       for (const { targetId, redactedJson, redactionId } of commit.redactions) {
-        await tx.query(redact, [targetId, redactedJson, redactionId]);
+        await tx.query(redact, [commit.roomNid, targetId, redactedJson, redactionId]);
+        doneRooms.push(commit.roomNid);
         done.push(targetId);
       }
       for (const { targetId, eventId } of commit.pendingRedactions) pending.push([commit.roomNid, targetId, eventId]);
     }
-    if (done.length > 0) await tx.query(deletePending, [done]);
+    if (done.length > 0) await tx.query(deletePending, [doneRooms, done]);
     await insertPending.insert(tx, pending);
   }
 

@@ -7,6 +7,7 @@ import { StreamPositions } from '../../storage/stream-positions.js';
 import { RoomRegistry } from '../room-registry.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { EventsStore } from '../timeline/events.store.js';
+import { applyRedactions, redactedEvent } from './apply-redactions.js';
 import { buildLocalEvent, isSameState, standingIds, type LocalEvent } from './build-event.js';
 import { EventSigners, type EventSigner } from './event-signers.js';
 import type { RoomDraft } from './room-draft.js';
@@ -73,14 +74,9 @@ export class EventSender {
     if (!room) throw MatrixError.forbidden('You are not in this room');
     const signer = await this.signers.of(request.sender, room.rules);
     const event: LocalEvent = { ...request, ts: request.ts ?? this.clock.now() };
-    const target = request.redacts === undefined ? undefined : await this.events.byId(request.redacts);
     try {
-      return await room.run((draft) => {
-        if (request.redacts !== undefined) this.#mayRedactOrThrow(draft, request, target?.event.pdu.sender);
-        const sent = this.appendTo(draft, event, signer, request);
-        if (target) draft.redact(target.event, draft.find(sent.eventId)!.event);
-        return sent;
-      });
+      if (request.redacts === undefined) return await room.run((draft) => this.appendTo(draft, event, signer, request));
+      return await room.run((draft) => this.#redact(draft, event, signer, request));
     } catch (error) {
       if (!request.txn || !isUniqueViolation(error, 'events_txn')) throw error;
       const [first] = await this.events.byTxn(request.roomId, request.sender, [request.txn]);
@@ -126,11 +122,23 @@ export class EventSender {
     return { ...event, stands };
   }
 
-  // Redactions are always allowed by the auth rules of the supported room versions; whether they take effect is decided apart.
-  #mayRedactOrThrow(draft: RoomDraft, request: SendRequest, targetSender: string | undefined): void {
+  async #redact(draft: RoomDraft, event: LocalEvent, signer: EventSigner, request: SendRequest): Promise<SentEvent> {
+    await this.#mayRedactOrThrow(draft, request.sender, request.redacts!);
+    const sent = this.appendTo(draft, event, signer, request);
+    await applyRedactions(draft, draft.find(sent.eventId)!, this.events);
+    return sent;
+  }
+
+  /**
+   * Most room versions always allow redactions by their auth rules; whether they take effect is decided apart. Who has the level may
+   * redact what has not arrived here yet.
+   */
+  async #mayRedactOrThrow(draft: RoomDraft, sender: string, targetId: string): Promise<void> {
     const levels = powerLevelsOf(draft, draft.room.rules);
-    if (levels.user(request.sender) >= levels.redact) return;
-    if (targetSender === request.sender) return;
-    throw MatrixError.forbidden('You may redact only your own events here');
+    const mayAll = levels.user(sender) >= levels.redact;
+    const target = await redactedEvent(draft, targetId, this.events);
+    if (!target && !(mayAll && (await this.events.elsewhere(draft.room.id, [targetId])).size === 0)) throw MatrixError.notFound('No such event in this room');
+    if (target?.pdu.type === 'm.room.create') throw MatrixError.forbidden('The event that made the room cannot be redacted');
+    if (!mayAll && target?.pdu.sender !== sender) throw MatrixError.forbidden('You may redact only your own events here');
   }
 }

@@ -63,7 +63,7 @@ export class LastWords {
         ...draft.events.filter((item) => fresh.includes(item.event.eventId)),
         ...(related && found.length === 0
           ? fresh.flatMap((id) => related.get(id) ?? [])
-          : await this.events.byIds(fresh.filter((id) => !draft.find(id)))),
+          : await this.events.byIds(draft.room.id, fresh.filter((id) => !draft.find(id)))),
       ].filter((item) => item.status === EventStatus.softFailed && this.#isOfRetiredHome(draft, item.event));
       found.push(...items.map(({ nid, event, stateNid }) => ({ nid, event, depth: event.pdu.depth, stateNid })));
       level = items.flatMap((item) => item.event.pdu.prev_events);
@@ -80,7 +80,7 @@ export class LastWords {
     const added = draft.add({
       event, nid, before, status: EventStatus.accepted, txn: this.twins.keyOf(draft, event), wasOutlier: inDraft?.wasOutlier ?? true,
     });
-    noteMissing(draft, added, new Map((await this.events.byIds(event.pdu.prev_events)).map((item) => [item.event.eventId, item])));
+    noteMissing(draft, added, new Map((await this.events.byIds(draft.room.id, event.pdu.prev_events)).map((item) => [item.event.eventId, item])));
     await this.currentState.advance(draft, added, before, held);
     await applyRedactions(draft, added, this.events);
   }

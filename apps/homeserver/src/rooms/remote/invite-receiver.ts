@@ -105,7 +105,7 @@ export class InviteReceiver {
    */
   async #isSigned(origin: string, event: RoomEvent, rules: RoomVersionRules, state: readonly unknown[]): Promise<boolean> {
     // Also for an invitation that names a third-party invite: whether that holds, only who has the room's state can see.
-    if (!rules.portable) return this.verifier.isSignedBy(event, rules, serverNameOf(event.pdu.sender));
+    if (!rules.portable) return (await this.verifier.isSignedBy(event, rules, serverNameOf(event.pdu.sender))) && this.verifier.isSigned(event, rules);
     for (const value of state.slice(0, MAX_STATE)) {
       const member = tryRead(value, rules);
       if (member?.pdu.type !== 'm.room.member' || member.pdu.state_key !== event.pdu.sender) continue;

@@ -45,12 +45,12 @@ export class MemberReceiver {
   async join(origin: string, roomId: string, eventId: string, body: unknown): Promise<JoinedRoom> {
     const room = await this.templates.residentRoom(roomId, origin);
     const event = await this.#accept(origin, room, await this.#authorised(room, await this.#read(origin, room, eventId, body, 'join')));
-    const [stored] = await this.events.byIds([event.eventId]);
+    const [stored] = await this.events.byIds(room.id, [event.eventId]);
     const before = await this.snapshots.load(stored?.stateNid ?? room.snapshot.nid);
     const entries = await this.resolver.entries(room, before.toMap().values(), new Map());
     const state = [...entries.values()].map((entry) => entry.event);
     const known = new Map(state.map((item) => [item.eventId, item]));
-    const chain = await this.events.authChain([...state, event], known);
+    const chain = await this.events.authChain(room.id, [...state, event], known);
     chain.delete(event.eventId);
     return { room, event, state, authChain: [...chain.values()].map((item) => ('nid' in item ? item.event : item)) };
   }
@@ -101,7 +101,7 @@ export class MemberReceiver {
       this.acceptEvent.accept(draft, { event, isOwn: true, destinations: draft.destinations(event).filter((server) => server !== origin) }),
     );
     // Sent before, perhaps in a transaction: what was decided then stands.
-    const status = outcome.status === 'known' ? (await this.events.byId(event.eventId))?.status : outcome.status;
+    const status = outcome.status === 'known' ? (await this.events.byId(room.id, event.eventId))?.status : outcome.status;
     if (status === EventStatus.rejected || status === EventStatus.softFailed) {
       throw MatrixError.forbidden(`Not allowed: ${outcome.reason ?? 'the rules of the room'}`);
     }

@@ -36,8 +36,8 @@ export class MissingEvents {
   ) {}
 
   /** Ids among these that are not in the graph here (unknown, or outliers). */
-  async unknown(ids: readonly string[]): Promise<string[]> {
-    const known = new Set((await this.events.byIds(ids)).filter((e) => e.status !== EventStatus.outlier).map((e) => e.event.eventId));
+  async unknown(room: Room, ids: readonly string[]): Promise<string[]> {
+    const known = new Set((await this.events.byIds(room.id, ids)).filter((e) => e.status !== EventStatus.outlier).map((e) => e.event.eventId));
     return ids.filter((id) => !known.has(id));
   }
 
@@ -56,7 +56,7 @@ export class MissingEvents {
     const found = new Map<string, RoomEvent>();
     let latest = [event.eventId];
     const behind = new Set((await this.history.ofRoom(room.nid)).flatMap((gap) => gap.eventIds));
-    const open = async (ids: readonly string[]) => new Set((await this.unknown(ids)).filter((id) => !behind.has(id)));
+    const open = async (ids: readonly string[]) => new Set((await this.unknown(room, ids)).filter((id) => !behind.has(id)));
     let wanted = await open(event.pdu.prev_events);
     for (let round = 0; wanted.size > 0 && round < MAX_ROUNDS; round++) {
       const answer = await this.federation.request<{ events?: unknown }>({
@@ -85,7 +85,7 @@ export class MissingEvents {
     // No event is part of the state before itself: it would be stored as such, and count as known then.
     const stateIds = strings(ids.pdu_ids).filter((id) => id !== eventId);
     const chainIds = strings(ids.auth_chain_ids).filter((id) => id !== eventId);
-    const known = await this.events.byIds([...stateIds, ...chainIds]);
+    const known = await this.events.byIds(room.id, [...stateIds, ...chainIds]);
     const byId = new Map(known.map((stored) => [stored.event.eventId, { nid: stored.nid, event: stored.event }]));
     const unknown = [...new Set([...stateIds, ...chainIds])].filter((id) => !byId.has(id));
     const outliers = new Map<number, RoomEvent>();

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { recordOf, serverNameOf, signatureInput, verifySignatureAsync, wirePdu, type RoomEvent, type RoomVersionRules } from '#federation';
 import { KeyRing } from '../../federation/keys/key-ring.js';
 import { HomeSignatures } from '../state/home-signatures.js';
+import { EventsStore } from '../timeline/events.store.js';
 import { membershipOf } from '../state/room-state.js';
 
 /** Verified at once on the thread pool; between slices other work gets its turn. */
@@ -17,6 +18,7 @@ export class PduVerifier {
   constructor(
     private readonly keyRing: KeyRing,
     private readonly signatures: HomeSignatures,
+    private readonly events: EventsStore,
   ) {}
 
   /**
@@ -28,8 +30,23 @@ export class PduVerifier {
       await this.#warm(event, rules, senderMember);
       return true;
     }
+    return (await this.#withFreeIds([event], rules)).length > 0 && this.#isSigned(event, rules);
+  }
+
+  async #isSigned(event: RoomEvent, rules: RoomVersionRules): Promise<boolean> {
     for (const server of requiredServers(event, rules)) if (!(await this.isSignedBy(event, rules, server))) return false;
     return true;
+  }
+
+  /**
+   * Without events to which their server has given the id of an event in another room: only the first of the two can be here. An id that
+   * is a hash cannot be given twice.
+   */
+  async #withFreeIds(events: readonly RoomEvent[], rules: RoomVersionRules): Promise<readonly RoomEvent[]> {
+    const [first] = events;
+    if (rules.eventId !== 'chosen' || !first) return events;
+    const taken = await this.events.elsewhere(first.roomId, events.map((event) => event.eventId));
+    return events.filter((event) => !taken.has(event.eventId));
   }
 
   /** Whether one of the server's keys of that time has signed the event. */
@@ -43,7 +60,7 @@ export class PduVerifier {
     return false;
   }
 
-  /** The events that are signed as they must be, in slices. */
+  /** The events of a room that are signed as they must be, in slices. */
   async signedOnes(events: readonly RoomEvent[], rules: RoomVersionRules): Promise<RoomEvent[]> {
     const members = new Map<string, RoomEvent>();
     if (rules.portable) {
@@ -51,8 +68,12 @@ export class PduVerifier {
     }
     const signed: RoomEvent[] = [];
     for (let start = 0; start < events.length; start += SLICE) {
-      const slice = events.slice(start, start + SLICE);
-      const results = await Promise.all(slice.map((event) => this.isSigned(event, rules, members.get(event.pdu.sender))));
+      const slice = await this.#withFreeIds(events.slice(start, start + SLICE), rules);
+      const results = await Promise.all(slice.map(async (event) => {
+        if (!rules.portable) return this.#isSigned(event, rules);
+        await this.#warm(event, rules, members.get(event.pdu.sender));
+        return true;
+      }));
       signed.push(...slice.filter((_, i) => results[i]));
     }
     return signed;

@@ -138,7 +138,7 @@ export class RoomImporter {
   async #enter(entry: Entry): Promise<void> {
     const { chain, entries, rules } = entry;
     const events = entries.map(({ event }) => event);
-    const known = new Map((await this.events.byIds([...chain.keys(), ...events.map((event) => event.eventId)])).map((stored) => [stored.event.eventId, stored]));
+    const known = new Map((await this.events.byIds(entry.roomId, [...chain.keys(), ...events.map((event) => event.eventId)])).map((stored) => [stored.event.eventId, stored]));
     const nids = new Map<string, number>();
     // Older ones get lower numbers: should their place in the timeline be told later, a sync takes a descent for a gap.
     const oldestFirst = [...chain.values()].sort((a, b) => a.pdu.depth - b.pdu.depth);

@@ -141,7 +141,7 @@ export class RoomReceiver extends PduReceiver {
    */
   async #receiveComplete(origin: string, room: Room, events: readonly RoomEvent[], results: PduResults): Promise<number> {
     const ids = new Set(events.flatMap((event) => [event.eventId, ...event.pdu.prev_events, ...event.pdu.auth_events]));
-    const related = new Map((await this.events.byIds([...ids])).map((stored) => [stored.event.eventId, stored]));
+    const related = new Map((await this.events.byIds(room.id, [...ids])).map((stored) => [stored.event.eventId, stored]));
     const taken = new Set<string>();
     const isInGraph = (id: string) => taken.has(id) || (related.get(id)?.status ?? EventStatus.outlier) !== EventStatus.outlier;
     const waiting: Promise<unknown>[] = [];
@@ -161,7 +161,7 @@ export class RoomReceiver extends PduReceiver {
   /** @param asksOthers whether other servers than the origin are asked for what is missing */
   async #receiveIncomplete(origin: string, room: Room, event: RoomEvent, asksOthers = room.rules.portable): Promise<PduResult> {
     try {
-      const unknown = await this.missing.unknown(event.pdu.prev_events);
+      const unknown = await this.missing.unknown(room, event.pdu.prev_events);
       let stillMissing = unknown.length > 0 ? await this.#fetchBefore(origin, room, event) : [];
       if (stillMissing.length > 0 && asksOthers) stillMissing = await this.#fetchElsewhere(origin, room, event, stillMissing);
       const told = stillMissing.length > 0 ? await this.missing.stateBeforeOrAfterMissing(room, event, origin) : undefined;
@@ -187,7 +187,7 @@ export class RoomReceiver extends PduReceiver {
     let states = 0;
     for (const item of between) {
       if (!isAllowedByAcl(room.state, speakerOf(room, item, origin))) continue;
-      const gap = await this.missing.unknown(item.pdu.prev_events);
+      const gap = await this.missing.unknown(room, item.pdu.prev_events);
       // Each is a question, and whoever gives many loose ends makes many.
       if (gap.length > 0 && ++states > MAX_STATES) continue;
       const told = gap.length > 0 ? await this.missing.stateBeforeOrAfterMissing(room, item, origin) : undefined;
@@ -198,7 +198,7 @@ export class RoomReceiver extends PduReceiver {
         if (!(error instanceof DroppedEvent)) throw error;
       }
     }
-    return this.missing.unknown(event.pdu.prev_events);
+    return this.missing.unknown(room, event.pdu.prev_events);
   }
 
   /**
@@ -213,10 +213,10 @@ export class RoomReceiver extends PduReceiver {
       for (const found of await this.missing.single(room, asked, server)) {
         if (isAllowedByAcl(room.state, speakerOf(room, found, server))) await this.#receiveIncomplete(server, room, found, false);
       }
-      wanted = await this.missing.unknown(wanted);
+      wanted = await this.missing.unknown(room, wanted);
       if (wanted.length === 0) break;
     }
-    return this.missing.unknown(event.pdu.prev_events);
+    return this.missing.unknown(room, event.pdu.prev_events);
   }
 
   async #accept(origin: string, room: Room, given: RoomEvent, told: ToldState | undefined): Promise<Acceptance> {
@@ -234,10 +234,10 @@ export class RoomReceiver extends PduReceiver {
   /** Auth events that are not here: with the whole auth chain, because they are judged too. */
   async #missingAuthEvents(origin: string, room: Room, event: RoomEvent, told: ToldState | undefined): Promise<Map<number, RoomEvent>> {
     const toldIds = new Set([...(told?.outliers.values() ?? [])].map((item) => item.eventId));
-    const held = new Set((await this.events.byIds(event.pdu.auth_events)).map((stored) => stored.event.eventId));
+    const held = new Set((await this.events.byIds(room.id, event.pdu.auth_events)).map((stored) => stored.event.eventId));
     if (event.pdu.auth_events.every((id) => held.has(id) || toldIds.has(id))) return new Map();
     const chain = await this.missing.authChain(room, event.eventId, origin);
-    const known = new Set((await this.events.byIds(chain.map((item) => item.eventId))).map((stored) => stored.event.eventId));
+    const known = new Set((await this.events.byIds(room.id, chain.map((item) => item.eventId))).map((stored) => stored.event.eventId));
     return new Map(chain.filter((item) => !known.has(item.eventId) && !toldIds.has(item.eventId)).map((item) => [this.acceptEvent.newNid(), item]));
   }
 }

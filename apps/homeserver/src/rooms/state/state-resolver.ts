@@ -53,7 +53,7 @@ export class StateResolver {
     // What this commit has brought and replaced again is in no state, and not in the database yet; the chains lead through it.
     for (const [nid, event] of held) if (!byId.has(event.eventId)) byId.set(event.eventId, { nid, event, isRejected: false });
     const known = new Map([...byId].map(([id, { event }]) => [id, event]));
-    for (const item of (await this.events.authChain(ends, known)).values()) {
+    for (const item of (await this.events.authChain(room.id, ends, known)).values()) {
       if (!isStored(item)) continue;
       byId.set(item.event.eventId, { nid: item.nid, event: item.event, isRejected: item.status === EventStatus.rejected });
     }

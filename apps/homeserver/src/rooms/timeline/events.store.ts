@@ -4,7 +4,9 @@ import { Database, statement } from '../../storage/database.js';
 import { storedEvent, storedEventColumns, type StoredEvent, type StoredEventRow } from './stored-event.js';
 
 const from = `SELECT ${storedEventColumns} FROM events e JOIN rooms r USING (room_nid)`;
-const byIds = statement('events.by_ids', `${from} WHERE e.event_id = ANY($1)`);
+const byIds = statement('events.by_ids', `${from} WHERE e.event_id = ANY($2) AND r.room_id = $1`);
+const elsewhere = statement('events.elsewhere', 'SELECT e.event_id FROM events e JOIN rooms r USING (room_nid) WHERE e.event_id = ANY($2) AND r.room_id <> $1');
+const roomOf = statement('events.room_of', 'SELECT r.room_id FROM events e JOIN rooms r USING (room_nid) WHERE e.event_id = $1');
 const byNids = statement('events.by_nids', `${from} WHERE e.event_nid = ANY($1)`);
 const byTxn = statement(
   'events.by_txn',
@@ -23,25 +25,39 @@ const below = statement(
 const lastAt = statement('events.last_at', `${from} WHERE r.room_id = $1 AND e.pos <= $2 ORDER BY e.pos DESC LIMIT 1`);
 const pendingRedactions = statement(
   'events.pending_redactions',
-  `${from} JOIN pending_redactions p ON p.event_id = e.event_id WHERE p.room_nid = $1 AND p.target_id = $2`,
+  `${from} JOIN pending_redactions p ON p.event_id = e.event_id AND p.room_nid = e.room_nid WHERE p.room_nid = $1 AND p.target_id = $2`,
 );
 
 /** Largest number of levels that an auth chain is followed; a longer one is a fault or an attack. */
 const MAX_CHAIN_LEVELS = 5_000;
 
-/** Reads events by their ids. */
+/**
+ * Reads events by their ids: always within a room, since an id comes from a request or from an event of somebody else, who may do
+ * something in that room and nothing in others.
+ */
 @Injectable()
 export class EventsStore {
   constructor(private readonly db: Database) {}
 
-  /** The known ones among these events, in no particular order. */
-  async byIds(eventIds: readonly string[]): Promise<StoredEvent[]> {
+  /** The known ones among these events of a room, in no particular order. */
+  async byIds(roomId: string, eventIds: readonly string[]): Promise<StoredEvent[]> {
     if (eventIds.length === 0) return [];
-    return (await this.db.query<StoredEventRow>(byIds, [eventIds])).map(storedEvent);
+    return (await this.db.query<StoredEventRow>(byIds, [roomId, eventIds])).map(storedEvent);
   }
 
-  async byId(eventId: string): Promise<StoredEvent | undefined> {
-    return (await this.byIds([eventId]))[0];
+  async byId(roomId: string, eventId: string): Promise<StoredEvent | undefined> {
+    return (await this.byIds(roomId, [eventId]))[0];
+  }
+
+  /** Those of the ids that events of other rooms have. */
+  async elsewhere(roomId: string, eventIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.db.query<{ event_id: string }>(elsewhere, [roomId, eventIds]);
+    return new Set(rows.map((row) => row.event_id));
+  }
+
+  /** The room that an event is in: who asks has still to be let into it. */
+  async roomOf(eventId: string): Promise<string | undefined> {
+    return (await this.db.query<{ room_id: string }>(roomOf, [eventId]))[0]?.room_id;
   }
 
   async byNids(nids: readonly number[]): Promise<StoredEvent[]> {
@@ -77,12 +93,12 @@ export class EventsStore {
   }
 
   /**
-   * The auth chain of the events: they themselves and everything that their `auth_events` lead to, as far as it is known.
+   * The auth chain of events of a room: they themselves and everything that their `auth_events` lead to, as far as it is known.
    * One query per level of the chain.
    *
    * @param known events that need not be read again
    */
-  async authChain(events: Iterable<RoomEvent>, known?: ReadonlyMap<string, RoomEvent>): Promise<Map<string, StoredEvent | RoomEvent>> {
+  async authChain(roomId: string, events: Iterable<RoomEvent>, known?: ReadonlyMap<string, RoomEvent>): Promise<Map<string, StoredEvent | RoomEvent>> {
     const chain = new Map<string, StoredEvent | RoomEvent>();
     let level: RoomEvent[] = [...events];
     for (const event of level) chain.set(event.eventId, event);
@@ -100,7 +116,7 @@ export class EventsStore {
           } else wanted.add(id);
         }
       }
-      for (const stored of await this.byIds([...wanted])) {
+      for (const stored of await this.byIds(roomId, [...wanted])) {
         chain.set(stored.event.eventId, stored);
         next.push(stored.event);
       }

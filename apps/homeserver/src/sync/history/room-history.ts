@@ -69,7 +69,7 @@ export class RoomHistoryReader {
   async event(requester: Requester, roomId: string, eventId: string): Promise<string> {
     const reader = await this.#reader(requester.userId, roomId);
     const context = this.#context(requester);
-    const stored = await this.stored.byId(eventId);
+    const stored = await this.stored.byId(roomId, eventId);
     // An event of the state with which this server came into the room has no place in its timeline.
     if (stored?.status === EventStatus.outlier && isCurrentState(reader, stored.event.pdu.type, stored.stateKey, stored.nid)) {
       const event = (await this.events.load([stored.nid])).get(stored.nid);
@@ -101,8 +101,8 @@ export class RoomHistoryReader {
   }
 
   async #visible(reader: RoomReader, eventId: string): Promise<EventView> {
-    const stored = await this.stored.byId(eventId);
-    if (stored && stored.event.roomId === reader.room.id && stored.pos !== null && stored.pos <= reader.upTo) {
+    const stored = await this.stored.byId(reader.room.id, eventId);
+    if (stored && stored.pos !== null && stored.pos <= reader.upTo) {
       const [view] = await this.views.of(reader, [{ nid: stored.nid, pos: stored.pos, stateNid: stored.stateNid }]);
       if (view?.isVisible) return view;
     }

@@ -8,7 +8,7 @@ const byIds = statement('sync_events.by_ids', `SELECT ${columns} FROM events WHE
 // Soft-failed and rejected events never appear, so an event after them follows no gap.
 const held = statement(
   'sync_events.held_at',
-  'SELECT event_id, event_nid, pos FROM events WHERE event_id = ANY($1) AND (pos <> 0 OR status IN (1, 2))',
+  'SELECT event_id, event_nid, pos FROM events WHERE room_nid = ANY($1) AND event_id = ANY($2) AND (pos <> 0 OR status IN (1, 2))',
 );
 const gaps = statement('sync_events.gaps', 'SELECT event_id, child_pos FROM backward_extremities WHERE room_nid = ANY($1) AND event_id = ANY($2)');
 
@@ -31,9 +31,9 @@ export class SyncEventsStore {
     return this.db.query<SyncEventRow>(byIds, [eventIds]);
   }
 
-  /** Those of the events that are in a timeline or in the past of one here, or that no timeline will show. */
-  async held(eventIds: readonly string[]): Promise<Map<string, HeldPlace>> {
-    const rows = await this.db.query<{ event_id: string; event_nid: number; pos: number | null }>(held, [eventIds]);
+  /** Those of the events, in these rooms, that are in a timeline or in the past of one here, or that no timeline will show. */
+  async held(roomNids: readonly number[], eventIds: readonly string[]): Promise<Map<string, HeldPlace>> {
+    const rows = await this.db.query<{ event_id: string; event_nid: number; pos: number | null }>(held, [roomNids, eventIds]);
     return new Map(rows.map((row) => [row.event_id, { nid: row.event_nid, pos: row.pos }]));
   }
 

@@ -102,7 +102,7 @@ export class SyncEvents implements OnModuleDestroy {
     const near = new Map(events.map((event) => [event.eventId, event.nid]));
     const isRightBefore = (id: string, event: SyncEvent) => (near.get(id) ?? Infinity) < event.nid;
     const prevs = new Set(unknown.flatMap((event) => event.prevEvents.filter((id) => !isRightBefore(id, event))));
-    const held = prevs.size > 0 ? await this.store.held([...prevs]) : new Map<string, HeldPlace>();
+    const held = prevs.size > 0 ? await this.store.held(roomNids, [...prevs]) : new Map<string, HeldPlace>();
     const missing = [...prevs].filter((id) => !held.has(id));
     const gaps = missing.length > 0 ? await this.store.gaps(roomNids, missing) : new Map<string, number>();
     for (const event of unknown) {

@@ -35,16 +35,16 @@ export class ReaderJoins {
       return [roomNid, joined];
     }));
     const elsewhere = [...joins.values()].flatMap(({ nid }) => (nid !== null && this.#isElsewhere(events.get(nid)!) ? [events.get(nid)!] : []));
-    const positions = elsewhere.length === 0 ? new Map<number, number>() : await this.#positions(userId, elsewhere);
+    const positions = elsewhere.length === 0 ? new Map<number, number>() : await this.#positions(roomNids, userId, elsewhere);
     const isElsewhere = new Set(elsewhere.map(({ nid }) => nid));
     return new Map([...joins].map(([roomNid, { pos, nid }]) =>
       [roomNid, nid !== null && isElsewhere.has(nid) ? (positions.get(nid) ?? BEGINNING) : pos]));
   }
 
   /** Of those events that brought the reader into the room: who follows another join of his tells of a name or carries a record. */
-  async #positions(userId: string, events: readonly SyncEvent[]): Promise<Map<number, number>> {
+  async #positions(roomNids: readonly number[], userId: string, events: readonly SyncEvent[]): Promise<Map<number, number>> {
     const cited = new Map(events.map((event) => [event, authEventsOf(event)]));
-    const joins = await this.store.joinsAmong(userId, [...cited.values()].flat());
+    const joins = await this.store.joinsAmong(roomNids, userId, [...cited.values()].flat());
     const first = events.filter((event) => !cited.get(event)!.some((id) => joins.has(id)));
     return this.store.positions(first.map(({ nid }) => nid));
   }

@@ -10,7 +10,7 @@ const readUpTo = statement(
 const positions = statement('unread.positions', 'SELECT event_nid, pos FROM events WHERE event_nid = ANY($1)');
 
 const members = statement(
-  'unread.members', `SELECT event_id, json FROM events WHERE event_id = ANY($1) AND type = 'm.room.member' AND state_key = $2`,
+  'unread.members', `SELECT event_id, json FROM events WHERE room_nid = ANY($1) AND event_id = ANY($2) AND type = 'm.room.member' AND state_key = $3`,
 );
 
 /** How far a user has read a room: thread (empty: all of the room) → position. */
@@ -28,9 +28,9 @@ export class UnreadStore {
     return found;
   }
 
-  /** Those of the events by which the user is joined. */
-  async joinsAmong(userId: string, eventIds: readonly string[]): Promise<ReadonlySet<string>> {
-    const rows = await this.db.query<{ event_id: string; json: string }>(members, [eventIds, userId]);
+  /** Those of the events, in these rooms, by which the user is joined. */
+  async joinsAmong(roomNids: readonly number[], userId: string, eventIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.db.query<{ event_id: string; json: string }>(members, [roomNids, eventIds, userId]);
     const isJoin = (json: string) => (JSON.parse(json) as { content: { membership?: unknown } }).content.membership === 'join';
     return new Set(rows.filter(({ json }) => isJoin(json)).map((row) => row.event_id));
   }
