@@ -1,17 +1,16 @@
 import { Module } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
 import { AuthModule } from '../auth/auth.module.js';
 import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
 import { HomesModule } from '../homes/homes.module.js';
 import { RecordsModule } from '../homes/records/records.module.js';
 import { AccountHomesController } from './homes/account-homes.controller.js';
-import { HomeAcknowledgementInterceptor } from './homes/home-acknowledgement.interceptor.js';
+import { HomeAcknowledgementHook } from './homes/home-acknowledgement.hook.js';
 import { RoutingController } from './homes/routing.controller.js';
 
 /** Accounts with several homes, for clients. */
 @Module({
   imports: [AuthModule, DeviceKeysModule, HomesModule, RecordsModule],
   controllers: [AccountHomesController, RoutingController],
-  providers: [{ provide: APP_INTERCEPTOR, useClass: HomeAcknowledgementInterceptor }],
+  providers: [HomeAcknowledgementHook],
 })
 export class HomesApiModule {}
