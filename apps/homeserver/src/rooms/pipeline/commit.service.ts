@@ -72,7 +72,7 @@ export class CommitService {
       }
       keyNids = await store.keyNids(tx, keys);
       await store.snapshots(tx, commits, keyNids);
-      await store.currentState(tx, commits, ends);
+      await store.currentState(tx, commits);
     }
     await this.invitations.around(tx, commits, () => store.localMemberships(tx, commits, ends));
     await store.redactions(tx, commits);

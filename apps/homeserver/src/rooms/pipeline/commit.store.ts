@@ -37,7 +37,6 @@ const insertDeltas = new RowInserter(
   'state_deltas.insert',
   'state_deltas',
   ['room_nid', 'pos', 'type', 'state_key', 'event_nid', 'previous_nid'],
-  'ON CONFLICT (room_nid, pos, type, state_key) DO UPDATE SET event_nid = excluded.event_nid',
 );
 const upsertMemberships = new RowInserter(
   'local_memberships.upsert',
@@ -179,11 +178,11 @@ export class CommitStore {
     await insertEntries.insert(tx, entries);
   }
 
-  async currentState(tx: Transaction, commits: readonly RoomCommit[], ends: readonly number[]): Promise<void> {
+  async currentState(tx: Transaction, commits: readonly RoomCommit[]): Promise<void> {
     const state = new Map<string, unknown[]>();
     const removed = new Map<string, [number, string, string]>();
-    const deltas = new Map<string, unknown[]>();
-    for (const [i, commit] of commits.entries()) {
+    const deltas: unknown[][] = [];
+    for (const commit of commits) {
       for (const { type, stateKey, entry, previous, at } of commit.stateChanges) {
         const key = `${commit.roomNid}\u0000${stateKeyOf(type, stateKey)}`;
         state.delete(key);
@@ -192,8 +191,7 @@ export class CommitStore {
           const membership = type === 'm.room.member' ? (membershipOf(entry.event) ?? null) : null;
           state.set(key, [commit.roomNid, type, stateKey, entry.nid, membership]);
         } else removed.set(key, [commit.roomNid, type, stateKey]);
-        const pos = at?.pos ?? ends[i];
-        deltas.set(`${key}\u0000${pos}`, [commit.roomNid, pos, type, stateKey, entry?.nid ?? null, previous?.nid ?? null]);
+        deltas.push([commit.roomNid, at.pos, type, stateKey, entry?.nid ?? null, previous?.nid ?? null]);
       }
     }
     if (removed.size > 0) {
@@ -201,7 +199,7 @@ export class CommitStore {
       await tx.query(deleteState, [rows.map((r) => r[0]), rows.map((r) => r[1]), rows.map((r) => r[2])]);
     }
     await upsertState.insert(tx, [...state.values()]);
-    await insertDeltas.insert(tx, [...deltas.values()]);
+    await insertDeltas.insert(tx, deltas);
   }
 
   async localMemberships(tx: Transaction, commits: readonly RoomCommit[], ends: readonly number[]): Promise<void> {

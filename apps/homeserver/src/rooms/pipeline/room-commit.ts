@@ -26,6 +26,12 @@ export interface NewEvent {
   pos: number | null;
 }
 
+/** One change of the current state. */
+export interface StateStep extends StateChange {
+  /** Event of this commit, in the timeline, whose position the change carries. */
+  readonly at: NewEvent;
+}
+
 /** An own event of earlier, or of the same commit, that goes to more servers than it did. */
 export interface ResentEvent {
   readonly item: Pick<NewEvent, 'event' | 'pos'>;
@@ -66,10 +72,8 @@ export interface RoomCommit {
   readonly resent: readonly ResentEvent[];
   readonly snapshots: readonly NewSnapshot[];
   readonly stateNid: number | null;
-  readonly stateChanges: readonly (StateChange & {
-    /** Event of this commit whose position the change carries. */
-    readonly at: NewEvent | null;
-  })[];
+  /** In order: a state that changed several times stands here as often. */
+  readonly stateChanges: readonly StateStep[];
   /** Event nids of the new forward extremities. */
   readonly extremities: readonly number[];
   readonly localMemberships: readonly LocalMembership[];

@@ -5,7 +5,7 @@ import { membershipOf, serversOfMember, type StateChange, type StateEntry } from
 import { splitStateKey } from '../state/state-key.js';
 import type { NewSnapshot, Snapshot } from '../state/snapshot.js';
 import { EventStatus } from '../timeline/stored-event.js';
-import type { AppliedRedaction, LocalMembership, MissingEvent, NewEvent, ResentEvent, RoomCommit } from './room-commit.js';
+import type { AppliedRedaction, LocalMembership, MissingEvent, NewEvent, ResentEvent, RoomCommit, StateStep } from './room-commit.js';
 
 /** A forward extremity: an event that no other known event names in its prev_events. */
 export interface Extremity {
@@ -41,7 +41,10 @@ export class RoomDraft implements StateReader {
   snapshots: NewSnapshot[] = [];
   /** The same, as states. */
   made: Snapshot[] = [];
-  changes = new Map<string, StateChange & { at: NewEvent | null }>();
+  /** Every change of the current state in order, one per state and event. */
+  steps: StateStep[] = [];
+  /** The last change of each state key. */
+  changes = new Map<string, StateChange>();
   redactions: AppliedRedaction[] = [];
   /** Redacted forms of events of the current state. */
   redactedState: StateEntry[] = [];
@@ -67,6 +70,7 @@ export class RoomDraft implements StateReader {
     copy.resent = [...this.resent];
     copy.snapshots = [...this.snapshots];
     copy.made = [...this.made];
+    copy.steps = [...this.steps];
     copy.changes = new Map(this.changes);
     copy.redactions = [...this.redactions];
     copy.redactedState = [...this.redactedState];
@@ -172,8 +176,8 @@ export class RoomDraft implements StateReader {
       const [type, stateKey] = splitStateKey(key);
       this.change(type, stateKey, entry, at);
     }
-    for (const [key, entry] of this.room.state.entries()) {
-      if (!state.has(key)) this.change(entry.event.pdu.type, entry.event.pdu.state_key ?? '', null, at);
+    for (const { pdu: { type, state_key: stateKey = '' } } of [...this.stateEvents()]) {
+      if (!state.has(stateKeyOf(type, stateKey))) this.change(type, stateKey, null, at);
     }
     this.snapshot = snapshot;
   }
@@ -195,32 +199,45 @@ export class RoomDraft implements StateReader {
     return added;
   }
 
-  /** Records a change of the current state. */
-  change(type: string, stateKey: string, entry: StateEntry | null, at: NewEvent | null): void {
-    const key = stateKeyOf(type, stateKey);
+  /** Records a change of the current state, which an event in the timeline brought. */
+  change(type: string, stateKey: string, entry: StateEntry | null, at: NewEvent): void {
     const previous = this.entry(type, stateKey) ?? null;
     if (previous?.nid === entry?.nid) return;
-    this.changes.set(key, { type, stateKey, entry, previous: this.changes.get(key)?.previous ?? previous, at });
+    const change = { type, stateKey, entry, previous };
+    this.steps.push({ ...change, at });
+    this.changes.set(stateKeyOf(type, stateKey), change);
   }
 
   /**
-   * Servers that an event of this server goes to: those of the joined members, including who joined in this draft; and for a
+   * Servers that an event of this server goes to: those of the joined members, as of this draft; and for a
    * member event the subject's servers before and after it. An invitation reaches its subject by itself (`/invite`).
    */
   destinations(event: RoomEvent): readonly string[] {
+    const joined = this.#otherServers();
+    if (event.pdu.type !== 'm.room.member' || membershipOf(event) === 'invite') return joined;
     const { state, rules } = this.room;
-    const isMember = event.pdu.type === 'm.room.member';
-    const joined = [...this.changes.values()].filter((c) => c.type === 'm.room.member' && membershipOf(c.entry?.event) === 'join');
-    if (!isMember && joined.length === 0) return state.otherServers;
-    const servers = new Set(state.otherServers);
-    for (const { entry } of joined) for (const server of serversOfMember(entry!.event, rules)) servers.add(server);
-    if (isMember && membershipOf(event) !== 'invite') {
-      const before = this.get('m.room.member', event.pdu.state_key ?? '');
-      for (const server of before ? serversOfMember(before, rules) : []) servers.add(server);
-      for (const server of serversOfMember(event, rules)) servers.add(server);
+    const before = this.get('m.room.member', event.pdu.state_key ?? '');
+    const subjects = [...(before ? serversOfMember(before, rules) : []), ...serversOfMember(event, rules)];
+    return [...new Set([...joined, ...subjects])].filter((server) => server !== state.serverName);
+  }
+
+  /** Servers of the members that are joined by now, without this one: who has left in this draft gets nothing of what comes after. */
+  #otherServers(): readonly string[] {
+    const { state, rules } = this.room;
+    const counts = new Map<string, number>();
+    const count = (event: RoomEvent | undefined, by: 1 | -1): void => {
+      if (!event || membershipOf(event) !== 'join') return;
+      for (const server of serversOfMember(event, rules)) counts.set(server, (counts.get(server) ?? state.membersOn(server)) + by);
+    };
+    for (const { type, stateKey, entry } of this.changes.values()) {
+      if (type !== 'm.room.member') continue;
+      count(state.get(type, stateKey), -1);
+      count(entry?.event, 1);
     }
-    servers.delete(this.room.state.serverName);
-    return [...servers];
+    if (counts.size === 0) return state.otherServers;
+    counts.delete(state.serverName);
+    const come = [...counts].filter(([server, members]) => members > 0 && !state.hasServer(server)).map(([server]) => server);
+    return [...state.otherServers.filter((server) => (counts.get(server) ?? 1) > 0), ...come];
   }
 
   /** Applies a redaction to an event that is stored or in this draft. */
@@ -248,7 +265,7 @@ export class RoomDraft implements StateReader {
       resent: this.resent,
       snapshots: this.snapshots,
       stateNid: this.snapshot.nid,
-      stateChanges: [...this.changes.values()],
+      stateChanges: this.steps,
       extremities: this.extremities.map((extremity) => extremity.nid),
       localMemberships,
       membershipChanges,
@@ -270,14 +287,20 @@ export class RoomDraft implements StateReader {
     const membershipChanges: MembershipChange[] = localMemberships.map((item) => ({
       userId: item.userId, membership: item.membership, previous: null, isLocal: true,
     }));
-    for (const { type, stateKey, entry, previous } of this.changes.values()) {
+    for (const { type, stateKey, entry, previous } of this.steps) {
       if (type !== 'm.room.member') continue;
-      const membership = (membershipOf(entry?.event) ?? 'leave') as MembershipChange['membership'];
-      const before = (membershipOf(previous?.event) ?? null) as MembershipChange['previous'];
       const isLocal = this.room.isLocal(stateKey);
-      membershipChanges.push({ userId: stateKey, membership, previous: before, isLocal });
+      membershipChanges.push({
+        userId: stateKey,
+        membership: (membershipOf(entry?.event) ?? 'leave') as MembershipChange['membership'],
+        previous: (membershipOf(previous?.event) ?? null) as MembershipChange['previous'],
+        isLocal,
+      });
+    }
+    for (const { type, stateKey, entry, previous } of this.changes.values()) {
       const source = entry ?? previous;
-      if (!isLocal || !source) continue;
+      if (type !== 'm.room.member' || !source || !this.room.isLocal(stateKey)) continue;
+      const membership = (membershipOf(entry?.event) ?? 'leave') as MembershipChange['membership'];
       const strippedState = membership === 'invite' || membership === 'knock' ? this.room.strippedState(this, source.event) : null;
       localMemberships.push({ userId: stateKey, membership, eventNid: source.nid, sender: source.event.pdu.sender, strippedState });
     }

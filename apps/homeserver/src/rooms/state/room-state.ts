@@ -90,6 +90,11 @@ export class RoomState implements StateReader {
     return this.#servers.has(serverName);
   }
 
+  /** How many joined members a server serves. */
+  membersOn(serverName: string): number {
+    return this.#servers.get(serverName) ?? 0;
+  }
+
   /** Counts accounts that were added to this server after the room was loaded. */
   accountAdded(userId: string): void {
     if (!this.#joined.has(userId)) return;
