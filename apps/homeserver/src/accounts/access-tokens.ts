@@ -152,6 +152,7 @@ export class AccessTokens {
       isSuspended: row.is_suspended,
       isLocked: row.is_locked,
       tokenHash,
+      ...(row.expires_ts === null ? {} : { expiresTs: row.expires_ts }),
       ...(row.appservice_id === null ? {} : { appserviceId: row.appservice_id }),
     };
     const session = { requester, expiresTs: row.expires_ts };

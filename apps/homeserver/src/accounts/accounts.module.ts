@@ -12,6 +12,7 @@ import { RemovedDevices } from './removed-devices.js';
 import { Devices } from './devices.js';
 import { LastSeen } from './last-seen.js';
 import { PluggableAccountOps } from './pluggable-account-ops.js';
+import { OpenSessions } from './open-sessions.js';
 import { Moderation } from './moderation.js';
 import { ProfileStore } from './profile.store.js';
 import { Profiles } from './profiles.js';
@@ -26,6 +27,7 @@ import { RefreshTokens } from './refresh-tokens.js';
     AccountDirectory,
     AccessTokenStore,
     AccessTokens,
+    OpenSessions,
     RefreshTokens,
     DeviceStore, RemovedDeviceStore, RemovedDevices,
     LastSeen,
@@ -41,6 +43,7 @@ import { RefreshTokens } from './refresh-tokens.js';
     AccountStore,
     AccountDirectory,
     AccessTokens,
+    OpenSessions,
     RefreshTokens,
     Devices,
     Profiles,

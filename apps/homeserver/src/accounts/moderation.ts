@@ -4,6 +4,7 @@ import { Database } from '../storage/database.js';
 import { AccountOps, type AccountChange } from './account-ops.js';
 import { AccountStore } from './account.store.js';
 import { AccessTokens } from './access-tokens.js';
+import { OpenSessions } from './open-sessions.js';
 
 /** What an operator has decided about an account at his server. */
 export interface ModeratedStanding {
@@ -21,6 +22,7 @@ export class Moderation implements OnModuleInit {
     private readonly config: Config,
     private readonly store: AccountStore,
     private readonly tokens: AccessTokens,
+    private readonly sessions: OpenSessions,
     private readonly ops: AccountOps,
     private readonly db: Database,
   ) {}
@@ -49,6 +51,7 @@ export class Moderation implements OnModuleInit {
       if (account) await this.ops.record(tx, userId, [this.#change({ locked: account.isLocked, suspended: account.isSuspended })]);
     });
     this.tokens.reload(userId);
+    if (decision.isLocked === true) this.sessions.lock(userId);
   }
 
   #change(standing: ModeratedStanding): AccountChange {

@@ -11,6 +11,8 @@ export interface Requester {
   readonly isLocked: boolean;
   /** Base64url of the SHA-256 of the token; names the session without revealing the token. */
   readonly tokenHash: string;
+  /** Milliseconds since the Unix epoch; absent for tokens that do not expire. */
+  readonly expiresTs?: number;
   /** Id of the application service that acts. */
   readonly appserviceId?: string;
 }

@@ -1,5 +1,6 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { userLocked } from '../accounts/open-sessions.js';
 import { Authenticator } from '../auth/authenticator.js';
 import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
@@ -61,7 +62,7 @@ export class RequestGuard implements CanActivate {
       query: request.query as Record<string, unknown>,
     });
     if (requester.isLocked && rule.locked !== 'allow') {
-      throw new MatrixError(401, 'M_USER_LOCKED', 'This account is locked', { soft_logout: true });
+      throw userLocked();
     }
     if (requester.isGuest && rule.mode === 'user') {
       throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'Guests cannot do this');

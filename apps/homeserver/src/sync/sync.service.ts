@@ -1,4 +1,5 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
+import { type OpenSession, OpenSessions } from '../accounts/open-sessions.js';
 import type { Requester } from '../accounts/requester.js';
 import { ToDeviceInbox } from '../device-keys/to-device/to-device-inbox.js';
 import { MatrixError } from '../errors/matrix-error.js';
@@ -36,6 +37,7 @@ export class SyncService {
     private readonly filters: Filters,
     private readonly toDevice: ToDeviceInbox,
     private readonly tokens: SyncTokens,
+    private readonly sessions: OpenSessions,
     private readonly clock: Clock,
     @Optional() @Inject(ResumePoints) private readonly resumePoints: ResumePoints | null,
   ) {}
@@ -43,10 +45,23 @@ export class SyncService {
   /**
    * @param signal the caller went away: the wait ends, and what is returned is of no interest
    * @returns the answer's JSON text
-   * @throws MatrixError 400 M_INVALID_PARAM for a bad token or filter
+   * @throws MatrixError 400 M_INVALID_PARAM for a bad token or filter; 401 when the session ends meanwhile
    */
   async sync(
     requester: Requester, parameters: SyncParameters, signal: AbortSignal,
+  ): Promise<{ text: string; isEmpty: boolean }> {
+    const session = this.sessions.hold(requester);
+    try {
+      const answer = await this.#answer(requester, parameters, signal, session);
+      session.assertOpen();
+      return answer;
+    } finally {
+      session.release();
+    }
+  }
+
+  async #answer(
+    requester: Requester, parameters: SyncParameters, signal: AbortSignal, session: OpenSession,
   ): Promise<{ text: string; isEmpty: boolean }> {
     const request = await this.#request(requester, parameters);
     await this.#acknowledge(request);
@@ -63,7 +78,7 @@ export class SyncService {
         continue;
       }
       const left = deadline - this.clock.now();
-      if (left <= 0 || !(await this.notifier.wait(requester.userId, left, signal))) {
+      if (left <= 0 || !(await this.notifier.wait(requester.userId, left, signal, session.signal))) {
         return { text: await this.engine.empty(current, since), isEmpty: true };
       }
     }

@@ -27,7 +27,6 @@ export type SyncTurn = (since: string | null, timeoutMs: number, signal: AbortSi
  * next_batch>}`, so that a slow client is never sent more than it takes.
  */
 export class SyncSocket {
-  tokenHash = '';
   readonly #closed = new AbortController();
   readonly #ping: NodeJS.Timeout;
   #isAlive = true;

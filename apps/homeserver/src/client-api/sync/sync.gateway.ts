@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { OnGatewayConnection, WebSocketGateway } from '@nestjs/websockets';
 import type { OnModuleDestroy } from '@nestjs/common';
 import type { WebSocket } from 'ws';
-import { AccessTokens } from '../../accounts/access-tokens.js';
+import { type OpenSession, OpenSessions, userLocked } from '../../accounts/open-sessions.js';
 import type { Requester } from '../../accounts/requester.js';
 import { Authenticator } from '../../auth/authenticator.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -30,69 +30,61 @@ export const CloseCode = { badRequest: 4400, badToken: 4401, tooMany: 4429, fail
 export class SyncGateway implements OnGatewayConnection<WebSocket>, OnModuleDestroy {
   readonly #sockets = new Map<string, Set<SyncSocket>>();
   readonly #frames = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_USER);
-  readonly #unsubscribe: () => void;
-
   constructor(
     private readonly authenticator: Authenticator,
     private readonly sync: SyncService,
     private readonly stopping: Stopping,
     private readonly limits: RateLimits,
     private readonly log: Log,
-    tokens: AccessTokens,
+    private readonly sessions: OpenSessions,
   ) {
-    this.#unsubscribe = tokens.onRevoked((hashes) => this.#closeRevoked(new Set(hashes)));
     // The server waits for its connections to end before it closes its modules.
     this.stopping.signal.addEventListener('abort', () => this.#closeAll(), { once: true });
   }
 
   onModuleDestroy(): void {
-    this.#unsubscribe();
     this.#closeAll();
   }
 
   async handleConnection(client: WebSocket, request: IncomingMessage): Promise<void> {
     const url = new URL(request.url ?? '/', 'ws://localhost');
     const query = Object.fromEntries(url.searchParams);
-    let requester: Requester;
     // Messages that arrive while the token is looked up must not be lost.
     const socket = new SyncSocket(client);
+    let session: OpenSession | undefined;
     try {
-      requester = await this.#authenticate(request, query);
+      const requester = await this.#authenticate(request, query);
+      session = this.sessions.hold(requester);
+      session.signal.addEventListener('abort', () => socket.close(CloseCode.badToken));
       this.limits.take('socket', requester.userId);
-    } catch (error) {
-      socket.close(closeCodeOf(error));
-      return;
-    }
-    const sockets = this.#sockets.get(requester.userId) ?? new Set<SyncSocket>();
-    if (sockets.size >= MAX_PER_USER || this.stopping.signal.aborted) {
-      socket.close(CloseCode.tooMany);
-      return;
-    }
-    this.#sockets.set(requester.userId, sockets.add(socket));
-    socket.tokenHash = requester.tokenHash;
-    try {
-      await socket.run(async (since, timeoutMs, signal) => {
-        const answer = await this.sync.sync(await this.#authenticate(request, query), {
-          since: since ?? undefined,
-          filter: query['filter'],
-          fullState: false,
-          useStateAfter: query['use_state_after'] === 'true',
-          frontier: query['io.partyline.frontier'] === 'true',
-          timeoutMs,
-        }, signal);
-        // A turn takes minutes: the session may have ended, or the account been locked, since it began.
-        await this.#authenticate(request, query);
-        return answer;
-      }, query['since'] ?? null, {
-        take: (bytes) => this.#frames.take(requester.userId, bytes),
-        give: (bytes) => this.#frames.give(requester.userId, bytes),
-      });
+      await this.#run(socket, requester.userId, request, query);
     } catch (error) {
       if (!(error instanceof MatrixError)) this.log.error('sync over WebSocket failed', error);
       socket.close(closeCodeOf(error));
     } finally {
+      session?.release();
+    }
+  }
+
+  async #run(socket: SyncSocket, userId: string, request: IncomingMessage, query: Record<string, string>): Promise<void> {
+    const sockets = this.#sockets.get(userId) ?? new Set<SyncSocket>();
+    if (sockets.size >= MAX_PER_USER || this.stopping.signal.aborted) return socket.close(CloseCode.tooMany);
+    this.#sockets.set(userId, sockets.add(socket));
+    try {
+      await socket.run(async (since, timeoutMs, signal) => this.sync.sync(await this.#authenticate(request, query), {
+        since: since ?? undefined,
+        filter: query['filter'],
+        fullState: false,
+        useStateAfter: query['use_state_after'] === 'true',
+        frontier: query['io.partyline.frontier'] === 'true',
+        timeoutMs,
+      }, signal), query['since'] ?? null, {
+        take: (bytes) => this.#frames.take(userId, bytes),
+        give: (bytes) => this.#frames.give(userId, bytes),
+      });
+    } finally {
       sockets.delete(socket);
-      if (sockets.size === 0 && this.#sockets.get(requester.userId) === sockets) this.#sockets.delete(requester.userId);
+      if (sockets.size === 0 && this.#sockets.get(userId) === sockets) this.#sockets.delete(userId);
     }
   }
 
@@ -105,14 +97,8 @@ export class SyncGateway implements OnGatewayConnection<WebSocket>, OnModuleDest
     const requester = await this.authenticator.authenticate(token, {
       address: request.socket.remoteAddress ?? '', userAgent: request.headers['user-agent'], query,
     });
-    if (requester.isLocked) throw new MatrixError(401, 'M_USER_LOCKED', 'This account is locked', { soft_logout: true });
+    if (requester.isLocked) throw userLocked();
     return requester;
-  }
-
-  #closeRevoked(hashes: ReadonlySet<string>): void {
-    for (const sockets of this.#sockets.values()) {
-      for (const socket of sockets) if (hashes.has(socket.tokenHash)) socket.close(CloseCode.badToken);
-    }
   }
 
   #closeAll(): void {

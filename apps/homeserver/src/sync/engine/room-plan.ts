@@ -16,6 +16,8 @@ export interface RoomPlan {
   readonly isNew: boolean;
   /** The room came to the reader after `since`: its timeline starts anew. */
   readonly newlyJoined: boolean;
+  /** With the full state: the client knows the room's state up to here, from an earlier stay. */
+  readonly knows?: number | null | undefined;
   /** Events that the client has. */
   readonly exclude?: ReadonlySet<string> | undefined;
   /** The reader's past in the room; undefined when it was joined all the time. */

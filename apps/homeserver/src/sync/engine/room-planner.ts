@@ -60,7 +60,7 @@ export class RoomPlanner {
     }
     if (since === null || resume || (past && !wasJoinedSince(past, since.positions.events))) {
       return {
-        ...base, after: 0, state: 'full', isNew: true, newlyJoined: since !== null,
+        ...base, after: 0, state: 'full', isNew: true, newlyJoined: since !== null, knows: since && past && knownUpTo(past, since.positions.events),
         history: past?.history, hides: past?.isOpen === false,
       };
     }
@@ -75,10 +75,17 @@ function wasJoinedSince({ history, memberships }: ReaderHistory, pos: number): b
   return history.membershipAt(pos) === 'join' && memberships.every((step) => step.pos <= pos || step.membership === 'join');
 }
 
+/** Up to where a client knows a room's state that came with a token of this position; null when it knows nothing of it. */
+function knownUpTo({ memberships }: ReaderHistory, pos: number): number | null {
+  const before = memberships.filter((step) => step.pos <= pos);
+  const joined = before.findLastIndex((step) => step.membership === 'join');
+  if (joined === -1) return null;
+  return before[joined + 1]?.pos ?? pos;
+}
+
 /** A room that the reader left, was banned from, or whose invitation it turned down. */
-function leftPlan(
-  { since }: SyncRequest, room: RoomMembership, to: number, { memberships, history }: ReaderHistory,
-): RoomPlan {
+function leftPlan({ since }: SyncRequest, room: RoomMembership, to: number, past: ReaderHistory): RoomPlan {
+  const { memberships, history } = past;
   const from = since === null ? 0 : since.positions.events;
   const base = { room, section: 'leave', isNew: false, newlyJoined: false, history, hides: true } as const;
   const last = memberships.at(-1);
@@ -93,5 +100,6 @@ function leftPlan(
   if (isFresh) return { ...base, ...end, after: last.pos - 1, state: 'none' };
   if (lastJoin === -1 || left <= from) return { ...base, ...end, after: Math.min(from, last.pos), state: 'none' };
   const wasIn = from > 0 && history.membershipAt(from) === 'join';
-  return wasIn ? { ...base, ...end, after: from, state: 'changes' } : { ...base, ...end, after: 0, state: 'full' };
+  if (wasIn) return { ...base, ...end, after: from, state: 'changes' };
+  return { ...base, ...end, after: 0, state: 'full', newlyJoined: since !== null, knows: since && knownUpTo(past, from) };
 }

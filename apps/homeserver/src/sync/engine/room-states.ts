@@ -98,12 +98,19 @@ export class RoomStates {
     request: SyncRequest, rooms: readonly RoomWithTimeline[],
     summaries: ReadonlyMap<number, { heroes: readonly { userId: string }[] }>,
   ): Promise<Map<number, Map<string, number>>> {
+    // What a client has of an earlier stay is old where it changed meanwhile.
+    const missed = await this.windows.deltas(rooms.flatMap(absence));
     const wanted: { roomNid: number; pos: number; userId: string }[] = [];
     for (const { plan, timeline } of rooms) {
       if (plan.state === 'none') continue;
+      const { roomNid } = plan.room;
       const users = new Set(timeline.entries.map(({ event }) => event.sender));
       if (plan.state === 'full') users.add(request.userId);
-      for (const hero of summaries.get(plan.room.roomNid)?.heroes ?? []) users.add(hero.userId);
+      for (const hero of summaries.get(roomNid)?.heroes ?? []) users.add(hero.userId);
+      for (const { key } of missed.get(roomNid) ?? []) {
+        const userId = memberOf(key);
+        if (userId !== undefined) users.add(userId);
+      }
       for (const userId of users) wanted.push({ ...at({ plan }), userId });
     }
     const members = await this.windows.someMembers(wanted);
@@ -121,6 +128,12 @@ export class RoomStates {
 
 function at({ plan }: { plan: RoomPlan }): { roomNid: number; pos: number } {
   return { roomNid: plan.room.roomNid, pos: plan.stateTo };
+}
+
+/** What happened since a client was in the room, where it gets the full state. */
+function absence({ plan }: RoomWithTimeline): { roomNid: number; after: number; to: number }[] {
+  const { knows } = plan;
+  return plan.state === 'full' && knows !== null && knows !== undefined ? [{ roomNid: plan.room.roomNid, after: knows, to: plan.stateTo }] : [];
 }
 
 /**

@@ -34,7 +34,7 @@ export class RoomReaders {
     if (!room) throw MatrixError.forbidden('You are not in this room');
     const now = this.positions.current('events');
     if (room.state.joined.has(userId)) return { room, userId, isJoined: true, lastJoined: Infinity, upTo: now };
-    const left = await this.#leftAt(userId, room);
+    const left = await this.#leftAt(userId, room, now);
     if (visibilityOf(room.state.get('m.room.history_visibility', '')) === 'world_readable') {
       return { room, userId, isJoined: false, lastJoined: left ?? -Infinity, upTo: now };
     }
@@ -43,10 +43,10 @@ export class RoomReaders {
   }
 
   /** Position of the event that ended the reader's last time in the room. */
-  async #leftAt(userId: string, room: Room): Promise<number | undefined> {
+  async #leftAt(userId: string, room: Room, now: number): Promise<number | undefined> {
     const held = (await this.memberships.roomsOf(userId)).get(room.id);
     if (held === undefined) return undefined;
-    const past = (await this.histories.of(userId, [{ roomNid: room.nid, isJoined: false }], Infinity)).get(room.nid);
+    const past = (await this.histories.of(userId, [{ roomNid: room.nid, isJoined: false }], now)).get(room.nid);
     const steps = past?.memberships ?? [];
     const joined = steps.findLastIndex((step) => step.membership === 'join');
     return joined === -1 ? undefined : steps[joined + 1]?.pos;

@@ -52,19 +52,18 @@ export class SyncNotifier implements OnModuleDestroy {
   /**
    * Waits for the next news of the account. Call it in the same turn in which `ahead` was empty, or news can slip through.
    *
-   * @param signal ends the wait early, e.g. because the caller hung up; the end of the server does so too
+   * @param signals end the wait early, e.g. because the caller hung up; the end of the server does so too
    * @returns false when the time was up or the wait was ended
    */
-  wait(userId: string, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    const end = this.stopping.signal;
-    if (signal.aborted || end.aborted) return Promise.resolve(false);
+  wait(userId: string, timeoutMs: number, ...signals: readonly AbortSignal[]): Promise<boolean> {
+    const ends = [this.stopping.signal, ...signals];
+    if (ends.some((signal) => signal.aborted)) return Promise.resolve(false);
     return new Promise((resolve) => {
       const waiters = this.#waiters.get(userId) ?? new Set<Wake>();
       this.#waiters.set(userId, waiters);
       const settle = (woken: boolean): void => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', onEnd);
-        end.removeEventListener('abort', onEnd);
+        for (const signal of ends) signal.removeEventListener('abort', onEnd);
         waiters.delete(wake);
         if (waiters.size === 0 && this.#waiters.get(userId) === waiters) this.#waiters.delete(userId);
         resolve(woken);
@@ -72,8 +71,7 @@ export class SyncNotifier implements OnModuleDestroy {
       const wake = (): void => settle(true);
       const onEnd = (): void => settle(false);
       const timer = setTimeout(onEnd, timeoutMs);
-      signal.addEventListener('abort', onEnd);
-      end.addEventListener('abort', onEnd);
+      for (const signal of ends) signal.addEventListener('abort', onEnd);
       waiters.add(wake);
     });
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '#federation';
+import { type OpenSession, OpenSessions } from '../../accounts/open-sessions.js';
 import type { Requester } from '../../accounts/requester.js';
 import { Bus } from '../../bus/bus.js';
 import { Clock } from '../../observability/clock.js';
@@ -41,6 +42,7 @@ export class EventStream {
     private readonly readers: RoomReaders,
     private readonly history: RoomHistoryReader,
     private readonly tokens: SyncTokens,
+    private readonly sessions: OpenSessions,
     private readonly bus: Bus,
     private readonly clock: Clock,
     private readonly stopping: Stopping,
@@ -50,7 +52,14 @@ export class EventStream {
   async next(requester: Requester, query: EventStreamQuery, signal: AbortSignal): Promise<EventStreamAnswer> {
     if (query.roomId !== undefined) {
       const { isJoined, upTo } = await this.readers.of(requester.userId, query.roomId);
-      if (!isJoined) return this.#watch(requester, query.roomId, query.from ?? this.tokens.place(upTo), query.timeoutMs, signal);
+      if (!isJoined) {
+        const session = this.sessions.hold(requester);
+        try {
+          return await this.#watch(requester, query.roomId, query.from ?? this.tokens.place(upTo), query.timeoutMs, signal, session);
+        } finally {
+          session.release();
+        }
+      }
     }
     const start = query.from ?? this.tokens.sync(this.notifier.current());
     // Without a device: messages to it are not told here, so they must not count as received either.
@@ -61,15 +70,20 @@ export class EventStream {
     return { start, end: body.next_batch, chunk: eventsOfSync(body, requester.userId) };
   }
 
-  async #watch(requester: Requester, roomId: string, from: string, timeoutMs: number, signal: AbortSignal): Promise<EventStreamAnswer> {
+  async #watch(
+    requester: Requester, roomId: string, from: string, timeoutMs: number, signal: AbortSignal, session: OpenSession,
+  ): Promise<EventStreamAnswer> {
     const deadline = this.clock.now() + timeoutMs;
     for (;;) {
       // Before it is read: what comes meanwhile must not be missed.
-      const change = this.#changeOf(roomId, Math.max(0, deadline - this.clock.now()), AbortSignal.any([signal, this.stopping.signal]));
+      const change = this.#changeOf(roomId, Math.max(0, deadline - this.clock.now()), AbortSignal.any([signal, this.stopping.signal, session.signal]));
       try {
         const page = JSON.parse(await this.history.messages(requester, roomId, { dir: 'f', from, limit: MAX_PER_ROOM })) as { chunk: JsonObject[]; end?: string };
+        session.assertOpen();
         if (page.chunk.length > 0) return { start: from, end: page.end ?? this.tokens.place((await this.readers.of(requester.userId, roomId)).upTo), chunk: page.chunk };
-        if (!(await change.happened)) return { start: from, end: from, chunk: [] };
+        if (await change.happened) continue;
+        session.assertOpen();
+        return { start: from, end: from, chunk: [] };
       } finally {
         change.stop();
       }

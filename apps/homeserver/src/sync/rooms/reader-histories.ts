@@ -23,12 +23,14 @@ export class ReaderHistories {
     private readonly events: SyncEvents,
   ) {}
 
-  /** @param to later changes of memberships are left out */
+  /** @param to a position that is committed; later changes of memberships are left out */
   async of(
     userId: string, rooms: readonly { roomNid: number; isJoined: boolean }[], to: number,
   ): Promise<Map<number, ReaderHistory>> {
     if (rooms.length === 0) return new Map();
     const nids = rooms.map((room) => room.roomNid);
+    // What is held of the rooms may be of before the visibility changed.
+    await this.windows.refresh(nids, to);
     const [visibilities, memberships] = await Promise.all([
       this.windows.visibilityHistory(nids),
       this.windows.memberHistory(nids, userId),

@@ -47,8 +47,8 @@ export class UnreadCounter implements OnModuleDestroy {
   /** By numeric room id: how often history was fetched, which may be unread where the account came with the room. */
   readonly #history = boundedCache<number, number>(MAX_TALLIES);
   readonly #unsubscribe: (() => void)[];
-  /** Counts changes of receipts: what was read before one must not be kept after it. */
-  #receipts = 0;
+  /** Counts changes of receipts and joins: what was read before one must not be kept after it. */
+  #changes = 0;
 
   constructor(
     private readonly store: UnreadStore,
@@ -63,12 +63,14 @@ export class UnreadCounter implements OnModuleDestroy {
     bus: Bus,
   ) {
     this.#unsubscribe = [
-      receipts.onOwnChanged((userId, roomNid) => {
-        this.#receipts++;
-        this.#entries.delete(`${roomNid} ${userId}`);
-      }),
+      receipts.onOwnChanged((userId, roomNid) => this.#forget(userId, roomNid)),
       bus.subscribe((message) => {
-        if (message.kind === 'room' && message.hasHistory) this.#history.set(message.roomNid, (this.#history.get(message.roomNid) ?? 0) + 1);
+        if (message.kind !== 'room') return;
+        if (message.hasHistory) this.#history.set(message.roomNid, (this.#history.get(message.roomNid) ?? 0) + 1);
+        // Counts begin with the reader's last join.
+        for (const { userId, isLocal, previous, membership } of message.membershipChanges) {
+          if (isLocal && (previous !== 'join' || membership !== 'join')) this.#forget(userId, message.roomNid);
+        }
       }),
     ];
   }
@@ -83,6 +85,7 @@ export class UnreadCounter implements OnModuleDestroy {
    * @param perThread whether threads are counted apart
    */
   async counts(userId: string, rooms: readonly Room[], to: number, perThread: boolean): Promise<Map<string, UnreadCounts>> {
+    const changes = this.#changes;
     const [rules, ignored] = await Promise.all([this.rules.of(userId), this.accountData.ignored(userId)]);
     const held = new Map<number, Entry>();
     for (const { roomNid } of rooms) {
@@ -92,7 +95,6 @@ export class UnreadCounter implements OnModuleDestroy {
     await this.windows.refresh(rooms.map((room) => room.roomNid), to);
     let rows = await this.#rows(rooms.filter(({ roomNid }) => held.has(roomNid)), (nid) => held.get(nid)!.pos, to);
     for (const roomNid of await this.#undone(rows)) held.delete(roomNid);
-    const receipts = this.#receipts;
     const cold = rooms.filter(({ roomNid }) => !held.has(roomNid));
     const fresh = await this.#fresh(userId, cold, rules, ignored, to);
     rows = new Map([...rows, ...(await this.#rows(cold, (nid) => fresh.get(nid)!.pos, to))]);
@@ -101,10 +103,15 @@ export class UnreadCounter implements OnModuleDestroy {
     const counts = new Map<string, UnreadCounts>();
     for (const { roomId, roomNid } of rooms) {
       const entry = entries.get(roomNid)!;
-      if (receipts === this.#receipts) this.#entries.set(`${roomNid} ${userId}`, entry);
+      if (changes === this.#changes) this.#entries.set(`${roomNid} ${userId}`, entry);
       counts.set(roomId, entry.tally.counts(perThread));
     }
     return counts;
+  }
+
+  #forget(userId: string, roomNid: number): void {
+    this.#changes++;
+    this.#entries.delete(`${roomNid} ${userId}`);
   }
 
   /** Whether nothing can have come below what an entry has counted. */
