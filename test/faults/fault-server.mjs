@@ -12,6 +12,7 @@ import { Log } from '../../dist/apps/homeserver/src/observability/log.js';
 import { Clock } from '../../dist/apps/homeserver/src/observability/clock.js';
 import { startServer } from '../../dist/apps/homeserver/src/server.js';
 import { Database, Transaction } from '../../dist/apps/homeserver/src/storage/database.js';
+import { trace } from './fault-trace.mjs';
 
 const links = JSON.parse(process.env.FAULTS_LINKS);
 const LINK_HOST = 'link.test';
@@ -62,6 +63,8 @@ ServerResponse.prototype.end = function (...args) {
   if (isWrite) this.once('finish', () => at('answered'));
   return result;
 };
+
+if (process.env.FAULTS_TRACE) trace(process.env.FAULTS_TRACE);
 
 const settings = loadConfig(process.env, process.cwd());
 const server = await startServer(completeConfig(settings, settings.databaseUrl), {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import pg from 'pg';
 import { freePorts } from '../../apps/homeserver/src/demo/free-ports.js';
 import { ServerProcess } from '../../apps/homeserver/src/demo/server-process.js';
 import { until } from '../../apps/homeserver/src/demo/within.js';
@@ -37,6 +38,17 @@ export class FaultWorld {
 
   get servers(): readonly ServerProcess[] {
     return this.#servers;
+  }
+
+  /** What a server's database says, whether the server runs or not. @param sql without parameters */
+  async rows(label: string, sql: string): Promise<Record<string, unknown>[]> {
+    const client = new pg.Client({ connectionString: this.cluster.adminUrl.replace(/\/postgres$/, `/${this.#databases.get(label)!}`) });
+    await client.connect();
+    try {
+      return (await client.query<Record<string, unknown>>(sql)).rows;
+    } finally {
+      await client.end();
+    }
   }
 
   server(label: string): ServerProcess {
@@ -96,6 +108,9 @@ export class FaultWorld {
     for (const from of labels) {
       for (const to of labels) if (from !== to) this.#links.set(`${from}>${to}`, await Link.open(httpsPort(to)));
     }
+    // FAULTS_TRACE=folder: what each server does, from all its lives, goes to a file there.
+    const trace = process.env['FAULTS_TRACE'];
+    if (trace !== undefined) mkdirSync(trace, { recursive: true });
     this.#folder = join(this.cluster.folder, `faults-${randomBytes(4).toString('hex')}`);
     mkdirSync(this.#folder);
     const file = (fileName: string, content: string): string => {
@@ -119,6 +134,7 @@ export class FaultWorld {
         environment: {
           FAULTS_LINKS: JSON.stringify(Object.fromEntries(links)),
           FAULTS_LOG: process.env['PARTYLINE_TEST_LOG'] ?? 'error',
+          FAULTS_TRACE: trace === undefined ? '' : join(trace, `${label}.log`),
           DATABASE_URL: await createTestDatabase(this.cluster, database),
           PARTYLINE_SERVER_NAME: name(label),
           PARTYLINE_DATA_DIR: dataDir,

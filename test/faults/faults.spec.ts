@@ -4,10 +4,12 @@ import { Ledger } from '../../apps/homeserver/src/demo/ledger.js';
 import { seededRandom } from '../../apps/homeserver/src/demo/seeded-random.js';
 import { until } from '../../apps/homeserver/src/demo/within.js';
 import type { Json } from '../network/test-client.js';
+import { evidence } from './evidence.js';
 import { describeFault, faultPlan } from './fault-plan.js';
 import { FaultWorld } from './fault-world.js';
 import { strike } from './strike.js';
 import { Talker } from './talker.js';
+import { trace, traceFetch } from './trace.js';
 import { WrittenData } from './written-data.js';
 
 /** `npm run faults` makes two hundred. */
@@ -27,6 +29,7 @@ let world: FaultWorld;
 let talkers: Talker[];
 
 beforeAll(async () => {
+  traceFetch();
   world = await FaultWorld.start(LABELS);
   const [a, b, c] = world.servers as [never, never, never];
   // Each server is the first home of one and the second of another, so that every fault hits somebody and cuts nobody off.
@@ -118,6 +121,7 @@ describe('three servers under faults', () => {
 
   it.each(runs)('lose nothing, repeat nothing and agree in the end: seed $seed, $title', async ({ draw, plan }) => {
     const roomId = await openRoom();
+    trace(`the run begins: ${plan.map(describeFault).join(', ')}`);
     const acknowledged: Acknowledged = { messages: new Ledger(NAMES), durable: new Set(), data: new WrittenData(talkers) };
     const { messages: ledger, durable, data } = acknowledged;
     // One server may take with it what it alone has acknowledged.
@@ -134,6 +138,7 @@ describe('three servers under faults', () => {
     try {
       await Promise.all([talk(roomId, draw, acknowledged), ...plan.map((fault) => strike(world, talkers, fault))]);
       await world.heal();
+      trace('all is healed');
       // One more from everybody, as it would be in life; it also tells the servers that the others are back.
       await Promise.all(talkers.map(async (talker) => {
         const { eventId } = await talker.say(roomId, `${talker.name} 1000`);
@@ -163,6 +168,10 @@ describe('three servers under faults', () => {
       expect(NAMES.flatMap((reader) => ledger.repeated(reader).map((message) => ({ reader, ...message })))).toEqual([]);
       expect(data.repeated()).toEqual([]);
       if (!isRestored) expect(ledger.figures()).toMatchObject({ lost: 0, duplicated: 0 });
+    } catch (error) {
+      const clients = talkers.map((talker) => `${talker.name}: ${talker.trouble}`);
+      const known = await evidence(world, LABELS, roomId).catch((reason: unknown) => `no evidence: ${String(reason)}`);
+      throw new Error([(error as Error).message, ...clients, known].join('\n'), { cause: error });
     } finally {
       for (const end of unsubscribe) end();
       await world.heal();

@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Fault } from './fault-plan.js';
+import { describeFault, type Fault } from './fault-plan.js';
 import type { FaultWorld } from './fault-world.js';
 import type { Talker } from './talker.js';
+import { trace } from './trace.js';
 
 /** Lets a fault happen at its time, and resolves when it is over. */
 export async function strike(world: FaultWorld, talkers: readonly Talker[], fault: Fault): Promise<void> {
   // A backup is made before anything of the run, an hour ago as it were.
   if (fault.kind === 'restore') await world.backUp(fault.server);
   await sleep(fault.at);
+  trace(describeFault(fault));
   if (!('server' in fault)) return cut(world, fault);
   const server = world.server(fault.server);
   switch (fault.kind) {

@@ -51,7 +51,7 @@ class MappedTransport extends HttpsTransport {
 
 class HeldClock extends Clock {
   time = 1_000_000;
-  override now(): number {
+  override steady(): number {
     return this.time;
   }
 }

@@ -1,10 +1,10 @@
 import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
-import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { FederationClient } from '../../apps/homeserver/src/federation/federation-client.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { allPages, roomPath, shownAs } from '../network/room-pages.js';
 import type { Json, TestClient } from '../network/test-client.js';
+import { TravellingClock } from '../network/travelling-clock.js';
 
 let net: Network;
 let alice: TestClient;
@@ -272,15 +272,8 @@ describe('history that was tampered with', () => {
 });
 
 describe('history that nobody can give now', () => {
-  class MovedClock extends Clock {
-    moved = 0;
-    override now(): number {
-      return super.now() + this.moved;
-    }
-  }
-
   it('ends a page without an error, and is fetched when somebody is back', async () => {
-    const clock = new MovedClock();
+    const clock = new TravellingClock();
     const other = await Network.start({ servers: ['x', 'y'], clock });
     try {
       const xena = await other.client('x').register('xena');
@@ -292,7 +285,7 @@ describe('history that nobody can give now', () => {
       expect(shownAs(await backwards(yuri, roomId, 10))).toEqual(['m.room.member']);
       await other.server('x').start();
       // Beyond the time for which neither the server nor the gap is tried again.
-      clock.moved += 3_600_000;
+      clock.aheadMs += 3_600_000;
       expect(bodies(await backwards(yuri, roomId, 10))).toEqual(['2', '1']);
     } finally {
       await other.stop();

@@ -1,22 +1,14 @@
 import { nextHomeRecord } from '#e2e';
 import { HomeRecords } from '../../apps/homeserver/src/homes/records/home-records.js';
 import { FederationClient } from '../../apps/homeserver/src/federation/federation-client.js';
-import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { genesisHash } from '../../libs/federation/src/index.js';
 import { Network } from '../network/network.js';
 import { confirmed, homesPath, Person } from '../network/person.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
+import { TravellingClock } from '../network/travelling-clock.js';
 
 const HOUR = 3_600_000;
-
-/** The wall clock, ahead by as much as the test says. */
-class TravellingClock extends Clock {
-  aheadMs = 0;
-  override now(): number {
-    return super.now() + this.aheadMs;
-  }
-}
 
 // The first genesis of an account (protocol §2, "Named accounts").
 describe('the first genesis of an account that exists', () => {

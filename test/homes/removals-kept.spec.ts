@@ -1,23 +1,15 @@
 import { accountKeyLogin } from '#e2e';
 import { RemovedDevices } from '../../apps/homeserver/src/accounts/removed-devices.js';
-import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { Network } from '../network/network.js';
 import { confirmed, Person } from '../network/person.js';
 import type { TestServer } from '../network/test-server.js';
+import { TravellingClock } from '../network/travelling-clock.js';
 import { isCaughtUp } from './talk.js';
 
 const DAY_MS = 24 * 3_600_000;
 
-class Calendar extends Clock {
-  aheadMs = 0;
-
-  override now(): number {
-    return Date.now() + this.aheadMs;
-  }
-}
-
 let net: Network;
-const calendar = new Calendar();
+const calendar = new TravellingClock();
 let a: TestServer; let b: TestServer;
 beforeAll(async () => {
   net = await Network.start({ servers: ['a', 'b'], clock: calendar });

@@ -1,4 +1,3 @@
-import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { AccountServers } from '../../apps/homeserver/src/accounts/account-servers.js';
 import { DomainSilence } from '../../apps/homeserver/src/homes/records/domain-silence.js';
 import { HomeRecords } from '../../apps/homeserver/src/homes/records/home-records.js';
@@ -13,18 +12,11 @@ import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import type { Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
+import { TravellingClock } from '../network/travelling-clock.js';
 import { createRoom } from './talk.js';
 
 const DAY = 24 * 3_600_000;
 const RECORD = '/_matrix/federation/unstable/io.partyline/record';
-
-/** The wall clock, ahead by as much as the test says. */
-class TravellingClock extends Clock {
-  aheadMs = 0;
-  override now(): number {
-    return super.now() + this.aheadMs;
-  }
-}
 
 // A domain that nobody here has ever had to do with, and that does not answer (protocol §2, "Proof, the door, outside rooms").
 describe('people of a domain that is silent', () => {

@@ -1,20 +1,13 @@
 import { AccessTokens } from '../../apps/homeserver/src/accounts/access-tokens.js';
-import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { Database } from '../../apps/homeserver/src/storage/database.js';
 import { Network, REGISTRATION_SECRET } from '../network/network.js';
 import type { Json, TestClient } from '../network/test-client.js';
+import { TravellingClock } from '../network/travelling-clock.js';
 import { createHmac } from 'node:crypto';
-
-class HeldClock extends Clock {
-  ahead = 0;
-  override now(): number {
-    return super.now() + this.ahead;
-  }
-}
 
 describe('sessions', () => {
   let net: Network;
-  const clock = new HeldClock();
+  const clock = new TravellingClock();
   beforeAll(async () => {
     net = await Network.start({ servers: ['a'], clock });
   });
@@ -220,7 +213,7 @@ describe('sessions', () => {
       const session = await client.request('POST', '/v3/login', { type: 'm.login.password', user: 'quin', password: 'password of quin', refresh_token: true });
       client.accessToken = session.access_token;
       await client.request('GET', '/v3/account/whoami');
-      clock.ahead = HOUR + 1;
+      clock.aheadMs = HOUR + 1;
       try {
         const error = await client.expectError(401, 'M_UNKNOWN_TOKEN', 'GET', '/v3/account/whoami');
         expect(error.soft_logout).toBe(true);
@@ -228,7 +221,7 @@ describe('sessions', () => {
         client.accessToken = fresh.access_token;
         await client.request('GET', '/v3/account/whoami');
       } finally {
-        clock.ahead = 0;
+        clock.aheadMs = 0;
       }
     });
 

@@ -1,21 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { WebSocket } from 'ws';
-import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { eventually } from '../network/eventually.js';
 import { Network, REGISTRATION_SECRET } from '../network/network.js';
 import type { Json, TestClient } from '../network/test-client.js';
-
-/** A clock that can be set ahead. */
-class HeldClock extends Clock {
-  ahead = 0;
-
-  override now(): number {
-    return super.now() + this.ahead;
-  }
-}
+import { TravellingClock } from '../network/travelling-clock.js';
 
 let net: Network;
-const clock = new HeldClock();
+const clock = new TravellingClock();
 beforeAll(async () => {
   net = await Network.start({ clock });
 });
@@ -114,7 +105,7 @@ describe('sync over WebSocket', () => {
     for (const socket of sockets) socket.acknowledge();
     await admin.request('PUT', `/v1/admin/lock/${encodeURIComponent(locked!.userId)}`, { locked: true });
     await removed!.request('POST', '/v3/logout', {});
-    clock.ahead = 2 * 3_600_000;
+    clock.aheadMs = 2 * 3_600_000;
     try {
       // What happens now is none of their business.
       await say(admin, roomId, 'too late');
@@ -124,7 +115,7 @@ describe('sync over WebSocket', () => {
       await eventually(() => again.closed !== null);
       expect([again.closed, again.frames.length]).toEqual([4401, 0]);
     } finally {
-      clock.ahead = 0;
+      clock.aheadMs = 0;
     }
   });
 

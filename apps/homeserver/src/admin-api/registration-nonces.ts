@@ -33,7 +33,7 @@ export class RegistrationNonces {
 
   issue(): string {
     const nonce = this.random.bytes(32).toString('hex');
-    this.#issued.set(nonce, this.clock.now());
+    this.#issued.set(nonce, this.clock.steady());
     return nonce;
   }
 
@@ -47,7 +47,7 @@ export class RegistrationNonces {
   redeemFor(nonce: string, words: readonly string[], mac: string): void {
     const issuedAt = this.#issued.get(nonce);
     this.#issued.delete(nonce);
-    if (issuedAt === undefined || this.clock.now() - issuedAt > LIFETIME_MS) throw MatrixError.unknown(400, 'Unrecognised nonce');
+    if (issuedAt === undefined || this.clock.steady() - issuedAt > LIFETIME_MS) throw MatrixError.unknown(400, 'Unrecognised nonce');
     const expected = createHmac('sha1', this.config.registrationSecret ?? '').update([nonce, ...words].join('\0')).digest('hex');
     if (!sameText(mac.toLowerCase(), expected)) throw MatrixError.forbidden('The MAC is wrong');
   }

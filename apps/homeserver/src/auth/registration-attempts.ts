@@ -25,11 +25,11 @@ export class RegistrationAttempts {
   /** @param session id of the session of user-interactive authentication */
   get(session: string | undefined): Attempt | undefined {
     const attempt = session === undefined ? undefined : this.#attempts.get(session);
-    return attempt && this.clock.now() - attempt.startedAt <= LIFETIME_MS ? attempt : undefined;
+    return attempt && this.clock.steady() - attempt.startedAt <= LIFETIME_MS ? attempt : undefined;
   }
 
   remember(session: string, parameters: object, userId?: string): void {
-    const startedAt = this.#attempts.get(session)?.startedAt ?? this.clock.now();
+    const startedAt = this.#attempts.get(session)?.startedAt ?? this.clock.steady();
     this.#attempts.set(session, { parameters, startedAt, ...(userId === undefined ? {} : { userId }) });
   }
 }

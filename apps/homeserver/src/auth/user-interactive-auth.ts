@@ -120,7 +120,7 @@ export class UserInteractiveAuth {
   #start(request: UiaRequest): [string, UiaSession] {
     const id = this.random.token(18);
     const { operation, userId } = request;
-    const session = { operation, userId, results: new Map<string, unknown>(), startedAt: this.clock.now(), failures: 0 };
+    const session = { operation, userId, results: new Map<string, unknown>(), startedAt: this.clock.steady(), failures: 0 };
     this.#sessions.set(id, session);
     return [id, session];
   }
@@ -128,7 +128,7 @@ export class UserInteractiveAuth {
   #find(id: string, request: UiaRequest): UiaSession | undefined {
     const session = this.#sessions.get(id);
     if (!session || session.operation !== request.operation || session.userId !== request.userId) return undefined;
-    return this.clock.now() - session.startedAt > SESSION_LIFETIME_MS ? undefined : session;
+    return this.clock.steady() - session.startedAt > SESSION_LIFETIME_MS ? undefined : session;
   }
 
   #challenge(request: UiaRequest, id: string, session: UiaSession, failure?: MatrixError): UiaChallenge {

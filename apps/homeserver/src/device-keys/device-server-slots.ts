@@ -19,9 +19,9 @@ export class DeviceServerSlots {
    * @throws MatrixError 429 when too much waits, 504 when its turn does not come in time, and what `work` throws
    */
   run<T>(account: string | null, destination: string, timeoutMs: number, work: (leftMs: number) => Promise<T>): Promise<T> {
-    const until = this.clock.now() + timeoutMs;
+    const until = this.clock.steady() + timeoutMs;
     return this.#slots.run({ account: account ?? undefined, destination }, () => {
-      const left = until - this.clock.now();
+      const left = until - this.clock.steady();
       if (left <= 0) throw MatrixError.unknown(504, `${destination} could not be asked in time`);
       return work(left);
     });

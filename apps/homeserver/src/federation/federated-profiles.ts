@@ -33,7 +33,7 @@ export class FederatedProfiles extends RemoteProfiles {
   override async get(userId: string, field?: string): Promise<Profile> {
     const key = JSON.stringify([userId, field]);
     const known = this.#cache.get(key);
-    if (known && known.expires > this.clock.now()) return known.profile;
+    if (known && known.expires > this.clock.steady()) return known.profile;
     const destination = serverNameOf(userId);
     const profile = await this.#slots.run({ destination }, () => this.client.request<Profile>({
       destination,
@@ -46,7 +46,7 @@ export class FederatedProfiles extends RemoteProfiles {
     if (typeof profile !== 'object' || profile === null || Array.isArray(profile)) {
       throw MatrixError.unknown(502, `${serverNameOf(userId)} answered with something that is no profile`);
     }
-    this.#cache.set(key, { profile, bytes: JSON.stringify(profile).length + key.length + ENTRY_BYTES, expires: this.clock.now() + LIFETIME_MS });
+    this.#cache.set(key, { profile, bytes: JSON.stringify(profile).length + key.length + ENTRY_BYTES, expires: this.clock.steady() + LIFETIME_MS });
     return profile;
   }
 }

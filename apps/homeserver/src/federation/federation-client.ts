@@ -83,7 +83,7 @@ export class FederationClient {
   async fetch(request: FederationRequest): Promise<WireResponse> {
     const { destination, method } = request;
     if (destination === this.keys.serverName) throw new UnreachableError(destination, 'it is this server');
-    if (!request.ignoreBackoff && this.destinations.retryAt(destination) > this.clock.now()) {
+    if (!request.ignoreBackoff && this.destinations.retryAt(destination) > this.clock.steady()) {
       throw new UnreachableError(destination, 'it did not answer lately');
     }
     const uri = request.path + queryText(request.query);

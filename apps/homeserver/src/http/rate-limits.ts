@@ -52,7 +52,7 @@ export class RateLimits {
   take(kind: RateLimitKind, caller: string): void {
     if (!this.config.rateLimits) return;
     const { perSecond, burst } = limits[kind];
-    const now = this.clock.now();
+    const now = this.clock.steady();
     const key = `${kind} ${caller}`;
     const bucket = this.#buckets.get(key) ?? { tokens: burst, at: now };
     bucket.tokens = Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * perSecond);

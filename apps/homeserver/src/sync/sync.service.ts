@@ -66,7 +66,7 @@ export class SyncService {
     const request = await this.#request(requester, parameters);
     await this.#acknowledge(request);
     const isOnce = request.since === null || request.since.resume !== undefined || request.fullState;
-    const deadline = this.clock.now() + (isOnce ? 0 : Math.min(parameters.timeoutMs, MAX_TIMEOUT_MS));
+    const deadline = this.clock.steady() + (isOnce ? 0 : Math.min(parameters.timeoutMs, MAX_TIMEOUT_MS));
     let current = request;
     for (;;) {
       const since = current.since?.positions;
@@ -77,7 +77,7 @@ export class SyncService {
         current = { ...current, since: { positions: answer.next, awaited: current.since?.awaited } };
         continue;
       }
-      const left = deadline - this.clock.now();
+      const left = deadline - this.clock.steady();
       if (left <= 0 || !(await this.notifier.wait(requester.userId, left, signal, session.signal))) {
         return { text: await this.engine.empty(current, since), isEmpty: true };
       }
@@ -104,7 +104,7 @@ export class SyncService {
     if (since === undefined || since === '') return null;
     const start = await this.tokens.start(since);
     if ('positions' in start) {
-      const isOver = start.awaited !== undefined && start.awaited.until <= this.clock.now();
+      const isOver = start.awaited !== undefined && start.awaited.until <= this.clock.steady();
       return isOver ? { ...start, awaited: undefined } : start;
     }
     const cursor = await this.resumePoints?.load(userId, start.resumeId);

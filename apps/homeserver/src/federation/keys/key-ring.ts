@@ -67,7 +67,7 @@ export class KeyRing {
     if (!isServerName(serverName)) return undefined;
     let known = await this.#known(serverName);
     let key = this.#usable(known, keyId, validAt);
-    if (key === undefined && known.nextFetchAt <= this.clock.now()) {
+    if (key === undefined && known.nextFetchAt <= this.clock.steady()) {
       known = await this.#fetch(serverName, cause);
       key = this.#usable(known, keyId, validAt);
     }
@@ -109,7 +109,7 @@ export class KeyRing {
     // A notary hands out an answer for half of its lifetime (keys_server.yaml).
     const isFresh = stored && now < stored.fetchedTs + (stored.validUntilTs - stored.fetchedTs) / 2;
     if (stored && isFresh && stored.validUntilTs >= minimumValidUntil) return stored.json;
-    if ((await this.#known(serverName)).nextFetchAt > now) return stored?.json;
+    if ((await this.#known(serverName)).nextFetchAt > this.clock.steady()) return stored?.json;
     await this.#fetch(serverName, cause);
     return (await this.store.response(serverName))?.json;
   }
@@ -128,7 +128,7 @@ export class KeyRing {
     if (!isServerName(serverName)) return undefined;
     let stored = await this.store.response(serverName);
     const now = this.clock.now();
-    if ((!stored || stored.fetchedTs + maxAgeMs < now) && (await this.#known(serverName)).nextFetchAt <= now) {
+    if ((!stored || stored.fetchedTs + maxAgeMs < now) && (await this.#known(serverName)).nextFetchAt <= this.clock.steady()) {
       await Promise.race([this.#fetch(serverName, undefined), timer(LISTED_PATIENCE_MS, undefined, { ref: false })]);
       stored = await this.store.response(serverName);
     }
@@ -172,7 +172,7 @@ export class KeyRing {
     try {
       return await this.#slots.run({ account: cause, destination: serverName }, async () => {
         const known = await this.#known(serverName);
-        return known.nextFetchAt > this.clock.now() ? known : this.#refreshOnce(serverName);
+        return known.nextFetchAt > this.clock.steady() ? known : this.#refreshOnce(serverName);
       });
     } catch (error) {
       // Too much waits: that says nothing about the server.
@@ -202,12 +202,12 @@ export class KeyRing {
       await this.store.save(serverName, keys, response);
       const all = new Map(before.keys);
       for (const key of keys) all.set(key.keyId, key);
-      refreshed = { keys: all, nextFetchAt: now + REFETCH_MS, failures: 0 };
+      refreshed = { keys: all, nextFetchAt: this.clock.steady() + REFETCH_MS, failures: 0 };
     } catch (error) {
       this.log.debug('keys of a server could not be fetched', { server: serverName, error: String(error) });
       const failures = before.failures + 1;
       const delay = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 30));
-      refreshed = { keys: before.keys, nextFetchAt: this.clock.now() + delay, failures };
+      refreshed = { keys: before.keys, nextFetchAt: this.clock.steady() + delay, failures };
     }
     this.#servers.set(serverName, refreshed);
     return refreshed;

@@ -6,8 +6,9 @@ import { PostponedPdus } from './postponed.js';
 
 /** What a queue needs of the rest; one object for all queues. */
 export interface QueueSurroundings {
+  /** Milliseconds of the steady clock. */
   now(): number;
-  /** Milliseconds since the epoch before which the destination is left alone. */
+  /** Milliseconds of the same clock before which the destination is left alone. */
   retryAt(destination: string): number;
   failures(destination: string): number;
   /** Sends a transaction. */

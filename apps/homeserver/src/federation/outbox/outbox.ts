@@ -219,7 +219,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     const { destinations, store, missedStore, positions, clock, log } = this;
     const prefix = `${clock.now()}.${this.random.token(4)}`;
     return {
-      now: () => clock.now(),
+      now: () => clock.steady(),
       retryAt: (destination) => destinations.retryAt(destination),
       failures: (destination) => destinations.failures(destination),
       newTxnId: () => `${prefix}.${++this.#transactions}`,

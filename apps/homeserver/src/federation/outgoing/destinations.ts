@@ -50,10 +50,12 @@ export class Destinations implements OnApplicationBootstrap, OnApplicationShutdo
 
   async onApplicationBootstrap(): Promise<void> {
     type Row = { destination: string; failures: number; retry_at: number; last_contact_ts: number };
+    // The clock of the process before may have been ahead.
+    const latest = this.clock.steady() + MAX_DELAY_MS;
     for (const row of (await this.db.query<Row>(load, [MAX_DESTINATIONS])).reverse()) {
       const contact = row.last_contact_ts;
       this.#known.set(row.destination, {
-        failures: row.failures, retryAt: row.retry_at, lastAttempt: 0, lastContact: contact, storedContact: contact,
+        failures: row.failures, retryAt: Math.min(row.retry_at, latest), lastAttempt: 0, lastContact: contact, storedContact: contact,
       });
     }
     this.#timer = setInterval(() => void this.flush(), FLUSH_MS).unref();
@@ -64,7 +66,7 @@ export class Destinations implements OnApplicationBootstrap, OnApplicationShutdo
     await this.flush();
   }
 
-  /** Milliseconds since the epoch before which nothing is sent to the destination; 0 when it is fine. */
+  /** Milliseconds of the steady clock before which nothing is sent to the destination; 0 when it is fine. */
   retryAt(destination: string): number {
     return this.#known.get(destination)?.retryAt ?? 0;
   }
@@ -83,18 +85,17 @@ export class Destinations implements OnApplicationBootstrap, OnApplicationShutdo
   reached(destination: string): void {
     const entry = this.#entry(destination);
     const wasDown = entry.failures > 0;
-    const now = this.clock.now();
     entry.failures = 0;
     entry.retryAt = 0;
-    entry.lastAttempt = now;
-    this.#contact(destination, entry, now, wasDown);
+    entry.lastAttempt = this.clock.steady();
+    this.#contact(destination, entry, wasDown);
     if (wasDown) this.#tell(destination);
   }
 
   /** A request did not reach the destination: exponential back-off with jitter, from one second to an hour. */
   failed(destination: string): void {
     const entry = this.#entry(destination);
-    const now = this.clock.now();
+    const now = this.clock.steady();
     entry.lastAttempt = now;
     // Requests that were under way together fail together and count once.
     if (entry.retryAt > now) return;
@@ -111,8 +112,8 @@ export class Destinations implements OnApplicationBootstrap, OnApplicationShutdo
    */
   heardFrom(origin: string): void {
     const entry = this.#entry(origin);
-    const now = this.clock.now();
-    this.#contact(origin, entry, now, false);
+    const now = this.clock.steady();
+    this.#contact(origin, entry, false);
     if (entry.retryAt <= now) return;
     entry.retryAt = Math.min(entry.retryAt, Math.max(now, entry.lastAttempt + FIRST_DELAY_MS));
     this.#tell(origin);
@@ -144,9 +145,10 @@ export class Destinations implements OnApplicationBootstrap, OnApplicationShutdo
     }
   }
 
-  #contact(destination: string, entry: Reachability, now: number, changed: boolean): void {
+  #contact(destination: string, entry: Reachability, changed: boolean): void {
+    const now = this.clock.now();
     entry.lastContact = now;
-    if (changed || now - entry.storedContact >= CONTACT_GRAIN_MS) this.#dirty.add(destination);
+    if (changed || Math.abs(now - entry.storedContact) >= CONTACT_GRAIN_MS) this.#dirty.add(destination);
   }
 
   #entry(destination: string): Reachability {

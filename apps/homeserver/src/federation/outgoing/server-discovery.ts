@@ -56,7 +56,7 @@ export class ServerDiscovery {
 
   #delegated(hostname: string): Promise<string | undefined> {
     const known = this.#wellKnown.get(hostname);
-    if (known && known.expires > this.clock.now()) return Promise.resolve(known.server);
+    if (known && known.expires > this.clock.steady()) return Promise.resolve(known.server);
     let running = this.#running.get(hostname);
     if (!running) {
       running = this.#fetch(hostname, known).finally(() => this.#running.delete(hostname));
@@ -70,7 +70,7 @@ export class ServerDiscovery {
       (response) => readWellKnown(response, this.clock.now()),
       () => undefined,
     );
-    const now = this.clock.now();
+    const now = this.clock.steady();
     const failures = found ? 0 : (known?.failures ?? 0) + 1;
     const lifetime = found?.lifetime ?? wellKnownErrorLifetime(failures);
     this.#wellKnown.set(hostname, { server: found?.server, expires: now + lifetime, failures });
@@ -78,7 +78,7 @@ export class ServerDiscovery {
   }
 
   async #records(name: string): Promise<readonly SrvRecord[]> {
-    const now = this.clock.now();
+    const now = this.clock.steady();
     const known = this.#srv.get(name);
     if (known && known.expires > now) return known.records;
     const records = await this.resolver.srv(name);

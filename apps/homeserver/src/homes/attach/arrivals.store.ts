@@ -9,8 +9,8 @@ const begin = statement(
 );
 const unfinished = statement(
   'arrival.unfinished',
-  `SELECT user_id FROM account_arrivals WHERE NOT is_listed
-   UNION SELECT user_id FROM account_arrival_rooms WHERE NOT is_ready`,
+  `WITH released AS (UPDATE account_arrival_rooms SET retry_at = 0 WHERE NOT is_ready RETURNING user_id)
+   SELECT user_id FROM account_arrivals WHERE NOT is_listed UNION SELECT user_id FROM released`,
 );
 const sources = statement('arrival.sources', 'SELECT sources FROM account_arrivals WHERE user_id = $1 AND NOT is_listed');
 const listed = statement('arrival.listed', 'UPDATE account_arrivals SET is_listed = true WHERE user_id = $1');
@@ -93,7 +93,7 @@ export class ArrivalsStore {
     await this.db.query(begin, [userId, from, from.length === 0, now]);
   }
 
-  /** Accounts for which something is left to do. */
+  /** Accounts for which something is left to do, after a start: what waited is worth a try. */
   async unfinished(): Promise<string[]> {
     return (await this.db.query<{ user_id: string }>(unfinished)).map((row) => row.user_id);
   }

@@ -161,7 +161,7 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
     if (this.#stopped) return;
     let move = this.#moves.get(userId);
     if (!move) {
-      const made: AccountArrival = new AccountArrival(this.#stepsOf(userId), () => this.clock.now(), (isOver) => {
+      const made: AccountArrival = new AccountArrival(this.#stepsOf(userId), () => this.clock.steady(), (isOver) => {
         if (isOver && this.#moves.get(userId) === made) this.#moves.delete(userId);
       }, (error) => this.#fail(error));
       this.#moves.set(userId, (move = made));
@@ -175,15 +175,15 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
       list: (source) => this.#slots.run({ account: userId, destination: source }, () => this.#list(userId, source)),
       due: (except) => {
         const limit = (this.#slots.waiting > CROWD ? MAX_WAITING_IN_CROWD : MAX_WAITING) - except.length;
-        return limit > 0 ? this.store.due(userId, this.clock.now(), except, limit) : Promise.resolve([]);
+        return limit > 0 ? this.store.due(userId, this.clock.steady(), except, limit) : Promise.resolve([]);
       },
       attach: (room) => this.#attach(userId, room),
       failed: (room, delayMs, error) => {
         this.log.info('a room could not be attached', { userId, roomId: room.roomId, reason: String(error) });
-        return this.store.failed(userId, room.roomId, this.clock.now() + delayMs, String(error).slice(0, 500));
+        return this.store.failed(userId, room.roomId, this.clock.steady() + delayMs, String(error).slice(0, 500));
       },
       untilNext: async () => {
-        const now = this.clock.now();
+        const now = this.clock.steady();
         const next = await this.store.nextRetry(userId, now);
         return next === null ? null : next - now;
       },

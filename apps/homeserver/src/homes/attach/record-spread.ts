@@ -133,12 +133,12 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
   /** Begins to tell whoever is to be told now. @returns milliseconds until somebody is again; null when nobody is left */
   async #begin(): Promise<number | null> {
     for (let page = PAGE; page === PAGE && !this.#stopped;) {
-      const due = await this.store.claim(this.clock.now(), PAGE);
+      const due = await this.store.claim(this.clock.steady(), PAGE);
       page = due.length;
       for (const telling of due) this.#tell(telling);
     }
     const next = await this.store.next();
-    return next === null ? null : Math.min(MAX_WAIT_MS, Math.max(10, next - this.clock.now()));
+    return next === null ? null : Math.min(MAX_WAIT_MS, Math.max(10, next - this.clock.steady()));
   }
 
   #tell(telling: RecordTelling): void {
@@ -150,7 +150,7 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
       .catch(async (error: unknown) => {
         if (this.#stopped) return;
         this.log.debug('a server could not be told of a record', { destination: telling.destination, userId: telling.userId, reason: String(error) });
-        await this.store.failed(telling, this.clock.now()).catch((failure: unknown) => this.log.error('records could not be told', failure));
+        await this.store.failed(telling, this.clock.steady()).catch((failure: unknown) => this.log.error('records could not be told', failure));
         this.#wake();
       })
       .finally(() => {

@@ -102,7 +102,7 @@ export class RoomAttacher {
   async #bring(userId: string, roomId: string, via: readonly string[], seen: readonly string[]): Promise<{ answered: string[]; late: Gathered['late'] }> {
     const { record, key } = await this.identities.signer(userId);
     const asker: Asker = { userId, record };
-    const gathered = await gatherReplicas((server) => this.requests.ends(server, roomId, asker, { seen }), via, this.config.serverName, seen, () => this.clock.now());
+    const gathered = await gatherReplicas((server) => this.requests.ends(server, roomId, asker, { seen }), via, this.config.serverName, seen, () => this.clock.steady());
     if (gathered.answers.length === 0) throw gathered.failure ?? MatrixError.notFound('No server is known that holds the room');
     const base = await this.#firstCopy(gathered.answers, roomId, asker, seen);
     const copies = [base, ...(await this.#differences(gathered.answers, base, roomId, asker))];

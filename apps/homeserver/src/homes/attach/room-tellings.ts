@@ -77,7 +77,7 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
   async #write(tx: Transaction, record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<void> {
     if (!record.homes.some((home) => home.server_name === this.config.serverName)) return;
     const isUrgent = !previous || takesAway(record, previous);
-    await this.store.put(tx, record.user_id, isUrgent ? 0 : this.clock.now() + (from === 'client' ? 0 : OTHERS_FIRST_MS), isUrgent);
+    await this.store.put(tx, record.user_id, isUrgent ? 0 : this.clock.steady() + (from === 'client' ? 0 : OTHERS_FIRST_MS), isUrgent);
     tx.afterCommit(() => this.wake());
   }
 
@@ -109,7 +109,7 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
   /** @returns milliseconds until there is something to do again; null when nothing is left */
   async #work(): Promise<number | null> {
     const free = CONCURRENCY - this.#telling.size;
-    const due = free > 0 ? await this.store.claim(this.clock.now(), free) : [];
+    const due = free > 0 ? await this.store.claim(this.clock.steady(), free) : [];
     for (const telling of due) {
       const told = this.#tell(telling)
         .catch((error: unknown) => this.#stopped || this.log.error('rooms could not be told of records', error))
@@ -122,11 +122,11 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
     // The one that ends looks again.
     if (this.#telling.size >= CONCURRENCY) return null;
     const next = await this.store.next();
-    return next === null ? null : Math.min(MAX_WAIT_MS, Math.max(10, next - this.clock.now()));
+    return next === null ? null : Math.min(MAX_WAIT_MS, Math.max(10, next - this.clock.steady()));
   }
 
   async #tell(telling: RoomTelling): Promise<void> {
-    const now = this.clock.now();
+    const now = this.clock.steady();
     const { userId, isUrgent } = telling;
     // A clock that went back must not keep rooms waiting for ever.
     const paidUntil = Math.min(telling.paidUntil, now + 2 * ADDITION_PAUSE_MS);
@@ -147,7 +147,7 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
         this.log.info('a room was not told of a record', { userId, roomId, reason: String(error) });
       }
     }
-    await (isWhole ? this.store.done(telling) : this.store.failed(telling, this.clock.now()));
+    await (isWhole ? this.store.done(telling) : this.store.failed(telling, this.clock.steady()));
   }
 
   /** The account's portable rooms that show a lower record than its highest. */

@@ -26,14 +26,14 @@ export class LoginNonces {
 
   /** A fresh nonce, good for one use within five minutes. */
   issue(): { nonce: string; expiresInMs: number } {
-    const body = `${this.clock.now() + LIFETIME_MS}.${this.random.token(16)}`;
+    const body = `${this.clock.steady() + LIFETIME_MS}.${this.random.token(16)}`;
     return { nonce: `${body}.${this.#mac(body)}`, expiresInMs: LIFETIME_MS };
   }
 
   /** Whether the nonce is one of this server's, has not expired and was not used. */
   isGood(nonce: string): boolean {
     const parts = NONCE.exec(nonce);
-    if (!parts || Number(parts[1]) < this.clock.now() || this.#used.has(nonce)) return false;
+    if (!parts || Number(parts[1]) < this.clock.steady() || this.#used.has(nonce)) return false;
     return timingSafeEqual(Buffer.from(this.#mac(`${parts[1]}.${parts[2]}`)), Buffer.from(parts[3]!));
   }
 

@@ -107,9 +107,9 @@ export class AccountCopies {
     if (record.homes.some((home) => home.server_name === from)) return true;
     if (!(record.retired ?? []).some((home) => home.server_name === from)) return false;
     if (record.homes.every((home) => home.server_name === this.config.serverName)) return true;
-    const since = this.#waiting.get(record.user_id) ?? this.clock.now();
+    const since = this.#waiting.get(record.user_id) ?? this.clock.steady();
     this.#waiting.set(record.user_id, since);
-    return this.clock.now() - since >= RETIRED_AFTER_MS;
+    return this.clock.steady() - since >= RETIRED_AFTER_MS;
   }
 
   async #rooms(userId: string): Promise<Record<string, string[]>> {

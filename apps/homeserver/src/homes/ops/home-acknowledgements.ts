@@ -30,11 +30,11 @@ export class HomeAcknowledgements {
     const own = (await this.logs.of(userId)).find((line) => line.isOwn);
     const wanted = Math.min(count - 1, others.length);
     if (!own || wanted <= 0) return [this.config.serverName];
-    const until = this.clock.now() + WAIT_MS;
+    const until = this.clock.steady() + WAIT_MS;
     for (;;) {
-      const news = this.heads.next(userId, Math.max(1, until - this.clock.now()));
+      const news = this.heads.next(userId, Math.max(1, until - this.clock.steady()));
       const have = (await this.peers.of(userId)).filter(({ home, places }) => others.includes(home) && (places[own.log] ?? []).some(([n]) => n >= own.n));
-      if (have.length >= wanted || this.clock.now() >= until) {
+      if (have.length >= wanted || this.clock.steady() >= until) {
         news.cancel();
         return [this.config.serverName, ...have.map(({ home }) => home)];
       }

@@ -100,7 +100,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
         if (!(error instanceof MatrixError) && !this.#stopped) this.log.error('operations could not be exchanged', error, { userId, home });
         this.log.debug('operations wait', { userId, home, reason: String(error) });
       },
-      (home) => Math.max(0, this.destinations.retryAt(home) - this.clock.now()),
+      (home) => Math.max(0, this.destinations.retryAt(home) - this.clock.steady()),
     );
   }
 

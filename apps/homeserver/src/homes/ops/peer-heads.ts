@@ -96,12 +96,12 @@ export class PeerHeads {
   }
 
   isTrusted(userId: string, home: string): boolean {
-    return (this.#distrusted.get(`${userId} ${home}`) ?? 0) <= this.clock.now();
+    return (this.#distrusted.get(`${userId} ${home}`) ?? 0) <= this.clock.steady();
   }
 
   /** It claimed heads whose operations it did not bring. */
   distrust(userId: string, home: string): void {
-    this.#distrusted.set(`${userId} ${home}`, this.clock.now() + DISTRUST_MS);
+    this.#distrusted.set(`${userId} ${home}`, this.clock.steady() + DISTRUST_MS);
   }
 
   /** What was claimed and is still not here, after operations came. Heads that are held by now are handed on. */

@@ -24,12 +24,12 @@ export class WaitingOperations {
       this.#since.delete(key);
       return;
     }
-    const now = this.clock.now();
+    const now = this.clock.steady();
     this.#since.set(key, new Map(places.slice(0, MAX_PER_PEER).map((place) => [place.join(' '), before?.get(place.join(' ')) ?? { place, ts: now }])));
   }
 
   named(userId: string, home: string): (readonly [log: string, n: number])[] {
-    const due = this.clock.now() - NAMED_AFTER_MS;
+    const due = this.clock.steady() - NAMED_AFTER_MS;
     return [...(this.#since.get(`${userId} ${home}`)?.values() ?? [])].filter(({ ts }) => ts <= due).map(({ place }) => place);
   }
 }

@@ -47,7 +47,7 @@ export class Acquaintances {
    */
   charge(bringer: string, bytes: number): void {
     if (!this.config.rateLimits) return;
-    const now = this.clock.now();
+    const now = this.clock.steady();
     const before = this.#allowances.get(bringer) ?? { ...BURST, at: now };
     const minutes = Math.max(0, now - before.at) / 60_000;
     const allowance = {

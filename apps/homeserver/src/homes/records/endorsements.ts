@@ -48,13 +48,13 @@ export class Endorsements {
     if (isSelfCertifying(record.user_id)) return Promise.resolve('proven');
     const key = `${record.user_id} ${genesisHash(record.genesis)} ${endorsementText(record)}`;
     const known = this.#known.get(key);
-    if (known && known.until > this.clock.now()) return Promise.resolve(known.proof);
+    if (known && known.until > this.clock.steady()) return Promise.resolve(known.proof);
     let running = this.#running.get(key);
     if (!running) {
       running = this.#check(record)
         .then((proof) => {
           const lifetime = { proven: Number.POSITIVE_INFINITY, refused: REFUSED_FOR_MS, silent: SILENT_FOR_MS }[proof];
-          this.#known.set(key, { proof, until: this.clock.now() + lifetime });
+          this.#known.set(key, { proof, until: this.clock.steady() + lifetime });
           return proof;
         })
         .finally(() => this.#running.delete(key));

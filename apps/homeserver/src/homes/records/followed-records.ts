@@ -25,7 +25,7 @@ export class FollowedRecords {
 
   async of(userId: string): Promise<HomeRecord | undefined> {
     if (await this.records.get(userId)) return this.records.followed(userId);
-    if ((this.#none.get(userId) ?? 0) > this.clock.now()) return undefined;
+    if ((this.#none.get(userId) ?? 0) > this.clock.steady()) return undefined;
     for (const shown of await this.rooms.of(userId)) {
       try {
         return (await this.records.accept(shown)).record;
@@ -34,7 +34,7 @@ export class FollowedRecords {
         if (!(error instanceof MatrixError)) throw error;
       }
     }
-    this.#none.set(userId, this.clock.now() + NONE_FOR_MS);
+    this.#none.set(userId, this.clock.steady() + NONE_FOR_MS);
     return undefined;
   }
 }

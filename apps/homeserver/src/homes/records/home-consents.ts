@@ -42,13 +42,13 @@ export class HomeConsents {
     if (!entry?.accepted) return 'refused';
     const cacheKey = `${record.user_id} ${server} ${entry.key} ${Object.values(entry.accepted).join(' ')}`;
     const known = this.#known.get(cacheKey);
-    if (known && known.until > this.clock.now()) return known.consent;
-    const since = known?.consent === 'unknown' ? known.since : this.clock.now();
+    if (known && known.until > this.clock.steady()) return known.consent;
+    const since = known?.consent === 'unknown' ? known.since : this.clock.steady();
     const found = await this.#verify(record.user_id, entry);
     // A key that the server itself does not know is made up. Else it would hold up everything that is meant for the server.
     const consent = found === 'unknown' && (await this.keyRing.toldAt(server)) >= since ? 'refused' : found;
     const lifetime = { given: Number.POSITIVE_INFINITY, refused: REFUSED_MS, unknown: RETRY_MS }[consent];
-    this.#known.set(cacheKey, { consent, until: this.clock.now() + lifetime, since });
+    this.#known.set(cacheKey, { consent, until: this.clock.steady() + lifetime, since });
     return consent;
   }
 

@@ -36,7 +36,7 @@ export class HomeDoor extends NameDoor {
       const record = newcomer(room.state, event);
       if (!record) return event;
       const verdict = await this.#verdict(origin, room, event, record);
-      this.#verdicts.set(keyOf(room.id, event, record), { verdict, until: this.clock.now() + GOOD_FOR_MS });
+      this.#verdicts.set(keyOf(room.id, event, record), { verdict, until: this.clock.steady() + GOOD_FOR_MS });
       if (verdict !== 'proven' || isSelfCertifying(record.user_id)) return event;
       return (await this.witnesses.isAttestedBy(event, record)) ? event : this.witnesses.attested(event, record, room.rules);
     }));
@@ -46,7 +46,7 @@ export class HomeDoor extends NameDoor {
     const record = newcomer(draft, event);
     if (!record) return null;
     const found = this.#verdicts.get(keyOf(draft.room.id, event, record));
-    if (!found || found.until < this.clock.now()) throw cannotTell();
+    if (!found || found.until < this.clock.steady()) throw cannotTell();
     if (found.verdict instanceof MatrixError) throw found.verdict;
     return typeof found.verdict === 'string' ? null : found.verdict.refused;
   }

@@ -35,7 +35,7 @@ export class NameWitnesses {
   async isAttested(record: HomeRecord): Promise<boolean> {
     const key = `${record.user_id} ${genesisHash(record.genesis)}`;
     const known = this.#attested.get(key);
-    if (known && known.until > this.clock.now()) return known.isAttested;
+    if (known && known.until > this.clock.steady()) return known.isAttested;
     let isAttested = false;
     for (const event of await this.rooms.memberEvents(record.user_id)) {
       if (await this.isAttestedBy(event, record)) {
@@ -43,7 +43,7 @@ export class NameWitnesses {
         break;
       }
     }
-    this.#attested.set(key, { isAttested, until: isAttested ? Number.POSITIVE_INFINITY : this.clock.now() + NOBODY_FOR_MS });
+    this.#attested.set(key, { isAttested, until: isAttested ? Number.POSITIVE_INFINITY : this.clock.steady() + NOBODY_FOR_MS });
     return isAttested;
   }
 

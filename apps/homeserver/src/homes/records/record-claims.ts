@@ -42,7 +42,7 @@ export class RecordClaims {
     const key = `${origin} ${userId}`;
     const [known] = await this.exchange.known(userId);
     if (known ? compareRecordVersions(claimed, versionOf(known)) <= 0 : !isUnknownAskedFor) return;
-    if ((this.#disbelieved.get(key) ?? 0) > this.clock.now()) return;
+    if ((this.#disbelieved.get(key) ?? 0) > this.clock.steady()) return;
     let asking = this.#asking.get(key);
     if (!asking) {
       asking = this.#ask(origin, userId, claimed).finally(() => this.#asking.delete(key));
@@ -54,6 +54,6 @@ export class RecordClaims {
   async #ask(origin: string, userId: string, claimed: RecordVersion): Promise<void> {
     await this.#slots.run({ account: userId, destination: origin }, () => this.exchange.ask(origin, [userId], { timeoutMs: TIMEOUT_MS }));
     const [now] = await this.exchange.known(userId);
-    if (now && compareRecordVersions(claimed, versionOf(now)) > 0) this.#disbelieved.set(`${origin} ${userId}`, this.clock.now() + DISBELIEVED_MS);
+    if (now && compareRecordVersions(claimed, versionOf(now)) > 0) this.#disbelieved.set(`${origin} ${userId}`, this.clock.steady() + DISBELIEVED_MS);
   }
 }

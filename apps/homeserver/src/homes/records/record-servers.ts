@@ -89,12 +89,12 @@ export class RecordServers extends AccountServers {
 
   async #fetch(userId: string): Promise<boolean> {
     const server = serverNameOf(userId);
-    if (server === this.config.serverName || (this.#missing.get(userId) ?? 0) > this.clock.now()) return false;
+    if (server === this.config.serverName || (this.#missing.get(userId) ?? 0) > this.clock.steady()) return false;
     try {
       const answer = await this.federation.request({ destination: server, method: 'GET', path: recordPath(userId), timeoutMs: TIMEOUT_MS });
       return (await this.records.accept(answer, server)).record.user_id === userId;
     } catch (error) {
-      this.#missing.set(userId, this.clock.now() + MISSING_FOR_MS);
+      this.#missing.set(userId, this.clock.steady() + MISSING_FOR_MS);
       throw error;
     }
   }

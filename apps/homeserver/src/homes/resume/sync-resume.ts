@@ -101,7 +101,7 @@ export class SyncResume extends ResumePoints {
     const { positions, rooms, awaited } = JSON.parse(text) as StoredCursor;
     return {
       positions,
-      awaited: awaitEvents(awaited ?? [], this.clock.now() + AWAITED_MS),
+      awaited: awaitEvents(awaited ?? [], this.clock.steady() + AWAITED_MS),
       resume: { rooms: new Map(rooms.map(([roomId, fromPos, exclude]) => [roomId, { fromPos, exclude: new Set(exclude) }])) },
     };
   }

@@ -112,9 +112,9 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
   async #ofRoom(destination: string, room: Room): Promise<Consent> {
     const cacheKey = `${room.id} ${destination}`;
     const known = this.#rooms.get(cacheKey);
-    if (known && known.until > this.clock.now()) return known.consent;
+    if (known && known.until > this.clock.steady()) return known.consent;
     const consent = await this.#ofRecords(destination, await this.#standing(membersAt(room, destination), destination));
-    if (consent !== 'unknown') this.#rooms.set(cacheKey, { consent, until: this.clock.now() + REMEMBERED_MS });
+    if (consent !== 'unknown') this.#rooms.set(cacheKey, { consent, until: this.clock.steady() + REMEMBERED_MS });
     return consent;
   }
 

@@ -44,7 +44,7 @@ export class Backfiller {
   fill(room: Room, gap: Gap): Promise<BackfillResult> {
     const running = this.#lanes.get(room.id);
     if (running?.childPos === gap.childPos) return running.result;
-    if (!room.state.isResident || (this.#failures.get(keyOf(room, gap)) ?? 0) > this.clock.now()) return Promise.resolve(NOTHING);
+    if (!room.state.isResident || (this.#failures.get(keyOf(room, gap)) ?? 0) > this.clock.steady()) return Promise.resolve(NOTHING);
     const result = (running?.result ?? Promise.resolve()).then(() => this.#fill(room, gap)).catch((error: unknown) => {
       this.log.error('filling a gap failed', error, { roomId: room.id });
       return NOTHING;
@@ -52,7 +52,7 @@ export class Backfiller {
     const lane = { childPos: gap.childPos, result };
     this.#lanes.set(room.id, lane);
     void result.then(({ isFilled }) => {
-      if (!isFilled) this.#failures.set(keyOf(room, gap), this.clock.now() + RETRY_MS);
+      if (!isFilled) this.#failures.set(keyOf(room, gap), this.clock.steady() + RETRY_MS);
       if (this.#lanes.get(room.id) === lane) this.#lanes.delete(room.id);
     });
     return result;

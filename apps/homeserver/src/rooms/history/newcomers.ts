@@ -18,11 +18,11 @@ export class Newcomers {
 
   /** @param userId the member whose record names the server */
   add(roomId: string, server: string, userId: string): void {
-    this.#known.set(`${roomId} ${server}`, { userId, until: this.clock.now() + WELCOME_MS });
+    this.#known.set(`${roomId} ${server}`, { userId, until: this.clock.steady() + WELCOME_MS });
   }
 
   async has(roomId: string, server: string): Promise<boolean> {
     const known = this.#known.get(`${roomId} ${server}`);
-    return known !== undefined && known.until > this.clock.now() && !(await this.servers.hasDropped(known.userId, server, undefined));
+    return known !== undefined && known.until > this.clock.steady() && !(await this.servers.hasDropped(known.userId, server, undefined));
   }
 }

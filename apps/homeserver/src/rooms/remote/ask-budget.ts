@@ -19,7 +19,7 @@ export class AskBudget {
 
   /** How many of these questions may be asked now; they count as asked. */
   take(origin: string, questions: number): number {
-    const now = this.clock.now();
+    const now = this.clock.steady();
     const known = this.#left.get(origin) ?? { questions: BURST, at: now };
     const left = Math.min(BURST, known.questions + (Math.max(0, now - known.at) / 1000) * PER_SECOND);
     const taken = Math.min(questions, Math.floor(left));

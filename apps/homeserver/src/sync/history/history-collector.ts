@@ -56,7 +56,7 @@ export class HistoryCollector {
     const { reader, limit, matcher } = wish;
     const { nid: roomNid } = reader.room;
     const to = wish.to ?? -Infinity;
-    const deadline = this.clock.now() + FILL_MS;
+    const deadline = this.clock.steady() + FILL_MS;
     const found: EventView[] = [];
     const passed = new Set<number>();
     let known = await this.history.ofRoom(roomNid);
@@ -112,7 +112,7 @@ export class HistoryCollector {
 
   async #fill({ room }: RoomReader, gap: Gap, deadline: number): Promise<'filled' | 'failed' | 'pending'> {
     const filling = this.backfiller.fill(room, gap).then(({ isFilled }) => (isFilled ? 'filled' as const : 'failed' as const));
-    return atMost(filling, Math.max(0, deadline - this.clock.now()), 'pending' as const);
+    return atMost(filling, Math.max(0, deadline - this.clock.steady()), 'pending' as const);
   }
 }
 

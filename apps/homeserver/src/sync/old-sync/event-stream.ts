@@ -73,10 +73,10 @@ export class EventStream {
   async #watch(
     requester: Requester, roomId: string, from: string, timeoutMs: number, signal: AbortSignal, session: OpenSession,
   ): Promise<EventStreamAnswer> {
-    const deadline = this.clock.now() + timeoutMs;
+    const deadline = this.clock.steady() + timeoutMs;
     for (;;) {
       // Before it is read: what comes meanwhile must not be missed.
-      const change = this.#changeOf(roomId, Math.max(0, deadline - this.clock.now()), AbortSignal.any([signal, this.stopping.signal, session.signal]));
+      const change = this.#changeOf(roomId, Math.max(0, deadline - this.clock.steady()), AbortSignal.any([signal, this.stopping.signal, session.signal]));
       try {
         const page = JSON.parse(await this.history.messages(requester, roomId, { dir: 'f', from, limit: MAX_PER_ROOM })) as { chunk: JsonObject[]; end?: string };
         session.assertOpen();
