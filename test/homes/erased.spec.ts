@@ -67,3 +67,20 @@ it('is gone from the home that the person dropped before', async () => {
   await alice.publish(lastHomeRecord(alice.record, false, alice.key), a);
   await eventually(async () => (await found(b, alice.userId, erasedTables)).length === 0, 20_000);
 }, 60_000);
+
+it('is gone from there, too, when that server stopped before it was done', async () => {
+  const alice = await Person.named('erased3', a);
+  await alice.addHome(b, { through: a });
+  await alice.publish(alice.next({ drop: [b.name] }), a);
+  await eventually(async () => (await found(b, alice.userId, ['accounts'])).length === 0, 20_000);
+  await alice.publish(lastHomeRecord(alice.record, false, alice.key), a);
+  const isDone = statement('test.is_erased', 'SELECT 1 FROM home_keys WHERE user_id = $1 AND erased_epoch = 0');
+  await eventually(async () => (await b.get(Database).query(isDone, [alice.userId])).length === 1, 20_000);
+  // As it is when the record is stored and nothing else is.
+  await b.get(Database).query(statement('test.not_erased', 'UPDATE home_keys SET erased_epoch = NULL WHERE user_id = $1'), [alice.userId]);
+  await fill(b, alice.userId, erasedTables);
+  await b.crash();
+  await b.start();
+  await eventually(async () => (await found(b, alice.userId, erasedTables)).length === 0, 20_000);
+  expect(await b.get(Database).query(isDone, [alice.userId])).toHaveLength(1);
+}, 60_000);

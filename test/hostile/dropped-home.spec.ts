@@ -1,6 +1,8 @@
 import { HostileHome } from './hostile-home.js';
+import { HostileRoom } from './hostile-room.js';
 import { HostileServer } from './hostile-server.js';
 import { createRoom, join, reads, say, settles, state } from '../homes/talk.js';
+import { TestDeviceKeys } from '../integration/test-keys.js';
 import { Network } from '../network/network.js';
 import { Person } from '../network/person.js';
 import { TestClient, type Json } from '../network/test-client.js';
@@ -95,6 +97,7 @@ it.each(['shared', 'joined'])('reads nothing of a room with history that is %s, 
   await alice.publish(next, c);
   const between = await say(bob, roomId, 'between the record and the room');
   for (const eventId of [between, before]) expect(await whatItReads(c, here, eventId, old)).toEqual({});
+  const device = await TestDeviceKeys.upload(bob);
   await a.start();
   await alice.publish(next, a);
   await hasRecord(bob, roomId, alice);
@@ -102,7 +105,33 @@ it.each(['shared', 'joined'])('reads nothing of a room with history that is %s, 
   const after = await say(bob, roomId, 'after');
   await reads(alice.at(a), roomId, 'after');
   for (const server of [a, c]) for (const eventId of [before, between, after]) expect(await whatItReads(server, here, eventId, old)).toEqual({});
-  expect(JSON.stringify(dropped.requests)).not.toContain('between the record and the room');
+  for (const secret of ['between the record and the room', device.deviceId]) expect(JSON.stringify(dropped.requests)).not.toContain(secret);
+}, 60_000);
+
+it('is not confirmed in an old record by a server that says nothing of it', async () => {
+  const ignorant = await HostileServer.start();
+  try {
+    const alice = await Person.selfCertified(`owner${++count}`, a);
+    const bob = await net.client(c).register(`friend${count}`);
+    // A room of a standard version: it shows no record of hers.
+    const roomId = await createRoom(bob, { room_version: '12' });
+    await join(alice.at(a), roomId, c);
+    await HostileRoom.join(ignorant, c, roomId);
+    await alice.publish(alice.next({ add: [new HostileHome(dropped, alice.userId).entry] }), a);
+    const old = alice.record;
+    await alice.publish(alice.next({ drop: [dropped.name] }), a);
+    await a.stop();
+    ignorant.on(/io\.partyline\/records$/, (_path, { nonce }) => ({ records: [], proofs: { [alice.userId]: nonce } }));
+    const keys = { user_id: alice.userId, device_id: 'EVIL', algorithms: [], keys: { 'ed25519:EVIL': dropped.key.publicKey }, signatures: {} };
+    dropped.on(/user\/devices/, () => ({ user_id: alice.userId, stream_id: 99, devices: [{ device_id: 'EVIL', keys }] }));
+    await dropped.request(c, 'POST', `${PARTYLINE}/record`, old);
+    const answer = await bob.request('POST', '/v3/keys/query', { device_keys: { [alice.userId]: [] }, timeout: 2_000 });
+    expect(JSON.stringify(answer)).not.toContain('EVIL');
+    expect(ignorant.requests.some(({ path }) => path.endsWith('/records'))).toBe(true);
+  } finally {
+    ignorant.hangUp();
+    await ignorant.stop();
+  }
 }, 60_000);
 
 it('hands nobody device keys, and says nothing in the name of who dropped it', async () => {
@@ -144,7 +173,7 @@ it('is not confirmed in an old record by another dropped home', async () => {
     await alice.publish(alice.next({ drop: pair.map(({ name }) => name) }), a);
     const keys = { user_id: alice.userId, device_id: 'EVIL', algorithms: [], keys: { 'ed25519:EVIL': dropped.key.publicKey }, signatures: {} };
     for (const server of pair) {
-      server.on(/io\.partyline\/records$/, () => ({ records: [] }));
+      server.on(/io\.partyline\/records$/, () => ({ records: [old] }));
       server.on(/user\/keys\/query/, () => ({ device_keys: { [alice.userId]: { EVIL: keys } } }));
       server.on(/user\/devices/, () => ({ user_id: alice.userId, stream_id: 9, devices: [{ device_id: 'EVIL', keys }] }));
     }

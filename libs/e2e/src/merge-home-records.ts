@@ -14,9 +14,10 @@ const maxCutLogs = 20;
  *
  * A home that either dropped stays out, one that either revoked stays revoked, one that either added stays in; what both have
  * stays. Without the record that both were made from only the homes that both name stay: what one of them lacks may
- * have been added by one or dropped by the other. The account's end wins, and a higher epoch, which is not merged at all.
+ * have been added by one or dropped by the other. Where one device has signed more since, its last record stands, without what
+ * the other one dropped. The account's end wins, and a higher epoch, which is not merged at all.
  *
- * @param base the record whose hash both name in `prev_sha256`; another one counts as unknown
+ * @param base the record whose hash both name in `prev_sha256`, or the lower one where the numbers differ; another one counts as unknown
  * @throws HomeChangeError when the key is not the records' account key, they are of two accounts, or no home would be left: a
  *   person has to say then which one to go on with
  */
@@ -28,11 +29,25 @@ export function mergedHomeRecord(a: HomeRecord, b: HomeRecord, base: HomeRecord 
 }
 
 /**
- * Whether each of two records was made without the other: of one version, neither is made from the other. Of others that cannot be told:
- * what came between is not known, and a merged record names only one of the two that it was made from.
+ * Whether each of two records was made without the other and this has to be mended: they have one version, or the later one names a home
+ * that the other had dropped. Of others it cannot be told: what came between is not known, and a merged record names only one of
+ * the two that it was made from.
+ *
+ * @param base a record of before
  */
-export function areSignedApart(a: HomeRecord, b: HomeRecord): boolean {
-  return a.epoch === b.epoch && a.seq === b.seq && !a.deactivated && !b.deactivated && compareHomeRecords(a, b) !== 0;
+export function areSignedApart(a: HomeRecord, b: HomeRecord, base?: HomeRecord): boolean {
+  const order = compareHomeRecords(a, b);
+  if (a.epoch !== b.epoch || a.deactivated || b.deactivated || order === 0) return false;
+  const [high, low] = order > 0 ? [a, b] : [b, a];
+  const out = droppedBy(low, base);
+  return high.seq === low.seq || high.homes.some(({ key }) => out.has(key));
+}
+
+/** Keys of former homes of a record, as far as it tells and the one that it was made from. */
+function droppedBy(record: HomeRecord, base: HomeRecord | undefined): Set<string> {
+  const before = base && record.prev_sha256 === recordSha256(base) ? base.homes : [];
+  const gone = before.filter(({ key }) => !record.homes.some((home) => home.key === key));
+  return new Set([...(record.retired ?? []), ...gone].map(({ key }) => key));
 }
 
 /**
@@ -44,7 +59,8 @@ export function mergedToSign(a: HomeRecord, b: HomeRecord, base: HomeRecord | un
   if (a.user_id !== b.user_id || canonicalJson(a.genesis) !== canonicalJson(b.genesis)) throw new HomeChangeError('records of two accounts');
   const order = compareHomeRecords(a, b);
   const [high, low] = order >= 0 ? [a, b] : [b, a];
-  if (order === 0 || high.epoch !== low.epoch || high.deactivated || high.prev_sha256 === recordSha256(low)) return high;
+  if (!areSignedApart(high, low, base) || high.prev_sha256 === recordSha256(low)) return high;
+  if (high.seq !== low.seq) return withoutDropped(high, low, base);
   const hash = base && recordSha256(base);
   const known = hash !== undefined && high.prev_sha256 === hash && low.prev_sha256 === hash ? base : undefined;
   const homes = mergedHomes(high, low, known);
@@ -59,6 +75,22 @@ export function mergedToSign(a: HomeRecord, b: HomeRecord, base: HomeRecord | un
     prev_sha256: recordSha256(high),
     master_key: changed(high.master_key, low.master_key, known?.master_key),
     homes,
+    ...(retired.length > 0 && { retired }),
+    ...(Object.keys(cuts).length > 0 && { cuts }),
+  };
+}
+
+/** The later record without the homes that the other one dropped, which has not seen the records in between. */
+function withoutDropped(high: HomeRecord, low: HomeRecord, base: HomeRecord | undefined): Omit<HomeRecord, 'signature'> {
+  const out = droppedBy(low, base);
+  const homes = high.homes.filter(({ key }) => !out.has(key));
+  if (homes.length === 0) throw new HomeChangeError('the records have no home in common');
+  const former = [...(low.retired ?? []), ...(high.retired ?? [])].filter(({ key }) => !homes.some((home) => home.key === key));
+  const retired = [...new Map(former.map((home) => [home.key, home])).values()].slice(-maxRetired);
+  const cuts = mergedCuts(high.cuts, low.cuts);
+  const { signature: _signature, retired: _retired, cuts: _cuts, ...rest } = high;
+  return {
+    ...rest, seq: high.seq + 1, prev_sha256: recordSha256(high), homes,
     ...(retired.length > 0 && { retired }),
     ...(Object.keys(cuts).length > 0 && { cuts }),
   };

@@ -42,8 +42,8 @@ export abstract class AccountServers {
   abstract knownRecord(userId: string): Promise<HomeRecord | undefined>;
 
   /**
-   * Whether the account has a record here that does not name the server among its homes. One that is not above the record that
-   * somebody shows, or is of somebody else who used the name, says nothing.
+   * Whether the account has a record here, or two that were signed apart, of which one does not name the server among its homes. Those
+   * below the record that somebody shows, or of somebody else who used the name, say nothing.
    */
   abstract hasDropped(userId: string, server: string, shown: HomeRecord | undefined): Promise<boolean>;
 

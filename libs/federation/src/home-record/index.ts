@@ -6,6 +6,7 @@ export { verifyHomeRecord } from './verify-home-record.js';
 export { endorsementInput, genesisHash, isSelfCertifying, selfCertifyingLocalpart } from './genesis.js';
 export { acceptedInput, accountKeyCertInput, homeRecordInput } from './signed-texts.js';
 export { compareRecords, highestRecord, isEquivocation, isSameGenesis, mayFollow, recordHash } from './compare-records.js';
-export { effectiveHomes, homeIn, isListed, type HomeKey } from './listed-homes.js';
+export { hearRecord, homesInForce, type HeardKeys, type HeardRecords } from './heard-records.js';
+export { homeIn, isListed, type HomeKey } from './listed-homes.js';
 export { signAccountKeyCert, signHomeRecord } from './sign-home-record.js';
 export { recordOf } from './record-of.js';

@@ -86,6 +86,22 @@ describe('the highest record', () => {
       expect(book.account(userId).record).toEqual(mergedHomeRecord(lower, higher, first, key));
     });
 
+    it('does so when a home that took the higher one knows of the lower', async () => {
+      await book.takeRecord(userId, higher);
+      answer = () => Response.json({ record: sent.at(-1), told: [], ...(sent.length === 1 && { rival: lower }) });
+      await bringer.bring('b');
+      const merged = mergedHomeRecord(lower, higher, first, key);
+      expect(sent).toEqual([higher, merged]);
+      expect(book.account(userId).record).toEqual(merged);
+    });
+
+    it('leaves out what the other device dropped, though more was signed since', async () => {
+      const later = nextHomeRecord(nextHomeRecord(added, {}, key), {}, key);
+      await book.takeRecord(userId, later);
+      expect(await bringer.take(dropped)).toBe(true);
+      expect(book.account(userId).record?.homes.map((one) => one.server_name)).toEqual(['a', 'b', 'd']);
+    });
+
     it('keeps only the homes that both name if it does not know what they were made from', async () => {
       await book.addAccount({ userId, deviceId: 'D', deviceSecret: new Uint8Array(32), homes: [], record: lower });
       await bringer.take(higher);
@@ -105,8 +121,8 @@ describe('the highest record', () => {
     });
 
     it('does not merge what may have been made from its own', async () => {
-      const later = nextHomeRecord(nextHomeRecord(lower, { drop: ['b'] }, key), {}, key);
-      await book.takeRecord(userId, lower);
+      const later = nextHomeRecord(nextHomeRecord(dropped, { drop: ['b'] }, key), {}, key);
+      await book.takeRecord(userId, dropped);
       answer = homeWith(later);
       await bringer.bring('a');
       expect(book.account(userId).record).toEqual(later);

@@ -38,8 +38,10 @@ export class RecordBringer {
     try {
       const headers = new Headers({ 'content-type': 'application/json' });
       const answer = await transport.send(serverName, { method: 'PUT', path, headers, body: JSON.stringify({ record }), timeoutMs, countErrors: false });
-      const body = answer.json() as { record?: unknown; told?: unknown } | undefined;
-      const isMerged = answer.status === 409 && await this.take(body?.record) && !isSame(phonebook.account(userId).record, body?.record);
+      const body = answer.json() as { record?: unknown; told?: unknown; rival?: unknown } | undefined;
+      // A home that has taken the record may know another one that was signed apart.
+      const shown = answer.status === 409 ? body?.record : body?.rival;
+      const isMerged = shown !== undefined && await this.take(shown) && !isSame(phonebook.account(userId).record, shown);
       if (isMerged && merges > 0) return await this.bring(serverName, anew, merges - 1);
       if (!answer.ok && answer.status !== 409) return;
       const told = Array.isArray(body?.told) ? body.told.filter((name): name is string => typeof name === 'string') : [];

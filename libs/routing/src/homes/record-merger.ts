@@ -20,7 +20,7 @@ export class RecordMerger {
   async take(shown: unknown): Promise<boolean> {
     const { phonebook, userId } = this.parts;
     const { record: known, former } = phonebook.account(userId);
-    if (!known || !isHomeRecordOf(userId, shown) || !areSignedApart(known, shown)) return phonebook.takeRecord(userId, shown);
+    if (!known || !isHomeRecordOf(userId, shown) || !areSignedApart(known, shown, former)) return phonebook.takeRecord(userId, shown);
     const higher = compareHomeRecords(known, shown) > 0 ? known : shown;
     const merged = await this.merged(known, shown, former);
     return merged && isHomeRecordOf(userId, merged) ? phonebook.takeRecord(userId, merged, higher) : phonebook.takeRecord(userId, shown);

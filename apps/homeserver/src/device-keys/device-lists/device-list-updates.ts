@@ -60,6 +60,7 @@ export class DeviceListUpdates implements OnModuleInit, OnModuleDestroy {
     if (!Number.isSafeInteger(streamId) || !isRemoteUserId(userId) || !(await this.#mayTell(origin, userId))) return;
     const wake = await this.deviceLists.localSharers(userId);
     if (wake.length === 0) return;
+    if (await this.accountServers.isUnconfirmed(userId)) return this.#missed(userId, wake);
     const update: DeviceUpdate = {
       userId,
       deviceId,
@@ -79,6 +80,7 @@ export class DeviceListUpdates implements OnModuleInit, OnModuleDestroy {
     if (!isRemoteUserId(userId) || !(await this.#mayTell(origin, userId))) return;
     const wake = await this.deviceLists.localSharers(userId);
     if (wake.length === 0) return;
+    if (await this.accountServers.isUnconfirmed(userId)) return this.#missed(userId, wake);
     const keys = readCrossSigning(userId, master as JsonValue, selfSigning as JsonValue);
     this.remoteLists.updateArrived(userId);
     await this.deviceLists.remoteChanged(userId, wake, async (tx) => {
@@ -88,8 +90,14 @@ export class DeviceListUpdates implements OnModuleInit, OnModuleDestroy {
 
   /** The homes of a user speak for his devices; about accounts on this server nobody else does. */
   async #mayTell(origin: string, userId: string): Promise<boolean> {
-    if (this.directory.has(userId) || !(await this.accountServers.of(userId)).includes(origin)) return false;
-    return !(await this.accountServers.isUnconfirmed(userId));
+    return !this.directory.has(userId) && (await this.accountServers.of(userId)).includes(origin);
+  }
+
+  /** Nobody stands by the record now through which the update came: the list is asked for again when somebody does. */
+  async #missed(userId: string, wake: readonly string[]): Promise<void> {
+    await this.deviceLists.remoteChanged(userId, wake, async (tx) => {
+      if (await this.store.lockedList(tx, userId)) await this.store.markStale(tx, userId);
+    });
   }
 
   async #apply(tx: Transaction, update: DeviceUpdate): Promise<void> {

@@ -16,6 +16,7 @@ import { JsonBody, OriginServer } from '../../http/param.decorators.js';
 
 const anyBody = z.unknown();
 const versionsBody = z.object({
+  nonce: z.string().min(16).max(64).optional(),
   versions: z.record(z.string().max(255), z.unknown()).refine((value) => Object.keys(value).length <= MAX_VERSIONS, `has more than ${MAX_VERSIONS} members`),
 });
 
@@ -69,6 +70,6 @@ export class RecordsController {
     await this.spread.shown(origin, known);
     const userIds = Object.keys(body.versions);
     await this.known.asked(userIds, origin);
-    return { records: await this.exchange.higherThan(new Map(userIds.map((userId) => [userId, known.get(userId) ?? null]))) };
+    return this.exchange.newsFor(new Map(userIds.map((userId) => [userId, known.get(userId) ?? null])), body.nonce);
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { homesInForce, type HomeRecord } from '#federation';
 import type { ModeratedStanding } from '../../accounts/moderation.js';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { Config } from '../../config/config.js';
@@ -18,8 +19,10 @@ export interface AccountHomesBody {
   readonly homes: readonly HomeBody[];
   /** This server holds the account key, because no client has taken it over. */
   readonly custody: boolean;
-  /** The account key has signed two different records of one version. */
+  /** Two records of the account were signed apart, now or before. */
   readonly equivocation: boolean;
+  /** The one of two, signed apart, that is not the highest record; they wait for a client to merge them. */
+  readonly rival?: HomeRecord;
   /**
    * When this server noticed that its database had been restored from a backup, for 90 days; milliseconds. What nobody else knew of is
    * lost: changed passwords and ended sessions of the time since the backup, where the account has no other home.
@@ -34,6 +37,8 @@ export interface AccountHomesBody {
 interface HomeBody extends ReportedPeer {
   readonly server_name: string;
   readonly priority: number;
+  /** The record names it and another one that was signed apart does not: it is not believed until they are merged. */
+  readonly contested?: true;
   /** The operator there has locked or suspended the account there; it is served elsewhere all the same. */
   readonly moderation?: ModeratedStanding;
   /** Of this server: how far the account has moved in; `complete` once the list of rooms is. */
@@ -71,10 +76,13 @@ export class AccountHomes {
   async of(userId: string): Promise<AccountHomesBody> {
     const record = await this.identities.record(userId);
     const peers = await this.report.peersOf(userId);
+    const heard = await this.records.heard(userId);
+    const inForce = new Set((heard ? homesInForce(heard) : record.homes).map((home) => home.server_name));
     const moderated = await this.report.moderationOf(record);
     const homes = await Promise.all(record.homes.map(async ({ server_name: name, priority }): Promise<HomeBody> => {
       const moderation = moderated.get(name);
-      const about = { server_name: name, priority, ...(moderation && { moderation }) };
+      const contested = inForce.has(name) ? undefined : true as const;
+      const about = { server_name: name, priority, ...(contested && { contested }), ...(moderation && { moderation }) };
       if (name === this.config.serverName) return { ...about, rooms: await this.#rooms(userId) };
       return {
         ...about,
@@ -87,6 +95,7 @@ export class AccountHomes {
       homes,
       custody: (await this.keys.custody(userId)) !== undefined,
       equivocation: await this.records.isEquivocal(userId),
+      ...(heard?.rival && { rival: heard.rival }),
       ...this.#restored(),
       ...(this.heard.isUnconfirmed(userId) && { unconfirmed: true as const }),
       logs: await this.report.logsOf(record),

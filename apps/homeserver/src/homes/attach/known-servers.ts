@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import type { HomeEntry, HomeRecord } from '#federation';
+import type { HeardRecords, HomeEntry, HomeRecord } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Config } from '../../config/config.js';
 import { Clock } from '../../observability/clock.js';
@@ -55,16 +55,18 @@ export class KnownServers implements OnModuleInit, OnModuleDestroy {
    * Servers to be told of a record in place of another, with what shows that they agreed to be a home (null for those that asked
    * by themselves). Empty unless the account lives or lived here, or the record was published here.
    */
-  async of(record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<Map<string, HomeEntry | null>> {
+  async of({ record, rival }: HeardRecords, previous: HomeRecord | undefined, from: RecordBringer): Promise<Map<string, HomeEntry | null>> {
     const own = this.config.serverName;
-    const isHome = record.homes.some((home) => home.server_name === own) || (record.deactivated === true && this.directory.has(record.user_id));
+    const named = [...(rival?.homes ?? []), ...record.homes];
+    const isHome = named.some((home) => home.server_name === own) || (record.deactivated === true && this.directory.has(record.user_id));
     const wasHome = previous?.homes.some((home) => home.server_name === own) ?? false;
     const servers = new Map<string, HomeEntry | null>();
     if (!isHome && !wasHome && from !== 'client') return servers;
-    for (const entry of [...(previous?.homes ?? []), ...record.homes]) servers.set(entry.server_name, entry);
+    for (const entry of [...(previous?.homes ?? []), ...named]) servers.set(entry.server_name, entry);
     for (const name of await this.#others(record, isHome)) if (!servers.has(name)) servers.set(name, null);
     servers.delete(own);
-    if (from !== undefined) servers.delete(from);
+    // Who brought one of two that were signed apart may lack the other.
+    if (from !== undefined && !rival) servers.delete(from);
     return servers;
   }
 

@@ -34,6 +34,8 @@ const TOLD_MS = 1_000;
 export interface Published {
   readonly record: HomeRecord;
   readonly told: readonly string[];
+  /** Another record, signed apart, that is known here: the client merges the two. */
+  readonly rival?: HomeRecord;
   /** Rooms that the client named, and of which too many are not here yet. */
   readonly rooms_left_out?: number;
 }
@@ -77,7 +79,9 @@ export class RecordPublication implements OnModuleInit {
     }
     await this.#endCustody(record);
     const leftOut = request.rooms.size + request.seen.size > 0 ? await this.#addRooms(record, request) : 0;
-    return { record, told: await this.spread.told(record, TOLD_MS), ...(leftOut > 0 && { rooms_left_out: leftOut }) };
+    const told = await this.spread.told(record, TOLD_MS);
+    const rival = (await this.records.heard(userId))?.rival;
+    return { record, told, ...(rival && { rival }), ...(leftOut > 0 && { rooms_left_out: leftOut }) };
   }
 
   /**
@@ -109,7 +113,7 @@ export class RecordPublication implements OnModuleInit {
   /** @returns how many were left out */
   async #addRooms(record: HomeRecord, { requesterId, rooms, seen, proof }: PublishRequest): Promise<number> {
     const userId = record.user_id;
-    if (!this.directory.has(userId) || !(await this.served.isServedBy(record))) return 0;
+    if (!this.directory.has(userId) || !(await this.served.isServedBy(userId, await this.records.homesOf(userId)))) return 0;
     if (requesterId === null) {
       if (!proof) throw new MatrixError(401, 'M_MISSING_TOKEN', 'Rooms need an access token, or a nonce and its signature');
       this.proofs.check(userId, accountKeyOf(record), proof);

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { recordHash, type HomeRecord } from '#federation';
+import type { HeardRecords, HomeRecord } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Config } from '../../config/config.js';
 import { FederationClient } from '../../federation/federation-client.js';
@@ -12,7 +12,7 @@ import { Log } from '../../observability/log.js';
 import type { Transaction } from '../../storage/database.js';
 import { HomeConsents } from '../records/home-consents.js';
 import { HomeRecords, type RecordBringer } from '../records/home-records.js';
-import type { RecordVersion } from '../records/record-version.js';
+import { versionKey, versionOfHeard, type RecordVersion } from '../records/record-version.js';
 import { KnownServers } from './known-servers.js';
 import { RecordTellingsStore, type RecordTelling } from './record-tellings.store.js';
 
@@ -53,7 +53,7 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
 
   async onApplicationBootstrap(): Promise<void> {
     this.#unsubscribe.push(
-      this.records.onStoring((record, previous, from) => this.#writer(record, previous, from)),
+      this.records.onStoring((heard, previous, from) => this.#writer(heard, previous, from)),
       this.destinations.onAlive((server) => {
         this.store.wake(server).then(() => this.#wake(), (error: unknown) => this.log.error('records could not be told', error, { server }));
       }),
@@ -88,7 +88,7 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
   /** A server said which records it has; those it need not be told of. */
   async shown(server: string, versions: ReadonlyMap<string, RecordVersion>): Promise<void> {
     const here = [...versions].filter(([userId]) => this.directory.has(userId));
-    if (here.length > 0) await this.store.shown(server, new Map(here.map(([userId, [, , sha256]]) => [userId, sha256])));
+    if (here.length > 0) await this.store.shown(server, new Map(here.map(([userId, version]) => [userId, versionKey(version)])));
   }
 
   async #settled(userId: string): Promise<void> {
@@ -96,9 +96,10 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
     await Promise.allSettled([...this.#sending].flatMap(([key, sending]) => (key.startsWith(`${userId} `) ? sending : [])));
   }
 
-  async #writer(record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<(tx: Transaction) => Promise<void>> {
-    const sha256 = recordHash(record);
-    const servers = await this.known.of(record, previous, from);
+  async #writer(heard: HeardRecords, previous: HomeRecord | undefined, from: RecordBringer): Promise<(tx: Transaction) => Promise<void>> {
+    const { record } = heard;
+    const sha256 = versionKey(versionOfHeard(heard));
+    const servers = await this.known.of(heard, previous, from);
     return async (tx) => {
       if (servers.size === 0) return;
       await this.store.put(tx, [...servers].map(([destination, entry]) => ({ userId: record.user_id, destination, sha256, entry })));
@@ -161,20 +162,23 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Resolves when the server has answered, or never agreed to be told; throws when it is to be told later. */
   async #send({ userId, destination, entry, attempts }: RecordTelling): Promise<void> {
-    const record = await this.records.get(userId);
-    if (!record) return;
+    const heard = await this.records.heard(userId);
+    if (!heard) return;
+    const { record, rival } = heard;
     if (entry) {
       const consent = await this.consents.of({ ...record, homes: [entry] }, destination);
       if (consent === 'refused') return;
       if (consent === 'unknown') throw new Error('whether it has agreed to be a home cannot be told now');
     }
     try {
-      const answer = await this.federation.request({
-        destination, method: 'POST', path: '/_matrix/federation/unstable/io.partyline/record', body: record, timeoutMs: TIMEOUT_MS,
-        ignoreBackoff: attempts === 0,
-      });
-      // It may know of a higher one.
-      if (answer['user_id'] === userId) await this.records.accept(answer, destination);
+      for (const body of rival ? [record, rival] : [record]) {
+        const answer = await this.federation.request({
+          destination, method: 'POST', path: '/_matrix/federation/unstable/io.partyline/record', body, timeoutMs: TIMEOUT_MS,
+          ignoreBackoff: attempts === 0,
+        });
+        // It may know of a higher one.
+        if (answer['user_id'] === userId) await this.records.accept(answer, destination);
+      }
     } catch (error) {
       // A refusal is an answer, too; that it fails now or has too much to do is none.
       if (!(error instanceof RemoteError) || error.remoteStatus >= 500 || error.remoteStatus === 429) throw error;

@@ -51,7 +51,7 @@ const forgetAskers = statement('record_asker.forget', 'DELETE FROM record_askers
 export interface RecordTelling {
   readonly userId: string;
   readonly destination: string;
-  /** Of the record at the time of writing; `done` and `failed` concern this one only. */
+  /** Of the record at the time of writing, and behind a space of the one signed apart; `done` and `failed` concern this one only. */
   readonly sha256: string;
   /** What shows that the server agreed to be a home; null for one that asked. */
   readonly entry: HomeEntry | null;

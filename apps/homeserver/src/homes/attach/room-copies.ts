@@ -54,7 +54,7 @@ export class RoomCopies {
     if (request.record !== undefined) await this.#take(origin, userId, request.record);
     const room = await this.registry.find(roomId);
     if (!room?.state.isResident) throw MatrixError.notFound('This server does not hold the room');
-    this.#authorise(room, origin, userId, await this.records.get(userId));
+    this.#authorise(room, origin, userId, await this.records.get(userId), await this.records.isHome(userId, origin));
     this.newcomers.add(roomId, origin, userId);
     // All of one moment: nothing is awaited between.
     const branches = branchesOf(room);
@@ -109,14 +109,13 @@ export class RoomCopies {
     await this.records.accept(value, origin);
   }
 
-  #authorise(room: Room, origin: string, userId: string, record: HomeRecord | undefined): void {
+  #authorise(room: Room, origin: string, userId: string, record: HomeRecord | undefined, isHome: boolean): void {
     if (!room.rules.portable) throw MatrixError.forbidden('Only portable rooms can be attached to');
     if (!isAllowedByAcl(room.state, origin)) throw MatrixError.forbidden(`${origin} is not allowed in this room`);
     const member = room.state.get('m.room.member', userId);
     if (membershipOf(member) !== 'join') throw MatrixError.forbidden('The account is not in this room');
     // The record must continue the one that the room knows: a name alone says nothing about who bears it now.
-    const isHome = record?.homes.some((home) => home.server_name === origin) && mayFollow(recordOf(member), record);
-    if (!isHome) throw MatrixError.forbidden(`${origin} is no home of the account`);
+    if (!isHome || !record || !mayFollow(recordOf(member), record)) throw MatrixError.forbidden(`${origin} is no home of the account`);
   }
 }
 

@@ -57,7 +57,7 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    this.#unsubscribe = this.records.onStoring(async (record, previous, from) => (tx) => this.#write(tx, record, previous, from));
+    this.#unsubscribe = this.records.onStoring(async ({ record }, previous, from) => (tx) => this.#write(tx, record, previous, from));
     await this.store.release();
     this.wake();
   }
@@ -75,7 +75,7 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async #write(tx: Transaction, record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<void> {
-    if (!record.homes.some((home) => home.server_name === this.config.serverName)) return;
+    if (record === previous || !record.homes.some((home) => home.server_name === this.config.serverName)) return;
     const isUrgent = !previous || takesAway(record, previous);
     await this.store.put(tx, record.user_id, isUrgent ? 0 : this.clock.steady() + (from === 'client' ? 0 : OTHERS_FIRST_MS), isUrgent);
     tx.afterCommit(() => this.wake());
@@ -153,7 +153,7 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
   /** The account's portable rooms that show a lower record than its highest. */
   async #behind(userId: string): Promise<string[]> {
     const record = await this.records.get(userId);
-    if (!record?.homes.some((home) => home.server_name === this.config.serverName)) return [];
+    if (!record || !(await this.records.isHome(userId, this.config.serverName))) return [];
     const rooms: string[] = [];
     for (const [roomId, { membership }] of await this.memberships.roomsOf(userId)) {
       if (membership !== 'join') continue;

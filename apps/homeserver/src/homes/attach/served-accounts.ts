@@ -1,5 +1,7 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { PduFormatError, readPdu, recordOf, roomVersions, type HomeRecord, type RoomEvent, type RoomVersionRules } from '#federation';
+import {
+  homesInForce, PduFormatError, readPdu, recordOf, roomVersions, type HeardRecords, type HomeEntry, type HomeRecord, type RoomEvent, type RoomVersionRules,
+} from '#federation';
 import { AccessTokens } from '../../accounts/access-tokens.js';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Deactivation } from '../../accounts/deactivation.js';
@@ -14,7 +16,7 @@ import { HomeSignatures } from '../../rooms/state/home-signatures.js';
 import { membershipOf } from '../../rooms/state/room-state.js';
 import { AccountRecordStore } from '../records/account-record.store.js';
 import { HomeKeys } from '../records/home-keys.js';
-import { HomeRecords } from '../records/home-records.js';
+import { HomeRecords, type HomesInForce } from '../records/home-records.js';
 import { RecordClaims } from '../records/record-claims.js';
 import { readVersions, RECORD_MEMBER, VERSIONS_MEMBER } from '../records/record-version.js';
 import { Arrivals } from './arrivals.js';
@@ -53,7 +55,7 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
   async onApplicationBootstrap(): Promise<void> {
     await this.#resume();
     this.#unsubscribe.push(
-      this.records.onChanged((record, previous) => this.#changed(record, previous)),
+      this.records.onChanged((record, previous, homes) => this.#changed(record, previous, homes)),
       this.bus.subscribe((message) => {
         if (message.kind !== 'room') return;
         for (const { event, isOwn } of message.events) {
@@ -70,36 +72,48 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
-  /** Whether the record names this server, with the key that this server has for the account. */
-  async isServedBy(record: HomeRecord): Promise<boolean> {
-    const entry = record.homes.find((home) => home.server_name === this.config.serverName);
+  /** Whether this server is among homes of the account, with the key that it has for the account. */
+  async isServedBy(userId: string, homes: readonly HomeEntry[]): Promise<boolean> {
+    const entry = homes.find((home) => home.server_name === this.config.serverName);
     if (!entry) return false;
-    const key = await this.keys.find(record.user_id);
+    const key = await this.keys.find(userId);
     return key !== undefined && key.keyId === entry.key_id && key.publicKey === entry.key;
   }
 
   /** What a record began to change when this server stopped. */
   async #resume(): Promise<void> {
-    for (const record of await this.store.ofAbsentAccounts()) if (await this.isServedBy(record)) await this.#changed(record, undefined);
-    for (const record of await this.store.ofLocalAccounts()) {
+    for (const heard of await this.store.ofAbsentAccounts()) {
+      const now = homesInForce(heard);
+      if (heard.record.deactivated) await this.#end(heard.record).catch((error: unknown) => this.log.error('what an account left here could not be erased', error));
+      else if (await this.isServedBy(heard.record.user_id, now)) await this.#changed(heard.record, undefined, { now, before: [] });
+    }
+    for (const heard of await this.store.ofLocalAccounts()) {
+      const { record } = heard;
       if (record.epoch > 0 && !record.deactivated) await this.deactivation.revive(record.user_id, record.epoch);
       if (record.deactivated) await this.#end(record);
-      else if (!(await this.isServedBy(record)) && (await this.keys.find(record.user_id))) await this.#leave(record.user_id);
+      else if (!(await this.#mayReturn(heard)) && (await this.keys.find(record.user_id))) await this.#leave(record.user_id);
     }
   }
 
-  async #changed(record: HomeRecord, previous: HomeRecord | undefined): Promise<void> {
+  /** A home that only one of two records names, signed apart, may be one when they are merged, unless one of them has dropped it. */
+  async #mayReturn({ record, keys }: HeardRecords): Promise<boolean> {
+    return this.isServedBy(record.user_id, record.homes.filter((home) => keys[home.key]?.[1] !== true));
+  }
+
+  async #changed(record: HomeRecord, previous: HomeRecord | undefined, { now, before }: HomesInForce): Promise<void> {
     const userId = record.user_id;
     if (record.deactivated) return this.#end(record);
     if (previous && record.epoch > previous.epoch) await this.deactivation.revive(userId, record.epoch);
     await this.deactivation.reopen(userId, record.homes.map((home) => home.server_name));
-    if (!(await this.isServedBy(record))) {
-      if (this.directory.has(userId) && previous && (await this.isServedBy(previous))) await this.#leave(userId);
+    if (!(await this.isServedBy(userId, now))) {
+      const heard = await this.records.heard(userId);
+      const isOut = !heard || !(await this.#mayReturn(heard));
+      if (isOut && this.directory.has(userId) && previous && (await this.isServedBy(userId, previous.homes))) await this.#leave(userId);
       return;
     }
     const isNew = !this.directory.has(userId);
     if (isNew) await this.directory.create({ userId }, (tx) => this.adopted.adopt(tx, userId));
-    if (isNew || (previous && !(await this.isServedBy(previous)))) {
+    if (isNew || (previous && !(await this.isServedBy(userId, before)))) {
       const homes = [...record.homes, ...(previous?.homes ?? [])].map((home) => home.server_name);
       await this.arrivals.begin(userId, [...new Set(homes)].filter((name) => name !== this.config.serverName), new Map());
     }
@@ -107,11 +121,14 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** The account has ended, and so it does here, also where it was no home any more. */
   async #end(record: HomeRecord): Promise<void> {
-    const { user_id: userId, erase = false } = record;
+    const { user_id: userId, epoch, erase = false } = record;
     await this.rooms.forget(userId);
     await this.arrivals.forget(userId);
     if (this.directory.has(userId)) await this.deactivation.begin(userId, { erase });
-    else if (await this.keys.find(userId)) await this.deactivation.erase(userId, { erase });
+    else if (await this.keys.hasLeftovers(userId, epoch)) {
+      await this.deactivation.erase(userId, { erase });
+      await this.keys.erased(userId, epoch);
+    }
   }
 
   /** The account has dropped this server. What it left here is out of reach, and stays for its return. */
@@ -159,8 +176,8 @@ export class ServedAccounts implements OnApplicationBootstrap, OnModuleDestroy {
       const event = readEvent(pdu, rules);
       const carried = event && recordOf(event);
       if (!carried || carried.user_id !== sender || membershipOf(event) !== 'join') continue;
-      const { record } = await this.records.accept(carried);
-      const home = record.homes.find((entry) => entry.server_name === event.pdu.home);
+      await this.records.accept(carried);
+      const home = (await this.records.homesOf(sender)).find((entry) => entry.server_name === event.pdu.home);
       if (home && this.signatures.context(rules).verifyHomeSignature(event, home.server_name, home.key_id, home.key)) return event;
     }
     return undefined;

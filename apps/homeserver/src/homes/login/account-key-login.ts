@@ -59,7 +59,6 @@ export class AccountKeyLogin implements OnModuleInit {
     if (!this.directory.has(userId) && (await this.keys.find(userId))) await this.refresh.refresh(userId);
     else await this.refresh.beforeUse([userId]);
     const record = await this.records.get(userId);
-    const isHome = record?.homes.some((home) => home.server_name === this.config.serverName) && this.directory.has(userId);
-    return isHome ? record : undefined;
+    return this.directory.has(userId) && (await this.records.isHome(userId, this.config.serverName)) ? record : undefined;
   }
 }

@@ -8,7 +8,7 @@ import { Log } from '../../observability/log.js';
 import { SharedAccounts } from '../ops/shared-accounts.js';
 import { HomeConsents } from '../records/home-consents.js';
 import { HomeRecords } from '../records/home-records.js';
-import { RecordExchange, type Answer } from '../records/record-exchange.js';
+import { RecordExchange } from '../records/record-exchange.js';
 
 /** A home that heard no other home of an account for so long may have been dropped meanwhile (protocol §2). */
 const UNHEARD_MS = 60_000;
@@ -124,9 +124,9 @@ export class HeardHomes implements OnApplicationBootstrap, OnModuleDestroy {
     const accounts = wasHeard ? [] : shared;
     try {
       if (!(await this.#hasAgreed(server, shared))) return;
-      const work = (): Promise<Answer> => this.exchange.ask(server, accounts, { timeoutMs: TIMEOUT_MS, ignoreBackoff: isFirst });
-      const answer = await Promise.race([this.#slots.run({ destination: server }, work), timeout(TIMEOUT_MS)]);
-      if (answer !== 'silent') this.#silent.delete(server);
+      const work = async (): Promise<string> => (await this.exchange.ask(server, accounts, { timeoutMs: TIMEOUT_MS, ignoreBackoff: isFirst })).outcome;
+      const outcome = await Promise.race([this.#slots.run({ destination: server }, work), timeout(TIMEOUT_MS)]);
+      if (outcome !== 'silent') this.#silent.delete(server);
       else this.#silent.add(server);
     } catch (error) {
       if (!this.#stopped) this.log.error('a home could not be asked for records', error, { server });

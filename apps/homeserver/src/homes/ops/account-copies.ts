@@ -88,7 +88,7 @@ export class AccountCopies {
    */
   async take(userId: string, from: string): Promise<Map<string, string[]>> {
     const record = await this.records.get(userId);
-    if (!record || !this.#mayAsk(record, from)) throw MatrixError.forbidden(`${from} is no home of the account`);
+    if (!record || !(await this.#mayAsk(record, from))) throw MatrixError.forbidden(`${from} is no home of the account`);
     const answer = await this.federation.request({ destination: from, method: 'GET', path: snapshotPath(userId), timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES });
     if (!Array.isArray(answer['ops']) || !Array.isArray(answer['heads'])) throw MatrixError.unknown(502, `${from} gave no copy of the account`);
     const heads = (answer['heads'] as unknown[]).slice(0, MAX_HEADS).flatMap((value) => readHead(userId, value) ?? []);
@@ -103,10 +103,11 @@ export class AccountCopies {
   }
 
   /** Homes in force; retired ones when those cannot be had for long; revoked ones never. */
-  #mayAsk(record: HomeRecord, from: string): boolean {
-    if (record.homes.some((home) => home.server_name === from)) return true;
+  async #mayAsk(record: HomeRecord, from: string): Promise<boolean> {
+    const homes = await this.records.homesOf(record.user_id);
+    if (homes.some((home) => home.server_name === from)) return true;
     if (!(record.retired ?? []).some((home) => home.server_name === from)) return false;
-    if (record.homes.every((home) => home.server_name === this.config.serverName)) return true;
+    if (homes.every((home) => home.server_name === this.config.serverName)) return true;
     const since = this.#waiting.get(record.user_id) ?? this.clock.steady();
     this.#waiting.set(record.user_id, since);
     return this.clock.steady() - since >= RETIRED_AFTER_MS;

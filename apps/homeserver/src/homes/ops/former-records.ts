@@ -27,7 +27,7 @@ export class FormerRecords implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.records.onStoring(async (record, previous) => {
+    this.records.onStoring(async ({ record }, previous) => {
       const isDue = previous !== undefined && this.shared.hasLog(record.user_id) && this.#added(previous, [record]).length > 0;
       return async (tx) => {
         if (!isDue) return;

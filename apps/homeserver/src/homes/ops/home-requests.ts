@@ -33,7 +33,7 @@ export class HomeRequests {
     if (isOurs) await this.claims.settle(origin, userId, version);
     const record = this.directory.has(userId) ? await this.records.get(userId) : undefined;
     if (!record) throw MatrixError.notFound('The account does not live here');
-    if (!record.homes.some((home) => home.server_name === origin)) throw noHome(origin, record);
+    if (!(await this.records.isHome(userId, origin))) throw noHome(origin, record);
     return record;
   }
 }

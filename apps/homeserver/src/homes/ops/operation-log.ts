@@ -47,7 +47,7 @@ export class OperationLog implements OnModuleInit {
   onModuleInit(): void {
     this.pluggable.plugIn(this satisfies AccountLogWriter);
     // In the transaction of the record: what is written after it would count nowhere.
-    this.records.onStoring(async ({ user_id: userId, cuts = {} }) => {
+    this.records.onStoring(async ({ record: { user_id: userId, cuts = {} } }) => {
       const isDue = Object.keys(cuts).length > 0 && this.shared.hasLog(userId);
       return async (tx) => (isDue ? this.logs.disownSome(tx, userId, Object.keys(cuts)) : undefined);
     });

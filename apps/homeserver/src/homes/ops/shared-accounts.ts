@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import type { HomeRecord } from '#federation';
+import { homesInForce, type HomeEntry, type HomeRecord } from '#federation';
 import { Config } from '../../config/config.js';
 import { AccountRecordStore } from '../records/account-record.store.js';
 import { HomeRecords } from '../records/home-records.js';
@@ -18,9 +18,9 @@ export class SharedAccounts implements OnModuleInit {
   ) {}
 
   async onModuleInit(): Promise<void> {
-    for (const record of await this.store.ofLocalAccounts()) this.#note(record);
-    this.records.onFounded((record) => this.#changed(record));
-    this.records.onChanged(async (record) => this.#changed(record));
+    for (const heard of await this.store.ofLocalAccounts()) this.#note(heard.record, homesInForce(heard));
+    this.records.onFounded((record) => this.#changed(record, record.homes));
+    this.records.onChanged(async (record, _previous, { now }) => this.#changed(record, now));
   }
 
   /** Whether changes of the account's data are written to a log: it has a record that names this server. */
@@ -43,14 +43,16 @@ export class SharedAccounts implements OnModuleInit {
     this.#listeners.add(listener);
   }
 
-  #changed(record: HomeRecord): void {
-    this.#note(record);
+  #changed(record: HomeRecord, inForce: readonly HomeEntry[]): void {
+    this.#note(record, inForce);
     if (this.#others.has(record.user_id)) for (const listener of this.#listeners) listener(record.user_id);
   }
 
-  #note(record: HomeRecord): void {
-    const names = record.homes.map((home) => home.server_name);
-    if (!names.includes(this.config.serverName)) this.#others.delete(record.user_id);
-    else this.#others.set(record.user_id, names.filter((name) => name !== this.config.serverName));
+  /** A home that only one of two records names, signed apart, writes on and exchanges nothing until they are merged. */
+  #note(record: HomeRecord, inForce: readonly HomeEntry[]): void {
+    const own = this.config.serverName;
+    if (!record.homes.some((home) => home.server_name === own)) this.#others.delete(record.user_id);
+    else if (!inForce.some((home) => home.server_name === own)) this.#others.set(record.user_id, []);
+    else this.#others.set(record.user_id, inForce.flatMap(({ server_name: name }) => (name === own ? [] : [name])));
   }
 }

@@ -53,9 +53,9 @@ export class HomeDoor extends NameDoor {
 
   async #verdict(origin: string, room: Room, event: RoomEvent, record: HomeRecord): Promise<Verdict> {
     try {
-      const { record: highest } = await this.records.accept(record, origin);
+      await this.records.accept(record, origin);
       // A home that was dropped brings the record of before.
-      if (!highest.homes.some((home) => home.server_name === event.pdu.home)) return { refused: 'its home is none of the account any more' };
+      if (!(await this.records.isHome(record.user_id, event.pdu.home ?? ''))) return { refused: 'its home is none of the account any more' };
       return (await this.records.pin(record.user_id))?.isEndorsed ? 'proven' : 'open';
     } catch (error) {
       if (!(error instanceof MatrixError)) throw error;

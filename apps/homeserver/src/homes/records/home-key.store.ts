@@ -12,6 +12,8 @@ const replaceDropped = statement(
   'home_key.replace_dropped',
   'UPDATE home_keys SET key_id = $2, seed = $3, created_ts = $4, is_dropped = false WHERE user_id = $1 AND is_dropped RETURNING user_id',
 );
+const selectLeftovers = statement('home_key.has_leftovers', 'SELECT 1 FROM home_keys WHERE user_id = $1 AND coalesce(erased_epoch < $2, true)');
+const erased = statement('home_key.erased', 'UPDATE home_keys SET erased_epoch = $2 WHERE user_id = $1');
 const selectCustody = statement('custody_key.get', 'SELECT account_seed, recovery_seed FROM custody_keys WHERE user_id = $1');
 const insertCustody = statement('custody_key.insert', 'INSERT INTO custody_keys (user_id, account_seed, recovery_seed) VALUES ($1, $2, $3)');
 const deleteCustody = statement('custody_key.delete', 'DELETE FROM custody_keys WHERE user_id = $1');
@@ -54,6 +56,15 @@ export class HomeKeyStore {
   /** @returns false when the account's key was not dropped */
   async replaceDropped(userId: string, key: StoredKey, now: number): Promise<boolean> {
     return (await this.db.query(replaceDropped, [userId, key.keyId, key.seed, now])).length === 1;
+  }
+
+  /** Of an account that ended with this epoch, and is not here any more. */
+  async hasLeftovers(userId: string, epoch: number): Promise<boolean> {
+    return (await this.db.query(selectLeftovers, [userId, epoch])).length > 0;
+  }
+
+  async erased(userId: string, epoch: number): Promise<void> {
+    await this.db.query(erased, [userId, epoch]);
   }
 
   async custody(userId: string): Promise<CustodySeeds | undefined> {

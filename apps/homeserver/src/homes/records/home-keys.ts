@@ -27,11 +27,11 @@ export class HomeKeys implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.records.onStoring(async (record, previous) => {
-      const names = (one: HomeRecord | undefined, key: SigningKey) => one?.homes.some((home) => home.key === key.publicKey) ?? false;
+    this.records.onStoring(async ({ record, keys }, previous) => {
       const isOurs = previous?.homes.some((home) => home.server_name === this.serverKeys.serverName);
-      const key = isOurs ? await this.find(record.user_id) : undefined;
-      const isDropped = key !== undefined && names(previous, key) && !names(record, key);
+      const key = isOurs ? (await this.find(record.user_id))?.publicKey : undefined;
+      if (key === undefined || !previous!.homes.some((home) => home.key === key)) return async () => undefined;
+      const isDropped = !record.homes.some((home) => home.key === key) || keys[key]?.[1] === true;
       return isDropped ? (tx) => this.store.drop(tx, record.user_id) : async () => undefined;
     });
   }
@@ -67,6 +67,15 @@ export class HomeKeys implements OnModuleInit {
     const key = signingKeyFromSeed(keyId, seed);
     this.#keys.set(userId, key);
     return key;
+  }
+
+  /** Whether something of an account that ended with this epoch, and was here before, may not have been erased yet. */
+  async hasLeftovers(userId: string, epoch: number): Promise<boolean> {
+    return this.store.hasLeftovers(userId, epoch);
+  }
+
+  async erased(userId: string, epoch: number): Promise<void> {
+    await this.store.erased(userId, epoch);
   }
 
   #made(): StoredKey {

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import {
-  canonicalJson, compareRecords, genesisHash, HomeRecordError, isEquivocation, mayFollow, readHomeRecord, verifyHomeRecord, type HomeRecord,
+  canonicalJson, compareRecords, genesisHash, hearRecord, HomeRecordError, homesInForce, isEquivocation, mayFollow, readHomeRecord, verifyHomeRecord,
+  type HeardRecords, type HomeEntry, type HomeRecord,
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { Database, type Transaction } from '../../storage/database.js';
-import { AccountRecordStore, knownRecord, type KnownRecord, type RecordPin } from './account-record.store.js';
+import { AccountRecordStore, knownRecord, type FreshRecord, type KnownRecord, type RecordPin } from './account-record.store.js';
 import { RecordAdmission } from './record-admission.js';
 import { InTurn } from './in-turn.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
@@ -25,19 +26,26 @@ export interface AcceptedRecord {
   readonly outcome: 'new' | 'same' | 'older';
 }
 
-/** As it is stored. */
-type FreshRecord = KnownRecord & { readonly record: HomeRecord };
+/** Homes that are believed: now, and before the change. */
+export interface HomesInForce {
+  readonly now: readonly HomeEntry[];
+  readonly before: readonly HomeEntry[];
+}
 
-type ChangeListener = (record: HomeRecord, previous: HomeRecord | undefined) => Promise<void>;
+/** `previous` is the record itself where only its rival has changed. */
+type ChangeListener = (record: HomeRecord, previous: HomeRecord | undefined, homes: HomesInForce) => Promise<void>;
 
 /** Who brought a record: a server by its name, or `client`; undefined where it was read in a room. */
 export type RecordBringer = string | undefined;
 
 /** Runs in the transaction that stores a record. */
 type RecordWriter = (tx: Transaction) => Promise<void>;
-type StoringListener = (record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer) => Promise<RecordWriter>;
+type StoringListener = (heard: HeardRecords, previous: HomeRecord | undefined, from: RecordBringer, homes: HomesInForce) => Promise<RecordWriter>;
 
-/** The highest home record of every account that this server has seen (protocol §2). Records prove themselves, so anybody may bring one. */
+/**
+ * The highest home record of every account that this server has seen, and beside it one that was signed apart (protocol §2). Records
+ * prove themselves, so anybody may bring one.
+ */
 @Injectable()
 export class HomeRecords {
   readonly #known = boundedCache<string, KnownRecord>(MAX_CACHED);
@@ -63,6 +71,23 @@ export class HomeRecords {
     return (await this.#find(userId))?.record ?? undefined;
   }
 
+  /** The record with what restricts it. */
+  async heard(userId: string): Promise<HeardRecords | undefined> {
+    const known = await this.#find(userId);
+    return known?.record ? { record: known.record, rival: known.rival, keys: known.keys } : undefined;
+  }
+
+  /** The homes that are believed: of the record, without those that one signed apart from it does not name. */
+  async homesOf(userId: string): Promise<readonly HomeEntry[]> {
+    const heard = await this.heard(userId);
+    return heard ? homesInForce(heard) : [];
+  }
+
+  /** Whether the server is a home of the account that is believed. */
+  async isHome(userId: string, server: string): Promise<boolean> {
+    return (await this.homesOf(userId)).some((home) => home.server_name === server);
+  }
+
   /** The record if it may direct anything outside of rooms now: nothing is taken from a name whose domain lives. */
   async followed(userId: string): Promise<HomeRecord | undefined> {
     const known = await this.#find(userId);
@@ -76,13 +101,13 @@ export class HomeRecords {
   }
 
   /**
-   * Whether the account's highest record does not name the server among its homes; one that is not above the shown one, or is of
-   * another genesis, says nothing.
+   * Whether the account's records do not name the server among its homes; those that are below the shown one, or of another genesis,
+   * say nothing.
    */
   async hasDropped(userId: string, server: string, shown: HomeRecord | undefined): Promise<boolean> {
-    const highest = await this.get(userId);
-    if (!highest || (shown && (compareRecords(highest, shown) <= 0 || !mayFollow(shown, highest)))) return false;
-    return !highest.homes.some((home) => home.server_name === server);
+    const heard = await this.heard(userId);
+    if (!heard || (shown && !mayFollow(shown, heard.record))) return false;
+    return !homesInForce(heard).some((home) => home.server_name === server);
   }
 
   /** Whether the account key has signed two different records of one version. */
@@ -136,18 +161,21 @@ export class HomeRecords {
 
   async #accept(record: HomeRecord, from: RecordBringer): Promise<AcceptedRecord> {
     const known = await this.#find(record.user_id);
-    if (!known) return this.#keep(await this.admission.first(record, from), undefined, from);
+    if (!known) return this.#keep(await this.admission.first(record, from), null, from);
     if (known.genesisSha256 !== genesisHash(record.genesis)) {
       // What is known of the domain may have changed.
       const next = await this.admission.otherGenesis(record, known).finally(() => this.#known.delete(record.user_id));
-      return this.#keep(next, known.record ?? undefined, from);
+      return this.#keep(next, heardOf(known), from);
     }
-    if (!known.record) return this.#keep(await this.admission.again(record, known, from), undefined, from);
+    const before = heardOf(known);
+    if (!before || !known.record) return this.#keep(await this.admission.again(record, known, from), null, from);
     const order = compareRecords(record, known.record);
-    const isEquivocal = known.isEquivocal || isEquivocation(record, known.record);
-    if (isEquivocal && !known.isEquivocal) this.log.warn('an account key has signed two records of one version', { userId: record.user_id });
-    if (order > 0) return this.#keep({ ...(await this.admission.next(record, known)), isEquivocal }, known.record, from);
-    if (isEquivocal !== known.isEquivocal) await this.#store(knownRecord(known.record, { ...known, isEquivocal }), []);
+    const heard = hearRecord(before, record);
+    const isEquivocal = known.isEquivocal || heard.rival !== null || isEquivocation(record, known.record);
+    if (isEquivocal && !known.isEquivocal) this.log.warn('two records of an account were signed apart', { userId: record.user_id });
+    if (order > 0) return this.#keep({ ...(await this.admission.next(record, known)), ...heard, isEquivocal }, before, from);
+    if (heard.rival !== known.rival) await this.#keep({ ...known, ...heard, isEquivocal }, before, from);
+    else if (heard !== before || isEquivocal !== known.isEquivocal) await this.#store({ ...known, ...heard, isEquivocal }, []);
     if (!known.isKept && from === undefined) await this.#befriend(known.record, known);
     return { record: known.record, outcome: order === 0 ? 'same' : 'older' };
   }
@@ -159,12 +187,14 @@ export class HomeRecords {
     this.#known.set(record.user_id, { ...known, isKept: true });
   }
 
-  async #keep(next: FreshRecord, previous: HomeRecord | undefined, from: RecordBringer): Promise<AcceptedRecord> {
+  async #keep(next: FreshRecord, before: HeardRecords | null, from: RecordBringer): Promise<AcceptedRecord> {
+    const previous = before?.record;
+    const homes = { now: homesInForce(next), before: before ? homesInForce(before) : [] };
     const writers: RecordWriter[] = [];
-    for (const listener of this.#storing) writers.push(await listener(next.record, previous, from));
+    for (const listener of this.#storing) writers.push(await listener(next, previous, from, homes));
     await this.#store(next, writers);
     for (const listener of this.#listeners) {
-      await listener(next.record, previous).catch((error: unknown) => {
+      await listener(next.record, previous, homes).catch((error: unknown) => {
         this.log.error('a new home record could not be put to work', error, { userId: next.record.user_id });
       });
     }
@@ -175,10 +205,12 @@ export class HomeRecords {
     await this.db.transaction(async (tx) => {
       await this.store.put(tx, next, this.clock.now());
       for (const write of writers) await write(tx);
+      tx.afterCommit(() => {
+        this.#stores++;
+        this.#absent.delete(next.record.user_id);
+        this.#known.set(next.record.user_id, next);
+      });
     });
-    this.#stores++;
-    this.#absent.delete(next.record.user_id);
-    this.#known.set(next.record.user_id, next);
     if (!next.isKept && ++this.#strangers % STRANGERS_PER_SWEEP === 0) await this.#forgetStrangers();
   }
 
@@ -199,6 +231,10 @@ export class HomeRecords {
     else this.#absent.set(userId, true);
     return stored;
   }
+}
+
+function heardOf({ record, rival, keys }: KnownRecord): HeardRecords | null {
+  return record && { record, rival, keys };
 }
 
 /**

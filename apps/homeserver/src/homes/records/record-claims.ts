@@ -4,7 +4,7 @@ import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { RecordExchange } from './record-exchange.js';
-import { compareRecordVersions, versionOf, type RecordVersion } from './record-version.js';
+import { isNews, versionOfHeard, type RecordVersion } from './record-version.js';
 
 const TIMEOUT_MS = 10_000;
 /** Who claimed a record that he could not show is not believed about that account for so long. */
@@ -40,8 +40,8 @@ export class RecordClaims {
 
   async #check(origin: string, userId: string, claimed: RecordVersion, isUnknownAskedFor: boolean): Promise<void> {
     const key = `${origin} ${userId}`;
-    const [known] = await this.exchange.known(userId);
-    if (known ? compareRecordVersions(claimed, versionOf(known)) <= 0 : !isUnknownAskedFor) return;
+    const known = await this.exchange.heard(userId);
+    if (known ? !isNews(claimed, versionOfHeard(known)) : !isUnknownAskedFor) return;
     if ((this.#disbelieved.get(key) ?? 0) > this.clock.steady()) return;
     let asking = this.#asking.get(key);
     if (!asking) {
@@ -53,7 +53,7 @@ export class RecordClaims {
 
   async #ask(origin: string, userId: string, claimed: RecordVersion): Promise<void> {
     await this.#slots.run({ account: userId, destination: origin }, () => this.exchange.ask(origin, [userId], { timeoutMs: TIMEOUT_MS }));
-    const [now] = await this.exchange.known(userId);
-    if (now && compareRecordVersions(claimed, versionOf(now)) > 0) this.#disbelieved.set(`${origin} ${userId}`, this.clock.steady() + DISBELIEVED_MS);
+    const now = await this.exchange.heard(userId);
+    if (now && isNews(claimed, versionOfHeard(now))) this.#disbelieved.set(`${origin} ${userId}`, this.clock.steady() + DISBELIEVED_MS);
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { recordHash, serverNameOf, type HomeRecord } from '#federation';
+import { recordHash, serverNameOf, type HeardRecords, type HomeEntry, type HomeRecord } from '#federation';
 import { Config } from '../../config/config.js';
 import { Destinations } from '../../federation/outgoing/destinations.js';
 import { Clock } from '../../observability/clock.js';
@@ -44,12 +44,13 @@ export class RecordRefresh implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.records.onStoring(async (record, previous, from) => (tx) => this.store.put([this.#fresh(record, previous, from)], tx));
+    this.records.onStoring(async (heard, previous, from, { now }) => (tx) => this.store.put([this.#fresh(heard, previous, from, now)], tx));
     this.records.onChanged(async ({ user_id: userId }) => void this.#checks.delete(userId));
   }
 
-  #fresh(record: HomeRecord, previous: HomeRecord | undefined, from: RecordBringer): RecordCheck {
-    return { userId: record.user_id, sha256: recordHash(record), checkedTs: 0, isConfirmed: false, discounted: discountedBy(record, previous, from) };
+  #fresh({ record, rival }: HeardRecords, previous: HomeRecord | undefined, from: RecordBringer, homes: readonly HomeEntry[]): RecordCheck {
+    const discounted = discountedBy(homes, [record, rival, previous], from);
+    return { userId: record.user_id, sha256: recordHash(record), checkedTs: 0, isConfirmed: false, discounted };
   }
 
   /** Asks after the records that are to be used and are new or old; resolves after three seconds at most. */
@@ -121,15 +122,16 @@ export class RecordRefresh implements OnModuleInit {
     const all = [...asked].flatMap(([record, servers]) => servers.map((server) => ({ server, record })));
     const may = await Promise.all(all.map(({ record, server }) => this.#mayBeAsked(record, server)));
     const byServer = Map.groupBy(all.filter((_pair, i) => may[i]), (pair) => pair.server);
-    const answered = new Set<string>();
+    const voices = new Map<string, Set<string>>(records.map((record) => [record.user_id, new Set()]));
     await Promise.all([...byServer].map(async ([server, pairs]) => {
       const asking = { timeoutMs: TIMEOUT_MS, ignoreBackoff: false };
-      if ((await this.exchange.ask(server, pairs.map(({ record }) => record.user_id), asking)) === 'told') answered.add(server);
+      const { shown } = await this.exchange.ask(server, pairs.map(({ record }) => record.user_id), asking);
+      for (const userId of shown) voices.get(userId)?.add(server);
     }));
-    await this.#note(asked, answered);
+    await this.#note(asked, voices);
   }
 
-  async #note(asked: ReadonlyMap<HomeRecord, readonly string[]>, answered: ReadonlySet<string>): Promise<void> {
+  async #note(asked: ReadonlyMap<HomeRecord, readonly string[]>, voices: ReadonlyMap<string, ReadonlySet<string>>): Promise<void> {
     const now = this.clock.now();
     const checks: RecordCheck[] = [];
     for (const [record, servers] of asked) {
@@ -137,7 +139,7 @@ export class RecordRefresh implements OnModuleInit {
       const sha256 = recordHash(current ?? record);
       const before = await this.#check(record.user_id);
       const discounted = before?.sha256 === sha256 ? before.discounted : [];
-      const isConfirmed = isVouched(current ?? record, servers, answered, discounted) || (before?.sha256 === sha256 && before.isConfirmed);
+      const isConfirmed = isVouched(current ?? record, servers, voices.get(record.user_id) ?? new Set(), discounted) || (before?.sha256 === sha256 && before.isConfirmed);
       checks.push({ userId: record.user_id, sha256, checkedTs: now, isConfirmed, discounted });
     }
     for (const check of checks) this.#checks.set(check.userId, check);

@@ -49,7 +49,7 @@ export class RecordServers extends AccountServers {
     // Nobody speaks for an account that has ended, its domain least of all.
     if (record?.deactivated) return [];
     if (!record || record.homes.length === 0) return [serverNameOf(userId)];
-    return [...record.homes].sort((a, b) => a.priority - b.priority).map((home) => home.server_name);
+    return [...(await this.records.homesOf(userId))].sort((a, b) => a.priority - b.priority).map((home) => home.server_name);
   }
 
   override async isPortable(userId: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { recordHash, type HomeRecord } from '#federation';
+import { recordHash, type HeardRecords, type HomeRecord } from '#federation';
 
 /** Member of errors that holds the record by which somebody was refused. */
 export const RECORD_MEMBER = 'io.partyline.record';
@@ -7,9 +7,10 @@ export const VERSIONS_MEMBER = 'io.partyline.records';
 
 /**
  * Which record of an account somebody has: epoch, `seq`, hash (protocol §2, "Telling and asking"). A record that ends the account
- * follows all others of its epoch; its version has the highest `seq` there is.
+ * follows all others of its epoch; its version has the highest `seq` there is. Where records were signed apart the hash of the other
+ * one stands behind.
  */
-export type RecordVersion = readonly [epoch: number, seq: number, sha256: string];
+export type RecordVersion = readonly [epoch: number, seq: number, sha256: string, rivalSha256?: string];
 
 /** Records do not change, and are hashed for each message about them otherwise. */
 const hashed = new WeakMap<HomeRecord, RecordVersion>();
@@ -21,6 +22,26 @@ export function versionOf(record: HomeRecord): RecordVersion {
   return version;
 }
 
+/** With the record that was signed apart, if one is known. */
+export function versionOfHeard({ record, rival }: Pick<HeardRecords, 'record' | 'rival'>): RecordVersion {
+  const [epoch, seq, sha256] = versionOf(record);
+  return rival ? [epoch, seq, sha256, versionOf(rival)[2]] : [epoch, seq, sha256];
+}
+
+/** What a version stands for as one text. */
+export function versionKey([, , sha256, rivalSha256]: RecordVersion): string {
+  return rivalSha256 === undefined ? sha256 : `${sha256} ${rivalSha256}`;
+}
+
+/** Whether somebody who has this version has a record that is not known here: a later one, or one signed apart. */
+export function isNews(theirs: RecordVersion, ours: RecordVersion): boolean {
+  const order = compareRecordVersions(theirs, ours);
+  if (order > 0) return true;
+  const known = [ours[2], ours[3]];
+  const isSameSeq = theirs[0] === ours[0] && theirs[1] === ours[1];
+  return (isSameSeq && !known.includes(theirs[2])) || (order === 0 && theirs[3] !== undefined && !known.includes(theirs[3]));
+}
+
 /** Positive when `a` is the later one; the order of `compareRecords`. */
 export function compareRecordVersions(a: RecordVersion, b: RecordVersion): number {
   return a[0] - b[0] || a[1] - b[1] || Buffer.compare(Buffer.from(b[2], 'base64'), Buffer.from(a[2], 'base64'));
@@ -28,10 +49,10 @@ export function compareRecordVersions(a: RecordVersion, b: RecordVersion): numbe
 
 /** @returns undefined for what is no version */
 export function readVersion(value: unknown): RecordVersion | undefined {
-  if (!Array.isArray(value) || value.length !== 3) return undefined;
-  const [epoch, seq, sha256] = value as unknown[];
-  const isGood = isCount(epoch) && isCount(seq) && typeof sha256 === 'string' && HASH.test(sha256);
-  return isGood ? [epoch as number, seq as number, sha256] : undefined;
+  if (!Array.isArray(value) || value.length < 3 || value.length > 4) return undefined;
+  const [epoch, seq, sha256, rival] = value as unknown[];
+  if (!isCount(epoch) || !isCount(seq) || !isHash(sha256)) return undefined;
+  return isHash(rival) ? [epoch, seq, sha256, rival] : [epoch, seq, sha256];
 }
 
 /** Versions by user id, as they stand in requests and answers; what is none is left out, and what is over the limit. */
@@ -45,4 +66,5 @@ export function readVersions(value: unknown, limit: number): Map<string, RecordV
   return versions;
 }
 
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isHash = (value: unknown): value is string => typeof value === 'string' && HASH.test(value);

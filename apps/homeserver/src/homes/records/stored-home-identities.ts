@@ -48,7 +48,7 @@ export class StoredHomeIdentities extends HomeIdentities {
 
   override async signer(userId: string): Promise<{ record: HomeRecord; key: SigningKey }> {
     const record = await this.record(userId);
-    const entry = record.homes.find((home) => home.server_name === this.config.serverName);
+    const entry = (await this.records.homesOf(userId)).find((home) => home.server_name === this.config.serverName);
     const key = await this.keys.find(userId);
     // Of an ended account only the leaves are allowed, by the record that the room has (docs/protocol.md, "Deactivation").
     if (record.deactivated && key) return { record, key };

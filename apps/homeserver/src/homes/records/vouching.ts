@@ -1,14 +1,16 @@
-import type { HomeRecord } from '#federation';
+import type { HomeEntry, HomeRecord } from '#federation';
 
 /**
- * Servers whose word does not confirm a record (protocol §2, "Telling and asking"): the one that brought it, and homes that it or
- * the one known before dropped. They may be after the account together.
+ * Servers whose word does not confirm a record (protocol §2, "Telling and asking"): the one that brought it, and homes that one of
+ * the records known has dropped. They may be after the account together.
  *
+ * @param inForce the homes that are believed
+ * @param records the record, one signed apart from it, the one known before
  * @param from the server that brought it, `client`, or undefined for a room
  */
-export function discountedBy(record: HomeRecord, previous: HomeRecord | undefined, from: string | undefined): string[] {
-  const homes = new Set(record.homes.map((home) => home.server_name));
-  const former = [...(record.retired ?? []), ...(previous?.retired ?? []), ...(previous?.homes ?? [])].map((home) => home.server_name);
+export function discountedBy(inForce: readonly HomeEntry[], records: readonly (HomeRecord | null | undefined)[], from: string | undefined): string[] {
+  const homes = new Set(inForce.map((home) => home.server_name));
+  const former = records.flatMap((record) => (record ? [...(record.retired ?? []), ...record.homes] : [])).map((home) => home.server_name);
   const dropped = former.filter((name) => !homes.has(name));
   return [...new Set([...dropped, ...(from === undefined || from === 'client' ? [] : [from])])];
 }
@@ -18,7 +20,7 @@ export function discountedBy(record: HomeRecord, previous: HomeRecord | undefine
  * home of several may be the dropped one that hands out an old record.
  *
  * @param asked servers that could be asked
- * @param answered those that knew of nothing higher, among others
+ * @param answered those that have shown a record of the account, and so had looked, among others
  */
 export function isVouched(
   record: HomeRecord, asked: readonly string[], answered: ReadonlySet<string>, discounted: readonly string[],

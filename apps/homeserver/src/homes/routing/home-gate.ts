@@ -3,18 +3,21 @@ import { isJsonObject, recordOf, serverNameOf, type HomeRecord, type JsonObject 
 import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
 import type { Passage, TransactionGate } from '../../federation/outbox/transaction-gate.js';
 import { Clock } from '../../observability/clock.js';
+import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeConsents, type Consent } from '../records/home-consents.js';
 import { HomeRecords } from '../records/home-records.js';
-import { versionOf, VERSIONS_MEMBER, type RecordVersion } from '../records/record-version.js';
+import { versionOfHeard, VERSIONS_MEMBER, type RecordVersion } from '../records/record-version.js';
 import { PastMembers } from './past-members.js';
 import { roomIdOf } from './room-id-of.js';
 
 /** Members whose records are looked at for one that the server has agreed to serve; more name it in vain than that in no honest room. */
 const MAX_CANDIDATES = 50;
 const SENDER = /^"sender":"(@[^"\\]+)"/;
+/** EDUs that tell something of a user to those who share a room with him. */
+const ABOUT_USER: ReadonlySet<string> = new Set(['m.device_list_update', 'm.signing_key_update']);
 /** How long an answer about a room and a server stands. */
 const REMEMBERED_MS = 60_000;
 
@@ -34,13 +37,14 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     private readonly records: HomeRecords,
     private readonly consents: HomeConsents,
     private readonly past: PastMembers,
+    private readonly memberships: Memberships,
     private readonly clock: Clock,
   ) {}
 
   onApplicationBootstrap(): void {
     this.outbox.guard(this);
-    this.records.onChanged(async (record, previous) => {
-      const dropped = (previous?.homes ?? []).filter((home) => !record.homes.some((other) => other.server_name === home.server_name));
+    this.records.onChanged(async (_record, _previous, { now, before }) => {
+      const dropped = before.filter((home) => !now.some((other) => other.server_name === home.server_name));
       if (dropped.length === 0) return;
       for (const [key] of this.#rooms.entries()) if (dropped.some((home) => key.endsWith(` ${home.server_name}`))) this.#rooms.delete(key);
     });
@@ -60,8 +64,8 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     const versions: Record<string, RecordVersion> = {};
     for (const json of pdus) {
       const sender = SENDER.exec(json.slice(json.lastIndexOf('"sender":"')))?.[1];
-      const record = sender === undefined || Object.hasOwn(versions, sender) ? undefined : await this.records.get(sender);
-      if (record) versions[record.user_id] = versionOf(record);
+      const heard = sender === undefined || Object.hasOwn(versions, sender) ? undefined : await this.records.heard(sender);
+      if (heard) versions[heard.record.user_id] = versionOfHeard(heard);
     }
     return Object.keys(versions).length === 0 ? {} : { [VERSIONS_MEMBER]: JSON.stringify(Object.fromEntries(Object.entries(versions).sort(([x], [y]) => (x < y ? -1 : 1)))) };
   }
@@ -70,7 +74,21 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     const { edu_type: type, content } = JSON.parse(json) as { edu_type: string; content: JsonObject };
     if (type === 'm.typing') return this.#ofRooms(destination, [String(content['room_id'])]);
     if (type === 'm.receipt') return this.#ofRooms(destination, Object.keys(content));
+    if (ABOUT_USER.has(type)) return this.#ofSharers(destination, String(content['user_id']));
     return type === 'm.direct_to_device' && isJsonObject(content['messages']) ? this.#ofMessages(destination, content['messages']) : 'given';
+  }
+
+  /** What the server may know of a user here for a room in common: one in which it acts for somebody who has not dropped it. */
+  async #ofSharers(destination: string, userId: string): Promise<Consent> {
+    let best: Consent = 'refused';
+    for (const [roomId, { membership }] of await this.memberships.roomsOf(userId)) {
+      const room = membership === 'join' ? await this.registry.find(roomId) : undefined;
+      if (!room?.state.hasServer(destination)) continue;
+      const consent = room.rules.portable ? await this.#ofRoom(destination, room) : 'given';
+      if (consent === 'given') return consent;
+      if (consent === 'unknown') best = consent;
+    }
+    return best;
   }
 
   async #ofRooms(destination: string, roomIds: readonly string[]): Promise<Consent> {
@@ -88,7 +106,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     for (const userId of Object.keys(messages)) {
       const record = await this.records.get(userId);
       if (!record) return 'given';
-      records.push(record);
+      if (await this.records.isHome(userId, destination)) records.push(record);
     }
     return this.#ofRecords(destination, records);
   }
@@ -101,7 +119,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     const consent = await this.#ofRoom(destination, room);
     if (consent === 'given' || isAboutUserOf(json, destination)) return 'given';
     // Who is thrown out or brought in is told by the event itself, which carries the record.
-    const carrying = await this.#ofRecords(destination, [...(await this.#standing(membersAt(room, destination), destination)), ...carried(json, destination)]);
+    const carrying = await this.#ofRecords(destination, await this.#standing([...membersAt(room, destination), ...carried(json, destination)], destination));
     if (carrying === 'given') return carrying;
     const same = others.filter((other) => roomIdOf(other) === roomId);
     const then = (await this.past.naming(room, same, destination, MAX_CANDIDATES)).get(json) ?? [];

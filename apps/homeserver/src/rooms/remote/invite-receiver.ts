@@ -112,7 +112,8 @@ export class InviteReceiver {
       const shown = recordOf(member);
       if (shown?.user_id !== event.pdu.sender || !this.#isSignedByHome(event, rules, shown)) continue;
       const highest = await this.servers.highestRecord(shown, origin);
-      if (highest && this.#isSignedByHome(event, rules, highest)) return true;
+      if (!highest || !this.#isSignedByHome(event, rules, highest)) continue;
+      if (!(await this.servers.hasDropped(highest.user_id, event.pdu.home ?? '', highest))) return true;
     }
     return false;
   }

@@ -73,6 +73,7 @@ export class InviteRetractions {
       return !isOwn && origin === event.pdu.home && origin === invitation?.event.pdu.home;
     }
     const home = record.homes.find((h) => h.server_name === event.pdu.home);
+    if (home && (await this.servers.hasDropped(record.user_id, home.server_name, record))) return false;
     return home !== undefined && this.signatures.context(rules).verifyHomeSignature(event, home.server_name, home.key_id, home.key);
   }
 }
