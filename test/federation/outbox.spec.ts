@@ -201,8 +201,7 @@ describe('the outgoing queues', () => {
     it('that are reliable survive both ends being away', async () => {
       await b.stop();
       for (let n = 0; n < 3; n++) {
-        const committed = await a.get(Database).transaction((tx) => a.get(EduOutbox).sendReliable(tx, [b.name, a.name], edu(n)));
-        committed();
+        await a.get(Database).transaction((tx) => a.get(EduOutbox).sendReliable(tx, [b.name, a.name], edu(n)));
       }
       await a.crash();
       await a.start();

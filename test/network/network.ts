@@ -5,6 +5,7 @@ import type { Type } from '@nestjs/common';
 import { Config } from '../../apps/homeserver/src/config/config.js';
 import type { NameResolver } from '../../apps/homeserver/src/federation/outgoing/name-resolver.js';
 import type { Clock } from '../../apps/homeserver/src/observability/clock.js';
+import type { DatabaseLimits } from '../../apps/homeserver/src/storage/database-limits.js';
 import { freePort } from './free-port.js';
 import { createTestDatabase, disguiseTestDatabase, dropTestDatabase, testCluster, type TestCluster } from './test-cluster.js';
 import { TestClient } from './test-client.js';
@@ -29,6 +30,9 @@ export interface NetworkOptions {
   readonly resolver?: (label: string) => NameResolver;
   /** In place of AppModule: servers of some parts only. */
   readonly rootModule?: Type;
+  /** The way to a server's database by its label, in place of the direct one. */
+  readonly databaseUrl?: (label: string, url: string) => Promise<string>;
+  readonly databaseLimits?: DatabaseLimits;
 }
 
 /**
@@ -69,10 +73,11 @@ export class Network {
   async add(label: string, config: Partial<Config> = {}): Promise<TestServer> {
     const database = `t_${randomBytes(8).toString('hex')}`;
     this.#databases.push(database);
-    const databaseUrl = await createTestDatabase(this.cluster, database);
+    const direct = await createTestDatabase(this.cluster, database);
+    const databaseUrl = (await this.options.databaseUrl?.(label, direct)) ?? direct;
     for (let attempt = 1; ; attempt++) {
       const settings = { ...this.options.config, ...this.options.configs?.[label], ...config };
-      const server = new TestServer(label, await this.#config(databaseUrl, database, settings), this.options.clock, this.options.rootModule, this.options.resolver?.(label));
+      const server = new TestServer(label, await this.#config(databaseUrl, database, settings), { ...this.options, resolver: this.options.resolver?.(label) });
       try {
         await server.start();
       } catch (error) {

@@ -1,10 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import type { Type } from '@nestjs/common';
-import type { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import type { Config } from '../../apps/homeserver/src/config/config.js';
-import type { NameResolver } from '../../apps/homeserver/src/federation/outgoing/name-resolver.js';
 import { Log } from '../../apps/homeserver/src/observability/log.js';
-import { startServer, type RunningServer } from '../../apps/homeserver/src/server.js';
+import { startServer, type RunningServer, type ServerOptions } from '../../apps/homeserver/src/server.js';
 
 /** A real server of a test network, in this process. It can be stopped, crashed and started again on its data. */
 export class TestServer {
@@ -14,9 +12,7 @@ export class TestServer {
   constructor(
     readonly label: string,
     readonly config: Config,
-    private readonly clock?: Clock,
-    private readonly rootModule?: Type,
-    private readonly resolver?: NameResolver,
+    private readonly options: Pick<ServerOptions, 'clock' | 'rootModule' | 'resolver' | 'databaseLimits'> = {},
   ) {}
 
   /** The server name: `localhost:<TLS port>`. */
@@ -43,9 +39,7 @@ export class TestServer {
     if (this.#running) return;
     mkdirSync(this.config.dataDir, { recursive: true });
     this.#running = await startServer(this.config, {
-      clock: this.clock,
-      rootModule: this.rootModule,
-      ...(this.resolver && { resolver: this.resolver }),
+      ...this.options,
       // PARTYLINE_TEST_LOG=debug shows the servers' logs.
       log: new Log(process.env['PARTYLINE_TEST_LOG'] ?? 'silent', { server: this.label }),
     });

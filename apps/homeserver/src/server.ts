@@ -17,6 +17,8 @@ import { Log } from './observability/log.js';
 import { Random } from './observability/random.js';
 import { Stopping } from './observability/stopping.js';
 import { databaseOf, dropConnections, openDataSource } from './storage/data-source.js';
+import type { Database } from './storage/database.js';
+import type { DatabaseLimits } from './storage/database-limits.js';
 import { migrate, readMigrations } from './storage/migrate.js';
 
 /** Requests under way get this long when the server stops; long polls end at once. */
@@ -30,6 +32,7 @@ export interface ServerOptions {
   readonly resolver?: NameResolver;
   /** In place of AppModule: a server of some parts only. */
   readonly rootModule?: Type;
+  readonly databaseLimits?: DatabaseLimits;
 }
 
 /** A server that listens. */
@@ -60,10 +63,11 @@ export function migrationsFolder(): string {
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const log = options.log ?? new Log('info', { server: config.serverName });
   const stopping = new Stopping();
-  const dataSource = await openDataSource(config.databaseUrl);
+  const dataSource = await openDataSource(config.databaseUrl, [], options.databaseLimits);
+  const database = databaseOf(dataSource, options.databaseLimits);
   let app: NestFastifyApplication | undefined;
   try {
-    await migrate(dataSource, readMigrations(migrationsFolder()));
+    await migrate(dataSource, readMigrations(migrationsFolder()), options.databaseLimits);
     let listeners!: Listeners;
     const adapter = new FastifyAdapter({
       ...fastifyOptions,
@@ -78,7 +82,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       random: options.random ?? new Random(),
       log,
       stopping,
-      database: databaseOf(dataSource),
+      database,
       resolver: options.resolver ?? new SystemResolver(),
     });
     app = await NestFactory.create<NestFastifyApplication>({ module: options.rootModule ?? AppModule, imports: [core] }, adapter, {
@@ -92,7 +96,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     await app.init();
     await adapter.getInstance().ready();
     await listeners.open();
-    return runningServer(config, app, dataSource, listeners, stopping);
+    return runningServer({ config, app, dataSource, database, listeners, stopping });
   } catch (error) {
     stopping.begin();
     await app?.close().catch(() => undefined);
@@ -101,18 +105,23 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   }
 }
 
-function runningServer(
-  config: Config,
-  app: NestFastifyApplication,
-  dataSource: DataSource,
-  listeners: Listeners,
-  stopping: Stopping,
-): RunningServer {
+/** What a server is made of, for its end. */
+interface ServerParts {
+  readonly config: Config;
+  readonly app: NestFastifyApplication;
+  readonly dataSource: DataSource;
+  readonly database: Database;
+  readonly listeners: Listeners;
+  readonly stopping: Stopping;
+}
+
+function runningServer({ config, app, dataSource, database, listeners, stopping }: ServerParts): RunningServer {
   let ended: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     const closed = listeners.close(STOP_GRACE_MS);
     stopping.begin();
     await closed;
+    database.stop();
     try {
       await app.close();
     } finally {
@@ -121,6 +130,7 @@ function runningServer(
   };
   const crash = async (): Promise<void> => {
     dropConnections(dataSource);
+    database.stop();
     const closed = listeners.close(0);
     stopping.begin();
     await closed;

@@ -42,10 +42,8 @@ export class AccountDataWriter {
   }
 
   /** Stores the change and wakes the account's syncs; resolves with its position. */
-  async submit(change: AccountDataChange): Promise<number> {
-    const pos = await this.#writer.submit(change);
-    for (const listener of this.#listeners) listener(change);
-    return pos;
+  submit(change: AccountDataChange): Promise<number> {
+    return this.#writer.submit(change);
   }
 
   /**
@@ -65,6 +63,9 @@ export class AccountDataWriter {
   }
 
   async #write(tx: Transaction, items: readonly Positioned<AccountDataChange>[]): Promise<void> {
+    tx.afterCommit(() => {
+      for (const { item } of items) for (const listener of this.#listeners) listener(item);
+    });
     const present = new Map((await this.store.getMany(tx, items.map(({ item }) => item))).map((entry) => [keyOf(entry), entry.json]));
     const written = new Map<string, AccountDataKey & { json: string; pos: number }>();
     const ops = new Map<string, AccountChange[]>();

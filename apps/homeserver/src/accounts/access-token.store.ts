@@ -102,8 +102,8 @@ export class AccessTokenStore {
     return (await db.query<RefreshTokenRow>(lockRefresh, [hash]))[0];
   }
 
-  async deleteOne(hash: string): Promise<void> {
-    await this.db.query(removeOne, [hash]);
+  async deleteOne(db: Queryable, hash: string): Promise<void> {
+    await db.query(removeOne, [hash]);
   }
 
   async deleteOfDevices(db: Queryable, userId: string, deviceIds: readonly string[]): Promise<string[]> {

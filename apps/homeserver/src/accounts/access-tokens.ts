@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
 import { Random } from '../observability/random.js';
-import { Database, type Queryable } from '../storage/database.js';
+import { Database, type Queryable, type Transaction } from '../storage/database.js';
 import { AccessTokenStore } from './access-token.store.js';
 import type { Requester } from './requester.js';
 import { boundedCache } from '../storage/bounded-cache.js';
@@ -91,24 +91,24 @@ export class AccessTokens {
   }
 
   async revoke(tokenHash: string): Promise<void> {
-    await this.store.deleteOne(tokenHash);
-    this.forget([tokenHash]);
+    await this.#end(async (tx) => {
+      await this.store.deleteOne(tx, tokenHash);
+      return [tokenHash];
+    });
   }
 
   async revokeDevice(userId: string, deviceId: string): Promise<void> {
-    this.forget(await this.db.transaction((tx) => this.store.deleteOfDevices(tx, userId, [deviceId])));
+    await this.#end((tx) => this.store.deleteOfDevices(tx, userId, [deviceId]));
   }
 
   /** @param except hash of a token that stays valid */
   async revokeAll(userId: string, options: { except?: string } = {}): Promise<void> {
-    this.forget(await this.db.transaction((tx) => this.store.deleteOfUser(tx, userId, options.except ?? null)));
+    await this.#end((tx) => this.store.deleteOfUser(tx, userId, options.except ?? null));
   }
 
   /** Ends every session of every account. @returns how many */
   async revokeEverybody(): Promise<number> {
-    const hashes = await this.db.transaction((tx) => this.store.deleteAll(tx));
-    this.forget(hashes);
-    return hashes.length;
+    return (await this.#end((tx) => this.store.deleteAll(tx))).length;
   }
 
   /** Called with the hashes of tokens that are no longer valid, so that open connections can be closed. */
@@ -117,7 +117,15 @@ export class AccessTokens {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Drops tokens that the caller deleted from the database. */
+  async #end(remove: (tx: Transaction) => Promise<string[]>): Promise<string[]> {
+    return this.db.transaction(async (tx) => {
+      const hashes = await remove(tx);
+      tx.afterCommit(() => this.forget(hashes));
+      return hashes;
+    });
+  }
+
+  /** Drops tokens that the caller deleted from the database: after the commit. */
   forget(tokenHashes: readonly string[]): void {
     this.#revocations++;
     if (tokenHashes.length === 0) return;
@@ -160,7 +168,7 @@ export class AccessTokens {
     if (revocations === this.#revocations) this.#sessions.set(tokenHash, session);
     if (row.supersedes !== null) {
       const old = row.supersedes;
-      this.forget(await this.db.transaction((tx) => this.store.deleteSuperseded(tx, old)));
+      await this.#end((tx) => this.store.deleteSuperseded(tx, old));
     }
     return requester;
   }

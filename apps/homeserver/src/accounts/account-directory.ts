@@ -51,16 +51,22 @@ export class AccountDirectory implements OnModuleInit {
     await this.db.transaction(async (tx) => {
       if (!(await this.store.insert(tx, account, this.clock.now()))) throw userInUse();
       await within?.(tx);
+      tx.afterCommit(() => {
+        this.#userIds.add(account.userId);
+        for (const listener of this.#added) listener(account.userId);
+      });
     });
-    this.#userIds.add(account.userId);
-    for (const listener of this.#added) listener(account.userId);
   }
 
   /** Forgets an account whose record no longer names this server. Its tokens must be gone. */
   async remove(userId: string): Promise<void> {
-    await this.store.delete(this.db, userId);
-    this.#userIds.delete(userId);
-    for (const listener of this.#removed) listener(userId);
+    await this.db.transaction(async (tx) => {
+      await this.store.delete(tx, userId);
+      tx.afterCommit(() => {
+        this.#userIds.delete(userId);
+        for (const listener of this.#removed) listener(userId);
+      });
+    });
   }
 
   /** Called after an account was created here. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, statement } from '../storage/database.js';
+import { Database, longStatement } from '../storage/database.js';
 import { erasedTables } from './account-kinds.js';
 
 /** Rooms that refused to be left still count the account among their members here. */
@@ -7,7 +7,7 @@ const conditions: Readonly<Record<string, string>> = { local_memberships: ` AND 
 const userColumns: Readonly<Record<string, string>> = { key_signatures: 'signer_id' };
 
 const deletions = erasedTables.map((table) =>
-  statement(`account_erasure.${table}`, `DELETE FROM ${table} WHERE ${userColumns[table] ?? 'user_id'} = $1${conditions[table] ?? ''}`));
+  longStatement(`account_erasure.${table}`, `DELETE FROM ${table} WHERE ${userColumns[table] ?? 'user_id'} = $1${conditions[table] ?? ''}`));
 
 /** All that an account that has ended left behind in the stores of its data (account-kinds.ts). */
 @Injectable()

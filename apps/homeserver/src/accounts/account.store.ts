@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Queryable, statement } from '../storage/database.js';
+import { Database, type Queryable, longStatement, statement } from '../storage/database.js';
 import type { Account, NewAccount } from './account.js';
 
-const selectIds = statement('account.ids', 'SELECT user_id FROM accounts');
+const selectIds = longStatement('account.ids', 'SELECT user_id FROM accounts');
 const select = statement(
   'account.get',
   `SELECT user_id, password_hash, is_guest, is_admin, is_suspended, is_locked, appservice_id, created_ts, deactivated_ts

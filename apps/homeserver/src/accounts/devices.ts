@@ -113,7 +113,7 @@ export class Devices implements OnModuleInit {
 
   async #delete(userId: string, deviceIds: readonly string[], removed: 'here' | 'elsewhere' | 'void'): Promise<void> {
     if (deviceIds.length === 0) return;
-    const { deleted, tokens } = await this.db.transaction(async (tx) => {
+    const deleted = await this.db.transaction(async (tx) => {
       const deleted = await this.store.delete(tx, userId, deviceIds);
       const tokens = await this.tokenStore.deleteOfDevices(tx, userId, deviceIds);
       // Of another home's removal also those that are not here: their owner may be on the way.
@@ -121,9 +121,9 @@ export class Devices implements OnModuleInit {
       if (removed === 'here' && deleted.length > 0) {
         await this.ops.record(tx, userId, deleted.map((deviceId) => ({ kind: 'device', key: deviceId, value: null })));
       }
-      return { deleted, tokens };
+      tx.afterCommit(() => this.tokens.forget(tokens));
+      return deleted;
     });
-    this.tokens.forget(tokens);
     if (deleted.length > 0) await this.#tell(this.#deleted, userId, deleted);
   }
 

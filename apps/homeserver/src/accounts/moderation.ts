@@ -49,9 +49,11 @@ export class Moderation implements OnModuleInit {
     await this.db.transaction(async (tx) => {
       const account = await this.store.setStanding(tx, userId, decision);
       if (account) await this.ops.record(tx, userId, [this.#change({ locked: account.isLocked, suspended: account.isSuspended })]);
+      tx.afterCommit(() => {
+        this.tokens.reload(userId);
+        if (decision.isLocked === true) this.sessions.lock(userId);
+      });
     });
-    this.tokens.reload(userId);
-    if (decision.isLocked === true) this.sessions.lock(userId);
   }
 
   #change(standing: ModeratedStanding): AccountChange {

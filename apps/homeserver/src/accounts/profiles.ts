@@ -68,9 +68,10 @@ export class Profiles implements OnModuleInit {
         await this.store.set(tx, userId, key, value);
       }
       await this.ops.record(tx, userId, [{ kind: 'profile', key, value: value ?? null }]);
+      tx.afterCommit(() => this.#forget(userId));
       return true;
     });
-    if (isChange) await this.#changed(userId, key);
+    if (isChange) await this.#tell(userId, key);
   }
 
   /** Called after a field was changed, here or at another home of the account. */
@@ -81,14 +82,20 @@ export class Profiles implements OnModuleInit {
 
   async #apply(change: RemoteChange): Promise<void> {
     const { userId, key, value } = change;
-    if (value === null) await this.store.delete(this.db, userId, key);
-    else await this.store.set(this.db, userId, key, value);
-    await this.#changed(userId, key);
+    await this.db.transaction(async (tx) => {
+      if (value === null) await this.store.delete(tx, userId, key);
+      else await this.store.set(tx, userId, key, value);
+      tx.afterCommit(() => this.#forget(userId));
+    });
+    await this.#tell(userId, key);
   }
 
-  async #changed(userId: string, key: string): Promise<void> {
+  #forget(userId: string): void {
     this.#changes++;
     this.#cache.delete(userId);
+  }
+
+  async #tell(userId: string, key: string): Promise<void> {
     for (const listener of this.#listeners) await listener(userId, key);
   }
 }

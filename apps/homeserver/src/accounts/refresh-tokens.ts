@@ -19,15 +19,14 @@ export class RefreshTokens {
   /** @throws MatrixError 401 M_UNKNOWN_TOKEN */
   async refresh(refreshToken: string): Promise<IssuedTokens> {
     const refreshHash = hashOf(refreshToken);
-    const { issued, gone } = await this.db.transaction(async (tx) => {
+    return this.db.transaction(async (tx) => {
       const row = await this.store.lockRefresh(tx, refreshHash);
       if (!row) throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'Unknown refresh token', { soft_logout: true });
       const gone = await this.store.deleteUnused(tx, refreshHash);
       if (row.supersedes !== null) gone.push(...(await this.store.deleteSuperseded(tx, row.supersedes)));
       const device = { userId: row.user_id, deviceId: row.device_id, refreshable: true };
-      return { issued: await this.tokens.issueIn(tx, device, refreshHash), gone };
+      tx.afterCommit(() => this.tokens.forget(gone));
+      return this.tokens.issueIn(tx, device, refreshHash);
     });
-    this.tokens.forget(gone);
-    return issued;
   }
 }

@@ -49,8 +49,8 @@ export class DeletedDevices implements OnModuleInit, OnApplicationBootstrap, OnM
     await this.db.transaction(async (tx) => {
       await this.oneTimeKeyStore.deleteDevice(tx, userId, deviceId);
       await this.inbox.deleteDevice(tx, userId, deviceId);
+      tx.afterCommit(() => this.oneTimeKeys.changed(userId, deviceId));
     });
-    this.oneTimeKeys.changed(userId, deviceId);
     if ((await this.keys.device(this.db, userId, deviceId)) === undefined) return;
     await this.deviceLists.deviceChanged(userId, deviceId, async (tx) => {
       await this.keys.deleteDevice(tx, userId, deviceId);

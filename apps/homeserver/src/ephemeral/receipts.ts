@@ -108,8 +108,6 @@ export class Receipts implements OnModuleInit {
 
   async #submit(submission: Submission): Promise<void> {
     await this.#writer.submit(submission);
-    if (!this.accounts.has(submission.userId)) return;
-    for (const listener of this.#listeners) listener(submission.userId, submission.roomNid);
   }
 
   async #tellServers(roomId: string, userId: string, eventId: string, threadId: string, ts: number): Promise<void> {
@@ -174,6 +172,11 @@ export class Receipts implements OnModuleInit {
   }
 
   async #write(tx: Transaction, items: readonly Positioned<Submission>[]): Promise<void> {
+    tx.afterCommit(() => {
+      for (const { item: { userId, roomNid } } of items) {
+        if (this.accounts.has(userId)) for (const listener of this.#listeners) listener(userId, roomNid);
+      }
+    });
     await this.store.upsert(tx, items.filter(({ item }) => !item.isSame));
     const ops = new Map<string, AccountChange[]>();
     for (const { item } of items) {

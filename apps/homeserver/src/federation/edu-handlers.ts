@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isUnavailable } from '../storage/database.js';
+import { isUnavailable } from '../storage/database-errors.js';
 import { Log } from '../observability/log.js';
 
 /** An EDU's `content`: an object, otherwise unchecked. */

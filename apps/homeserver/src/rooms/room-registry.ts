@@ -7,7 +7,7 @@ import { MatrixError } from '../errors/matrix-error.js';
 import { StreamPositions } from '../storage/stream-positions.js';
 import { CommitService } from './pipeline/commit.service.js';
 import type { Extremity, RoomDraft } from './pipeline/room-draft.js';
-import { Room } from './room.js';
+import { Room, type RoomContents } from './room.js';
 import { RoomsStore, type RoomRow } from './rooms.store.js';
 import { RoomState } from './state/room-state.js';
 import { Snapshot } from './state/snapshot.js';
@@ -51,13 +51,19 @@ export class RoomRegistry {
     });
   }
 
-  /** The room, or undefined when this server does not hold it (an invitation alone is not holding it). */
+  /**
+   * The room, or undefined when this server does not hold it (an invitation alone is not holding it).
+   *
+   * @throws NotStored while nobody can say what is stored of it
+   */
   async find(roomId: string): Promise<Room | undefined> {
     const room = this.#recent.get(roomId) ?? this.#alive.get(roomId)?.deref();
-    if (room) {
+    if (room?.isInDoubt) await room.settle();
+    if (room && !room.isGone) {
       this.#recent.set(roomId, room);
       return room;
     }
+    if (room) this.#forget(room);
     let loading = this.#loading.get(roomId);
     if (!loading) {
       loading = this.#load(roomId).finally(() => this.#loading.delete(roomId));
@@ -75,7 +81,7 @@ export class RoomRegistry {
 
   /** A room without state here, of which at most the row (`nid`) exists. `enter` makes it known. */
   create(roomId: string, rules: RoomVersionRules, nid?: number): Room {
-    return this.#build(nid ?? this.positions.nextId('room_nid'), roomId, rules, new Map(), Snapshot.empty, []);
+    return this.#build(nid ?? this.positions.nextId('room_nid'), roomId, rules, { state: this.#newState(rules), snapshot: Snapshot.empty, extremities: [] });
   }
 
   /**
@@ -87,10 +93,15 @@ export class RoomRegistry {
     try {
       return await room.run(job);
     } catch (error) {
-      this.#recent.delete(room.id);
-      this.#alive.delete(room.id);
+      // It may turn out to be stored.
+      if (!room.isInDoubt) this.#forget(room);
       throw error;
     }
+  }
+
+  #forget(room: Room): void {
+    if (this.#recent.get(room.id) === room) this.#recent.delete(room.id);
+    if (this.#alive.get(room.id)?.deref() === room) this.#alive.delete(room.id);
   }
 
   /** Runs `work` alone among those that bring a room to this server, so that no two make it at once. */
@@ -123,15 +134,30 @@ export class RoomRegistry {
     if (!row || row.state_nid === null) return undefined;
     const rules = roomVersion(row.version);
     if (!rules) return undefined;
+    const room = this.#build(row.room_nid, roomId, rules, await this.#contents(row, rules));
+    this.#keep(room);
+    return room;
+  }
+
+  async #reload(roomId: string, rules: RoomVersionRules): Promise<RoomContents | undefined> {
+    const row = await this.store.room(roomId);
+    return row && row.state_nid !== null ? this.#contents(row, rules) : undefined;
+  }
+
+  async #contents(row: RoomRow, rules: RoomVersionRules): Promise<RoomContents> {
     const [entries, extremityEvents, snapshot] = await Promise.all([
       this.store.currentState(row.room_nid),
       this.events.byNids(row.extremities),
-      this.snapshots.load(row.state_nid),
+      this.snapshots.load(row.state_nid!),
     ]);
     const extremities = await this.#extremities(row, extremityEvents, snapshot);
-    const room = this.#build(row.room_nid, roomId, rules, new Map(entries.map((e) => [e.nid, e])), snapshot, extremities);
-    this.#keep(room);
-    return room;
+    const state = this.#newState(rules);
+    for (const { nid, event } of entries) state.set(event.pdu.type, event.pdu.state_key ?? '', { nid, event });
+    return { state, snapshot, extremities };
+  }
+
+  #newState(rules: RoomVersionRules): RoomState {
+    return new RoomState(rules, this.config.serverName, (userId) => this.accounts.has(userId));
   }
 
   async #extremities(row: RoomRow, events: readonly StoredEvent[], current: Snapshot): Promise<Extremity[]> {
@@ -150,17 +176,11 @@ export class RoomRegistry {
     return before.with(stateKeyOf(stored.type, stored.stateKey), stored.nid);
   }
 
-  #build(
-    nid: number, id: string, rules: RoomVersionRules, entries: ReadonlyMap<number, StoredEvent>, snapshot: Snapshot,
-    extremities: readonly Extremity[],
-  ): Room {
-    const isLocal = (userId: string) => this.accounts.has(userId);
-    const state = new RoomState(rules, this.config.serverName, isLocal);
-    for (const { nid: eventNid, event } of entries.values()) {
-      state.set(event.pdu.type, event.pdu.state_key ?? '', { nid: eventNid, event });
-    }
+  #build(nid: number, id: string, rules: RoomVersionRules, contents: RoomContents): Room {
     return new Room({
-      nid, id, rules, state, snapshot, extremities, isLocal,
+      nid, id, rules, ...contents,
+      isLocal: (userId) => this.accounts.has(userId),
+      reload: () => this.#reload(id, rules),
       commits: this.commits,
       nextSnapshotNid: () => this.positions.nextId('state_nid'),
     });

@@ -1,5 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { strippedStateJson, type RoomEvent, type RoomVersionRules, type StateReader } from '#federation';
 import { MatrixError } from '../errors/matrix-error.js';
+import { NotStored, UnknownOutcome } from '../storage/database-errors.js';
 import type { CommitService } from './pipeline/commit.service.js';
 import { RoomDraft, type Extremity } from './pipeline/room-draft.js';
 import type { RoomState } from './state/room-state.js';
@@ -9,6 +11,8 @@ import type { Snapshot } from './state/snapshot.js';
 const MAX_QUEUE = 10_000;
 /** Most jobs that share a commit. */
 const MAX_JOBS = 100;
+/** Who needs the room while nobody can say what is stored of it waits for so long. */
+const DOUBT_MS = 5_000;
 
 interface Job {
   readonly run: (draft: RoomDraft) => unknown;
@@ -22,14 +26,20 @@ export const STRIPPED_TYPES = [
   'm.room.encryption',
 ];
 
-/** What a room is built from, by the registry. */
-export interface RoomParts {
-  readonly nid: number;
-  readonly id: string;
-  readonly rules: RoomVersionRules;
+/** What changes of a room, as the database has it. */
+export interface RoomContents {
   readonly state: RoomState;
   readonly snapshot: Snapshot;
   readonly extremities: readonly Extremity[];
+}
+
+/** What a room is built from, by the registry. */
+export interface RoomParts extends RoomContents {
+  readonly nid: number;
+  readonly id: string;
+  readonly rules: RoomVersionRules;
+  /** Reads the room anew; undefined when the database does not have it. */
+  readonly reload: () => Promise<RoomContents | undefined>;
   readonly commits: CommitService;
   readonly nextSnapshotNid: () => number;
   readonly isLocal: (userId: string) => boolean;
@@ -43,12 +53,16 @@ export class Room {
   readonly nid: number;
   readonly id: string;
   readonly rules: RoomVersionRules;
-  readonly state: RoomState;
+  state: RoomState;
   snapshot: Snapshot;
   extremities: readonly Extremity[];
   readonly #parts: RoomParts;
   readonly #queue: Job[] = [];
   #running = false;
+  /** Since a commit of which nobody can say whether it is stored: resolves when that is known. */
+  #doubt: Promise<void> | null = null;
+  #reloading: Promise<void> | null = null;
+  #isGone = false;
 
   constructor(parts: RoomParts) {
     this.#parts = parts;
@@ -64,12 +78,33 @@ export class Room {
     return this.#parts.isLocal(userId);
   }
 
+  /** Whether what is in memory may differ from the database: see `settle`. */
+  get isInDoubt(): boolean {
+    return this.#doubt !== null;
+  }
+
+  /** Whether it came out that the room was never stored. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /**
+   * Resolves when what is in memory is what the database has, read anew after a commit that nobody could tell the outcome of.
+   *
+   * @throws NotStored when the database cannot be asked yet
+   */
+  async settle(): Promise<void> {
+    if (!this.#doubt) return;
+    await Promise.race([(this.#reloading ??= this.#reload(this.#doubt)), pause(DOUBT_MS, undefined, { ref: false })]);
+    if (this.isInDoubt) throw new NotStored();
+  }
+
   /**
    * Runs a job in the room's queue and commits what it put into its draft. The job may run twice (when a commit that it
    * shared failed because of another job), so it must not have other effects.
    *
    * @returns what the job returned, after the commit
-   * @throws what the job or its commit threw; then nothing of the job is stored
+   * @throws what the job or its commit threw; then nothing of the job is stored, unless it is an UnknownOutcome
    */
   run<T>(job: (draft: RoomDraft) => T | Promise<T>): Promise<T> {
     if (this.#queue.length >= MAX_QUEUE) {
@@ -92,8 +127,32 @@ export class Room {
   async #work(): Promise<void> {
     // A turn of the event loop, so that requests that are read now share the first commit.
     await new Promise(setImmediate);
-    while (this.#queue.length > 0) await this.#commitJobs(this.#queue.splice(0, MAX_JOBS));
+    while (this.#queue.length > 0) await this.#commitSettled(this.#queue.splice(0, MAX_JOBS));
     this.#running = false;
+  }
+
+  async #commitSettled(jobs: readonly Job[]): Promise<void> {
+    try {
+      await this.settle();
+      if (this.#isGone) throw MatrixError.notFound('Unknown room');
+    } catch (error) {
+      for (const job of jobs) job.reject(error);
+      return;
+    }
+    await this.#commitJobs(jobs);
+  }
+
+  async #reload(doubt: Promise<void>): Promise<void> {
+    try {
+      await doubt;
+      const contents = await this.#parts.reload();
+      if (contents) Object.assign(this, contents);
+      this.#isGone = contents === undefined;
+      this.#doubt = null;
+    } finally {
+      // Where it failed, whoever needs the room next tries again.
+      this.#reloading = null;
+    }
   }
 
   async #commitJobs(jobs: readonly Job[]): Promise<void> {
@@ -112,7 +171,11 @@ export class Room {
       try {
         await this.#parts.commits.submit(draft.toCommit());
       } catch (error) {
-        if (done.length === 1) return done[0]!.job.reject(error);
+        if (error instanceof UnknownOutcome) this.#doubt = error.decided;
+        if (done.length === 1 || error instanceof UnknownOutcome || error instanceof NotStored) {
+          for (const { job } of done) job.reject(error);
+          return;
+        }
         for (const { job } of done) await this.#commitJobs([job]);
         return;
       }

@@ -1,8 +1,12 @@
 import pg from 'pg';
 import type { Pool, PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
+import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { CommitOutcomes } from './commit-outcomes.js';
+import { limitsOf, usualLimits, type DatabaseLimits } from './database-limits.js';
 import { Database } from './database.js';
+import { timed } from './statement.js';
 
 /** Connections of one server; the writers need few, because they commit in groups. */
 const POOL_SIZE = 10;
@@ -33,7 +37,9 @@ function parseNumberArray(text: string): number[] {
  * @param entities TypeORM entity classes of cold tables
  * @throws when nothing answers within ten seconds
  */
-export async function openDataSource(url: string, entities: readonly Function[] = []): Promise<DataSource> {
+export async function openDataSource(
+  url: string, entities: readonly Function[] = [], limits: DatabaseLimits = usualLimits,
+): Promise<DataSource> {
   const dataSource = new DataSource({
     type: 'postgres',
     entities: [...entities],
@@ -42,31 +48,56 @@ export async function openDataSource(url: string, entities: readonly Function[] 
     logging: false,
     installExtensions: false,
     poolSize: POOL_SIZE,
-    connectTimeoutMS: 10_000,
+    connectTimeoutMS: limits.connectMs,
     // A lost idle connection is replaced by the pool; the query that meets a broken one reports it.
     poolErrorHandler: () => undefined,
     // `verify` runs on each new connection before anybody gets it.
-    extra: { connectionString: url, types, keepAlive: true, verify: commitToDisk },
+    extra: {
+      connectionString: url, types, keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_S * 1_000,
+      verify: (client: PoolClient, done: (error?: Error) => void) => setUp(client, limits).then(() => done(), done),
+    },
   });
   return dataSource.initialize();
 }
 
-/**
- * Every answered commit is on disk, whatever the cluster is set to: an answer leaves after its commit (ARCHITECTURE.md, invariant
- * 2), and one that the disk has not seen would be lost with the machine. Stronger settings stay (`remote_apply`).
- */
-const SYNCHRONOUS = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')";
-
-function commitToDisk(client: PoolClient, done: (error?: Error) => void): void {
+async function setUp(client: PoolClient, limits: DatabaseLimits): Promise<void> {
   // The pool listens on idle connections only: one that is lost between its start and its first user, or between two of them, would
   // end the process. Whoever queries it next is told by the query.
   client.on('error', () => undefined);
-  client.query(SYNCHRONOUS).then(() => done(), done);
+  await client.query(timed({ text: sessionOf(limits) }, limits.connectMs));
+}
+
+/** A peer that is gone is noticed after this many seconds, on both sides. */
+const KEEP_ALIVE_S = 10;
+
+/**
+ * What holds for each session.
+ *
+ * Every answered commit is on disk, whatever the cluster is set to: an answer leaves after its commit (ARCHITECTURE.md, invariant
+ * 2), and one that the disk has not seen would be lost with the machine. Stronger settings stay (`remote_apply`).
+ */
+function sessionOf(limits: DatabaseLimits): string {
+  return [
+    limitsOf(limits),
+    // Of no effect on sockets of the machine itself.
+    `SET tcp_user_timeout = ${limits.answerMs}; SET tcp_keepalives_idle = ${KEEP_ALIVE_S}; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 5`,
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')",
+    // See transaction.ts. A transaction gets its number at its beginning, not at its first change, so that it is known before any COMMIT.
+    'PREPARE begun AS SELECT txid_current() AS xid',
+  ].join('; ');
 }
 
 /** The database of an open data source. */
-export function databaseOf(dataSource: DataSource): Database {
-  return new Database(dataSource, poolOf(dataSource));
+export function databaseOf(dataSource: DataSource, limits: DatabaseLimits = usualLimits): Database {
+  const { extra } = dataSource.options as PostgresDataSourceOptions;
+  const connect = async (): Promise<pg.Client> => {
+    const { connectionString } = extra as { connectionString: string };
+    const client = new pg.Client({ connectionString, types, connectionTimeoutMillis: limits.connectMs / 2, query_timeout: limits.answerMs / 2 });
+    client.on('error', () => undefined);
+    await client.connect();
+    return client;
+  };
+  return new Database({ dataSource, pool: poolOf(dataSource), outcomes: new CommitOutcomes(connect), limits });
 }
 
 /** Drops all connections at once, as a killed process does: transactions under way are rolled back by PostgreSQL. */

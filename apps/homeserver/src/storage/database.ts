@@ -1,109 +1,177 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import type { DataSource } from 'typeorm';
+import type { CommitOutcomes, Outcome } from './commit-outcomes.js';
+import { Connections } from './connections.js';
+import { isLost, isRefusal, isRepeatable, NotStored, UnknownOutcome } from './database-errors.js';
+import type { DatabaseLimits } from './database-limits.js';
+import { timed, type Queryable, type Statement } from './statement.js';
+import { Transaction } from './transaction.js';
 
-/** A statement with a fixed text: prepared once per connection under its name. */
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
-}
+export { longStatement, statement, type Queryable, type Statement } from './statement.js';
+export type { Transaction } from './transaction.js';
 
-/** Declares a statement. The name must be unique in the program: `<store>.<what>`. */
-export function statement(name: string, text: string): Statement {
-  return { name, text };
-}
+/** How often work is done that was undone for no fault of its own. */
+const MAX_TRIES = 4;
+const PAUSE_MS = 15;
+const COMMIT = { text: 'COMMIT' };
+const ROLLBACK = { text: 'ROLLBACK' };
 
-/** Where statements run: the pool, or one transaction. */
-export interface Queryable {
-  query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values?: readonly unknown[]): Promise<R[]>;
-}
-
-/** One transaction on one connection. */
-export class Transaction implements Queryable {
-  readonly #afterCommit: (() => void)[] = [];
-
-  constructor(private readonly client: PoolClient) {}
-
-  /** Runs the callback when the transaction is committed, and never if it is not. It must not throw. */
-  afterCommit(callback: () => void): void {
-    this.#afterCommit.push(callback);
-  }
-
-  /** Called by the database. */
-  committed(): void {
-    for (const callback of this.#afterCommit) callback();
-  }
-
-  async query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
-    return (await this.client.query<R>({ name: sql.name, text: sql.text, values: values as unknown[] })).rows;
-  }
+/** What a database works with. */
+export interface DatabaseParts {
+  readonly dataSource: DataSource;
+  readonly pool: Pool;
+  readonly outcomes: CommitOutcomes;
+  readonly limits: DatabaseLimits;
 }
 
 /**
  * The server's database. TypeORM owns the connections, the entities and the migrations; hot paths are prepared statements
  * through `query`. `bigint` columns arrive as numbers (positions and ids stay below 2^53).
+ *
+ * Whoever is answered knows what is stored: of a commit whose answer was lost the database is asked what became of it.
  */
 export class Database implements Queryable {
   /** Statements and transactions since the start; tests and the benchmark read them. */
   readonly counters = { statements: 0, transactions: 0 };
+  readonly #connections: Connections;
 
-  constructor(
-    readonly dataSource: DataSource,
-    private readonly pool: Pool,
-  ) {}
-
-  async query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
-    this.counters.statements++;
-    return (await this.pool.query<R>({ name: sql.name, text: sql.text, values: values as unknown[] })).rows;
+  constructor(private readonly parts: DatabaseParts) {
+    this.#connections = new Connections(parts.pool);
   }
 
-  /** Runs `work` in one transaction; rolls back and rethrows what it throws. */
-  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  get dataSource(): DataSource {
+    return this.parts.dataSource;
+  }
+
+  /**
+   * Runs one statement. One that writes runs in a transaction of its own, as otherwise nobody could say what became of it.
+   *
+   * @throws as `transaction`
+   */
+  query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
+    this.counters.statements++;
+    const run = async (tx: Transaction): Promise<R[]> => tx.query<R>(sql, values);
+    if (sql.isLong) return this.#repeat(() => this.#attempt(run, this.parts.limits.longMs));
+    return sql.writes ? this.#repeat(() => this.#attempt(run)) : this.#repeat(() => this.#read<R>(sql, values));
+  }
+
+  /**
+   * Runs `work` in one transaction; rolls back and rethrows what it throws. It is run again where it was undone for no fault of its
+   * own (a lost connection, a deadlock): so it changes nothing but the transaction and what is its own, and memory that follows from
+   * it in `tx.afterCommit`.
+   *
+   * @throws NotStored when that does not help; UnknownOutcome
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     this.counters.transactions++;
-    const client = await this.pool.connect();
-    let broken: Error | undefined;
-    // The pool listens on idle connections only. One that is lost between two statements would end the process.
-    const onError = (error: Error): void => {
-      broken = error;
-    };
-    client.on('error', onError);
+    return this.#repeat(() => this.#attempt(work));
+  }
+
+  /** Asks nobody any more what became of transactions. */
+  stop(): void {
+    this.parts.outcomes.close();
+  }
+
+  async #repeat<T>(attempt: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof Undone)) throw error;
+        if (tries === MAX_TRIES) throw new NotStored(error.cause);
+      }
+      await pause(PAUSE_MS * 4 ** (tries - 1), undefined, { ref: false });
+    }
+  }
+
+  async #read<R extends QueryResultRow>(sql: Statement, values: readonly unknown[]): Promise<R[]> {
+    const client = await this.#connections.take();
+    let failure: unknown;
     try {
-      await client.query('BEGIN');
-      const transaction = new Transaction(client);
-      const result = await work(transaction);
-      await client.query('COMMIT');
-      transaction.committed();
-      return result;
+      return (await client.query<R>(timed(sql, this.parts.limits.answerMs, values))).rows;
     } catch (error) {
-      await client.query('ROLLBACK').catch((rollbackError: Error) => {
-        broken = rollbackError;
-      });
-      throw error;
+      failure = error;
+      throw isLost(error) || isRepeatable(error) ? new Undone(error) : error;
     } finally {
-      client.off('error', onError);
-      client.release(broken);
+      this.#connections.giveBack(client, failure);
+    }
+  }
+
+  /** @param longMs what its statements may take, if that is more than usual */
+  async #attempt<T>(work: (tx: Transaction) => Promise<T>, longMs?: number): Promise<T> {
+    const client = await this.#connections.take().catch((error: unknown) => {
+      throw isLost(error) ? new NotStored(error) : error;
+    });
+    const held = { client, failure: undefined as unknown };
+    try {
+      return await this.#run(held, work, longMs);
+    } finally {
+      this.#connections.giveBack(client, held.failure);
+    }
+  }
+
+  async #run<T>(held: { readonly client: PoolClient; failure: unknown }, work: (tx: Transaction) => Promise<T>, longMs?: number): Promise<T> {
+    const { client } = held;
+    const { answerMs } = this.parts.limits;
+    let tx: Transaction;
+    try {
+      tx = await Transaction.begin(client, answerMs, longMs);
+    } catch (error) {
+      held.failure = error;
+      throw isLost(error) ? new Undone(error) : error;
+    }
+    let result: T;
+    try {
+      result = await work(tx);
+      // Whoever goes on after an error of a statement has written nothing: PostgreSQL answers the COMMIT with a rollback.
+      if (tx.failure) throw tx.failure;
+    } catch (error) {
+      held.failure = tx.failure;
+      if (isLost(tx.failure)) return this.#undo(tx, tx.failure);
+      await client.query(timed(ROLLBACK, answerMs)).catch((rollbackError: Error) => (held.failure = rollbackError));
+      throw isRepeatable(tx.failure) ? new Undone(tx.failure) : error;
+    }
+    try {
+      await client.query(timed(COMMIT, answerMs));
+    } catch (error) {
+      held.failure = error;
+      // Such as a deferred constraint.
+      if (isRefusal(error)) throw isRepeatable(error) ? new Undone(error) : error;
+      await this.#becameOf(tx, error);
+    }
+    tx.committed();
+    return result;
+  }
+
+  /** Its connection was lost before its COMMIT was sent. It holds its locks until the database has noticed. */
+  async #undo(tx: Transaction, cause: unknown): Promise<never> {
+    const ended = await this.#patiently(this.parts.outcomes.of(tx.xid));
+    throw ended === 'late' ? new NotStored(cause) : new Undone(cause);
+  }
+
+  /** Returns when the transaction is committed. */
+  async #becameOf(tx: Transaction, cause: unknown): Promise<void> {
+    const asked = this.parts.outcomes.of(tx.xid);
+    const outcome = await this.#patiently(asked);
+    if (outcome === 'committed') return;
+    if (outcome === 'rolled back') throw new Undone(cause);
+    throw new UnknownOutcome(asked.then((late) => (late === 'committed' ? tx.committed() : undefined)), cause);
+  }
+
+  async #patiently(asked: Promise<Outcome>): Promise<Outcome | 'late'> {
+    const waiting = new AbortController();
+    try {
+      return await Promise.race([asked, pause(this.parts.limits.patienceMs, 'late' as const, { ref: false, signal: waiting.signal })]);
+    } finally {
+      waiting.abort();
     }
   }
 }
 
-/** True where PostgreSQL cannot take a value, such as text with NUL (SQLSTATE class 22): a second try cannot help. */
-export function isInvalidValue(error: unknown): boolean {
-  const { code } = (error ?? {}) as { code?: unknown };
-  return typeof code === 'string' && /^22[0-9A-Z]{3}$/.test(code);
-}
-
-/** True for PostgreSQL's unique_violation (SQLSTATE 23505), optionally of one constraint or index. */
-export function isUniqueViolation(error: unknown, constraint?: string): boolean {
-  const { code, constraint: name } = (error ?? {}) as { code?: unknown; constraint?: unknown };
-  return code === '23505' && (constraint === undefined || name === constraint);
-}
-
-/**
- * True when the database could not be asked, which says nothing about what was asked: no connection (of the system, or SQLSTATE
- * class 08), no resources (53), a database that is being stopped (57P).
- */
-export function isUnavailable(error: unknown): boolean {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === 'string') return /^(?:E[A-Z]{4,}|(?:08|53)[0-9A-Z]{3}|57P[0-9A-Z]{2})$/.test(code);
-  // The driver's own errors have no code.
-  return typeof message === 'string' && /^(?:Connection terminated|timeout exceeded when trying to connect|Query read timeout)/.test(message);
+/** A try that left nothing behind. */
+class Undone extends Error {
+  constructor(cause: unknown) {
+    super('undone', { cause });
+  }
 }

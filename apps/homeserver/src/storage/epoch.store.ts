@@ -1,4 +1,4 @@
-import { type Database, type Queryable, statement, type Transaction } from './database.js';
+import { type Database, longStatement, type Queryable, statement, type Transaction } from './database.js';
 import { positionsText, readPositions, type Positions } from './positions-text.js';
 
 /** Added to all positions at a restore, so that none is used again: more than what was lost can have used. */
@@ -11,7 +11,7 @@ const runs = statement(
   `SELECT run_id, epoch_id, starts, ends, identity FROM database_runs ORDER BY n DESC LIMIT ${KEPT_RUNS}`,
 );
 const epochs = statement('epoch.epochs', 'SELECT epoch_id, cause, began_ts FROM database_epochs');
-const ends = statement(
+const ends = longStatement(
   'epoch.ends',
   `SELECT name, CASE name WHEN 'events' THEN greatest(used, (SELECT max(last_pos) FROM rooms), (SELECT max(pos) FROM local_memberships))
      ELSE used END AS used, reserved FROM sequences`,

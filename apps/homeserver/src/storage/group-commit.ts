@@ -1,5 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { isLost, NotStored, UnknownOutcome } from './database-errors.js';
+
 /** Most items that one transaction takes. */
 const MAX_BATCH = 256;
+/** What comes while nobody can say what became of a batch waits for so long. */
+const DOUBT_MS = 5_000;
 
 interface Waiting<T> {
   readonly item: T;
@@ -9,11 +14,13 @@ interface Waiting<T> {
 
 /**
  * One batch in flight; what arrives meanwhile is the next batch. A batch that fails is split until only the culprit fails,
- * so that one poisoned item costs its neighbours time and nothing else.
+ * so that one poisoned item costs its neighbours time and nothing else. Where the database is at fault nobody else is, and a batch
+ * of which nobody can say whether it is stored is never made again: what comes after it waits until that is known.
  */
 export class GroupCommit<T> {
   readonly #queue: Waiting<T>[] = [];
   #running: Promise<void> | null = null;
+  #doubt: Promise<void> | null = null;
 
   /** @param flush makes all items durable in one transaction, or throws with none of them stored */
   constructor(private readonly flush: (items: readonly T[]) => Promise<void>) {}
@@ -40,10 +47,12 @@ export class GroupCommit<T> {
 
   async #commit(batch: Waiting<T>[]): Promise<void> {
     try {
+      if (this.#doubt) await this.#settle(this.#doubt);
       await this.flush(batch.map((waiting) => waiting.item));
     } catch (error) {
-      if (batch.length === 1) {
-        batch[0]!.reject(error);
+      if (error instanceof UnknownOutcome) this.#suspend(error.decided);
+      if (batch.length === 1 || error instanceof UnknownOutcome || error instanceof NotStored || isLost(error)) {
+        for (const waiting of batch) waiting.reject(error);
         return;
       }
       const middle = batch.length >> 1;
@@ -52,5 +61,17 @@ export class GroupCommit<T> {
       return;
     }
     for (const waiting of batch) waiting.resolve();
+  }
+
+  #suspend(decided: Promise<void>): void {
+    this.#doubt = decided.then(() => {
+      this.#doubt = null;
+    });
+  }
+
+  /** @throws NotStored */
+  async #settle(doubt: Promise<void>): Promise<void> {
+    await Promise.race([doubt, pause(DOUBT_MS, undefined, { ref: false })]);
+    if (this.#doubt) throw new NotStored();
   }
 }

@@ -51,6 +51,7 @@ export class RowInserter {
       statement = {
         name: `${this.name}.${size}`,
         text: `INSERT INTO ${this.table} (${this.columns.join(',')}) VALUES ${values} ${this.suffix}`,
+        writes: true,
       };
       this.#statements.set(size, statement);
     }

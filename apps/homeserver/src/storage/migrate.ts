@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, QueryRunner } from 'typeorm';
+import { limitsOf, usualLimits, type DatabaseLimits } from './database-limits.js';
 
 /** Key of the advisory lock that lets one server migrate at a time ("party" in ASCII, cut to 32 bits). */
 const LOCK_KEY = 0x70617274;
@@ -33,17 +34,21 @@ export function readMigrations(folder: string): Migration[] {
  * turns. The lock is polled: a waiting `pg_advisory_lock` would hold a snapshot, and a `CREATE INDEX CONCURRENTLY` of the
  * one that migrates would wait for it for ever.
  *
+ * @param limits of the connection, which has none meanwhile
  * @returns names of the migrations that this call applied
  */
-export async function migrate(dataSource: DataSource, migrations: readonly Migration[]): Promise<string[]> {
+export async function migrate(dataSource: DataSource, migrations: readonly Migration[], limits: DatabaseLimits = usualLimits): Promise<string[]> {
   const runner = dataSource.createQueryRunner();
   await runner.connect();
   try {
+    // A migration takes as long as it takes.
+    await runner.query('SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0');
     while (!(await tryLock(runner))) await sleep(POLL_MS);
     try {
       return await applyMissing(runner, migrations);
     } finally {
       await runner.query('SELECT pg_advisory_unlock($1)', [LOCK_KEY]);
+      await runner.query(limitsOf(limits));
     }
   } finally {
     await runner.release();

@@ -40,11 +40,13 @@ export class StreamWriter<T> {
         await write(tx, slots);
         // What it stands for may be deleted: the number has to stay, so that a token can be told from one of a lost future.
         await tx.query(use, [stream, pos]);
+        tx.afterCommit(() => {
+          positions.commit(stream, pos);
+          const users = new Set<string>();
+          for (const { item } of slots) for (const user of audience(item)) users.add(user);
+          bus.publish({ kind: 'stream', stream, pos, users: [...users] });
+        });
       });
-      positions.commit(stream, pos);
-      const users = new Set<string>();
-      for (const { item } of slots) for (const user of audience(item)) users.add(user);
-      bus.publish({ kind: 'stream', stream, pos, users: [...users] });
     });
   }
 

@@ -22,16 +22,10 @@ export interface DeviceListChange {
   };
 }
 
-interface Item {
-  readonly change: DeviceListChange;
-  /** Sends the stored EDUs; called after the commit. */
-  send: () => void;
-}
-
 /** The one writer of the `device_lists` stream. */
 @Injectable()
 export class DeviceListWriter {
-  readonly #writer: StreamWriter<Item>;
+  readonly #writer: StreamWriter<DeviceListChange>;
 
   constructor(
     db: Database,
@@ -40,26 +34,23 @@ export class DeviceListWriter {
     private readonly store: DeviceListStore,
     private readonly outbox: EduOutbox,
   ) {
-    this.#writer = new StreamWriter<Item>(
-      'device_lists', db, positions, bus, (tx, items) => this.#write(tx, items), ({ change }) => change.wake,
+    this.#writer = new StreamWriter<DeviceListChange>(
+      'device_lists', db, positions, bus, (tx, items) => this.#write(tx, items), (change) => change.wake,
     );
   }
 
   /** Resolves after the commit with the position of the change. */
-  async submit(change: DeviceListChange): Promise<number> {
-    const item: Item = { change, send: () => undefined };
-    const pos = await this.#writer.submit(item);
-    item.send();
-    return pos;
+  submit(change: DeviceListChange): Promise<number> {
+    return this.#writer.submit(change);
   }
 
-  async #write(tx: Transaction, items: readonly Positioned<Item>[]): Promise<void> {
+  async #write(tx: Transaction, items: readonly Positioned<DeviceListChange>[]): Promise<void> {
     const entries = new Map<string, { userId: string; audience: string; pos: number }>();
     for (const { item, pos } of items) {
-      const { userId, audience, store, announce } = item.change;
+      const { userId, audience, store, announce } = item;
       await store?.(tx);
       entries.set(`${userId}\0${audience}`, { userId, audience, pos });
-      if (announce) item.send = await this.outbox.sendReliable(tx, announce.destinations, await announce.edu(tx, pos));
+      if (announce) await this.outbox.sendReliable(tx, announce.destinations, await announce.edu(tx, pos));
     }
     await this.store.put(tx, [...entries.values()]);
   }

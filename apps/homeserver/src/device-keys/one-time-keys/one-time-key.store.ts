@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Queryable, statement } from '../../storage/database.js';
+import { Database, type Queryable, longStatement, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
 
 /** A key that starts an encrypted session: one-time or fallback. */
@@ -62,8 +62,8 @@ const forgetClaimed = statement(
   'one_time_key.forget_claimed',
   'DELETE FROM one_time_keys WHERE user_id = $1 AND device_id = $2 AND claimed_ts < $3',
 );
-const claimAll = statement('one_time_key.claim_all', 'UPDATE one_time_keys SET claimed_ts = $1 WHERE claimed_ts IS NULL');
-const useAllFallback = statement('fallback_key.use_all', 'UPDATE fallback_keys SET is_used = true WHERE NOT is_used');
+const claimAll = longStatement('one_time_key.claim_all', 'UPDATE one_time_keys SET claimed_ts = $1 WHERE claimed_ts IS NULL');
+const useAllFallback = longStatement('fallback_key.use_all', 'UPDATE fallback_keys SET is_used = true WHERE NOT is_used');
 const unusedFallback = statement(
   'fallback_key.unused',
   'SELECT algorithm FROM fallback_keys WHERE user_id = $1 AND device_id = $2 AND NOT is_used ORDER BY algorithm',
@@ -112,12 +112,12 @@ export class OneTimeKeyStore {
   }
 
   /** Takes the oldest key for each claim; claims without a key are missing in the result. */
-  async claim(claims: readonly KeyClaim[], now: number): Promise<ClaimedKey[]> {
-    return (await this.db.query<Row>(claim, [...columns(claims), now])).map(toKey);
+  async claim(db: Queryable, claims: readonly KeyClaim[], now: number): Promise<ClaimedKey[]> {
+    return (await db.query<Row>(claim, [...columns(claims), now])).map(toKey);
   }
 
-  async claimFallback(claims: readonly KeyClaim[]): Promise<ClaimedKey[]> {
-    return (await this.db.query<Row>(claimFallback, columns(claims))).map(toKey);
+  async claimFallback(db: Queryable, claims: readonly KeyClaim[]): Promise<ClaimedKey[]> {
+    return (await db.query<Row>(claimFallback, columns(claims))).map(toKey);
   }
 
   /** As if all keys had been handed out. */

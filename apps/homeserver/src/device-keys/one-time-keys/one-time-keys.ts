@@ -64,8 +64,8 @@ export class OneTimeKeys implements OnModuleInit {
       if (counts.reduce((sum, n) => sum + n, 0) > MAX_KEYS) throw MatrixError.tooLarge('This device has too many one-time keys');
       for (const key of fallback) await this.store.putFallback(tx, userId, deviceId, key);
       await this.ops.record(tx, userId, fallback.map((key) => fallbackKeyOp(deviceId, key)));
+      tx.afterCommit(() => this.changed(userId, deviceId));
     });
-    this.changed(userId, deviceId);
   }
 
   /** Unclaimed one-time keys of a device and its unused fallback keys. From memory unless they changed. */
@@ -86,12 +86,16 @@ export class OneTimeKeys implements OnModuleInit {
    */
   async claim(claims: readonly KeyClaim[]): Promise<ClaimedKey[]> {
     if (claims.length === 0) return [];
-    const keys = await this.store.claim(claims, this.clock.now());
-    const met = new Set(keys.map(claimName));
-    const missing = claims.filter((one) => !met.has(claimName(one)));
-    if (missing.length > 0) keys.push(...(await this.store.claimFallback(missing)));
-    for (const { userId, deviceId } of keys) this.changed(userId, deviceId);
-    return keys;
+    return this.db.transaction(async (tx) => {
+      const keys = await this.store.claim(tx, claims, this.clock.now());
+      const met = new Set(keys.map(claimName));
+      const missing = claims.filter((one) => !met.has(claimName(one)));
+      if (missing.length > 0) keys.push(...(await this.store.claimFallback(tx, missing)));
+      tx.afterCommit(() => {
+        for (const { userId, deviceId } of keys) this.changed(userId, deviceId);
+      });
+      return keys;
+    });
   }
 
   /** Forgets what is in memory about a device's keys, after they were changed. */

@@ -98,18 +98,15 @@ export class ToDevice implements OnModuleInit {
       }
     }
     if (byServer.size === 0) return;
-    const sends = await this.db.transaction(async (tx) => {
-      const started: (() => void)[] = [];
+    await this.db.transaction(async (tx) => {
       for (const [server, list] of byServer) {
         for (let i = 0; i < list.length; i += MAX_PER_EDU) {
           const content = { sender, type, message_id: messageId, messages: grouped(list.slice(i, i + MAX_PER_EDU)) };
           const edu = { edu_type: 'm.direct_to_device', content };
-          started.push(await this.outbox.sendReliable(tx, [server], edu).catch(refuseUncanonical));
+          await this.outbox.sendReliable(tx, [server], edu).catch(refuseUncanonical);
         }
       }
-      return started;
     });
-    for (const send of sends) send();
   }
 }
 

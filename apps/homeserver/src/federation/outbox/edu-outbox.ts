@@ -31,16 +31,15 @@ export class EduOutbox {
    * destination is away for 30 days.
    *
    * @param options.key a later EDU of the same key replaces this one while it waits
-   * @returns what the caller calls after the commit, so that sending starts at once and not a second later
    */
   async sendReliable(
     tx: Transaction, destinations: Iterable<string>, edu: Edu, options: { key?: string } = {},
-  ): Promise<() => void> {
+  ): Promise<void> {
     const others = [...new Set(destinations)].filter((destination) => destination !== this.keys.serverName);
-    if (others.length === 0) return () => {};
+    if (others.length === 0) return;
     await this.store.addEdus(tx, others, options.key ?? null, text(edu), this.clock.now());
     this.outbox.storedEdusWritten(others);
-    return () => this.outbox.storedEdusAdded(others);
+    tx.afterCommit(() => this.outbox.storedEdusAdded(others));
   }
 }
 

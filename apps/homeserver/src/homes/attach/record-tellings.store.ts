@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { HomeEntry } from '#federation';
-import { Database, type Queryable, statement } from '../../storage/database.js';
+import { Database, type Queryable, longStatement, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
 
 /** The longest pause between two attempts (protocol §2). */
@@ -36,7 +36,7 @@ const failed = statement(
    WHERE user_id = $1 AND destination = $2 AND sha256 = $3`,
 );
 const wake = statement('record_telling.wake', 'UPDATE record_tellings SET retry_at = 0 WHERE destination = $1 AND attempts > 0');
-const wakeAll = statement('record_telling.wake_all', 'UPDATE record_tellings SET retry_at = 0');
+const wakeAll = longStatement('record_telling.wake_all', 'UPDATE record_tellings SET retry_at = 0');
 const open = statement('record_telling.open', 'SELECT destination FROM record_tellings WHERE user_id = $1');
 const next = statement('record_telling.next', 'SELECT min(retry_at) AS at FROM record_tellings');
 const asked = statement(

@@ -60,9 +60,11 @@ export class LogStandings {
       }
       // A removal is not undone by a cut: whoever has shown it says it again.
       await this.operationLog.recordAll(tx, new Map([[record.user_id, removals]]));
+      tx.afterCommit(() => {
+        this.digests.touch(moved.flatMap(({ between }) => between));
+        this.vectors.changed(record.user_id);
+      });
     });
-    this.digests.touch(moved.flatMap(({ between }) => between));
-    this.vectors.changed(record.user_id);
     await this.applier.settle(record, items, new Map());
     for (const { line, counted, between } of moved) {
       if (counted[0] < line.counted[0]) continue;

@@ -4,7 +4,7 @@ import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountOps, type AccountOpApplier, type AccountOpKind } from '../../accounts/account-ops.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Log } from '../../observability/log.js';
-import { isInvalidValue } from '../../storage/database.js';
+import { isInvalidValue } from '../../storage/database-errors.js';
 import { LogLoader } from './log-loader.js';
 import { OperationsStore, type ItemName } from './operations.store.js';
 import { violatesRecord } from './record-rules.js';

@@ -151,13 +151,15 @@ export class OperationMerge {
         };
       }));
       await this.logs.put(tx, lines);
+      tx.afterCommit(() => {
+        this.digests.touch(taken);
+        this.vectors.changed(userId);
+      });
       return true;
     });
     if (!isStored) return false;
     // Nobody else has the key, so that this database is older than what was done with it.
     if (hasForgotten) await this.epoch.restored('head', proof);
-    this.digests.touch(taken);
-    this.vectors.changed(userId);
     await this.applier.settle(record, namesOf(counted.map(({ op }) => op)), shown);
     await this.#writeAgain(record, loaded);
     if (counted.length < taken.length || [...loaded.log.logs.keys()].some((name) => loaded.log.isSurplus(name)) || taken.some(({ op }) => op.kind === 'closed')) await this.standings.restand(record);
@@ -196,6 +198,7 @@ export class OperationMerge {
         return [{ ...base, n, hash, isProvisional: true, counted: as === 'open' ? [n, hash] : base.counted }];
       });
       await this.logs.put(tx, jumps);
+      tx.afterCommit(() => this.vectors.changed(userId));
     });
     const sorted = [...list].sort((a, b) => this.applier.orderOf(a.kind) - this.applier.orderOf(b.kind));
     for (let at = 0; at < sorted.length; at += 200) fresh += await this.#takeKeptPart(record, sorted.slice(at, at + 200), heads);
@@ -224,8 +227,8 @@ export class OperationMerge {
     await this.db.transaction(async (tx) => {
       await this.store.insert(tx, taken, this.clock.now());
       await this.store.keep(tx, counted);
+      tx.afterCommit(() => this.digests.touch(taken));
     });
-    this.digests.touch(taken);
     await this.applier.settle(record, namesOf(counted.map(({ op }) => op)), shown);
     return taken.length;
   }

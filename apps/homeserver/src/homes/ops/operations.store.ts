@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { bucketOf, type AccountOperation, type HeldOperation, type LinePlace } from '#federation';
-import { Database, type Queryable, statement } from '../../storage/database.js';
+import { Database, type Queryable, longStatement, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
 
 /** Operations of one statement. */
@@ -96,19 +96,19 @@ const oldWinners = statement('account_op.old_winners', 'SELECT op_key, hlc, home
 const isBehind = (row: string): string => `EXISTS (SELECT 1 FROM account_op_peers p JOIN account_logs l ON l.user_id = p.user_id
   WHERE p.user_id = ${row}.user_id AND (l.is_own OR l.head_n BETWEEN 1 AND l.counted_n)
   AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(p.places::jsonb -> l.log) e WHERE (e ->> 0)::bigint >= CASE WHEN l.is_own THEN l.n ELSE l.head_n END))`;
-const purgeReplaced = statement(
+const purgeReplaced = longStatement(
   'account_op.purge_replaced',
   `DELETE FROM account_op_items i USING account_op_items r, account_ops ro WHERE ${isKnownToRemoval} AND ro.stored_ts < $1 AND r.ms < $1
    AND NOT ${isBehind('i')}`,
 );
 // A removal stays as long as there is a write that it did not know of, which would come back.
-const purgeItems = statement(
+const purgeItems = longStatement(
   'account_op.purge_items',
   `DELETE FROM account_op_items t USING account_ops o WHERE o.user_id = t.user_id AND o.log = t.log AND o.n = t.n AND o.hash = t.hash
    AND o.stored_ts < $1 AND t.ms < $1 AND NOT ${isBehind('t')} AND (t.kind = ANY($2) OR t.is_removed AND NOT EXISTS (
      SELECT 1 FROM account_op_items i WHERE i.user_id = t.user_id AND i.kind = t.kind AND i.op_key = t.op_key AND NOT i.is_removed))`,
 );
-const purgeOperations = statement(
+const purgeOperations = longStatement(
   'account_op.purge',
   `DELETE FROM account_ops t WHERE stored_ts < $1 AND NOT ${isBehind('t')} AND NOT EXISTS (
      SELECT 1 FROM account_op_items i WHERE i.user_id = t.user_id AND i.kind = t.kind AND i.op_key = t.op_key AND i.log = t.log AND i.line = t.line AND i.n = t.n)`,

@@ -54,8 +54,8 @@ export class HomeKeyStore {
   }
 
   /** @returns false when the account's key was not dropped */
-  async replaceDropped(userId: string, key: StoredKey, now: number): Promise<boolean> {
-    return (await this.db.query(replaceDropped, [userId, key.keyId, key.seed, now])).length === 1;
+  async replaceDropped(db: Queryable, userId: string, key: StoredKey, now: number): Promise<boolean> {
+    return (await db.query(replaceDropped, [userId, key.keyId, key.seed, now])).length === 1;
   }
 
   /** Of an account that ended with this epoch, and is not here any more. */

@@ -63,10 +63,13 @@ export class HomeKeys implements OnModuleInit {
    */
   async forOffer(userId: string): Promise<SigningKey> {
     const { keyId, seed } = this.#made();
-    if (!(await this.store.replaceDropped(userId, { keyId, seed }, this.clock.now()))) return this.findOrMake(userId);
     const key = signingKeyFromSeed(keyId, seed);
-    this.#keys.set(userId, key);
-    return key;
+    const isReplaced = await this.db.transaction(async (tx) => {
+      const done = await this.store.replaceDropped(tx, userId, { keyId, seed }, this.clock.now());
+      if (done) tx.afterCommit(() => this.#keys.set(userId, key));
+      return done;
+    });
+    return isReplaced ? key : this.findOrMake(userId);
   }
 
   /** Whether something of an account that ended with this epoch, and was here before, may not have been erased yet. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MatrixError } from '../../errors/matrix-error.js';
-import { Database, isUniqueViolation, statement } from '../../storage/database.js';
+import { isUniqueViolation } from '../../storage/database-errors.js';
+import { Database, statement } from '../../storage/database.js';
 
 export interface AliasRow {
   readonly roomId: string;

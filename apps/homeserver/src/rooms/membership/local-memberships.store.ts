@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, statement } from '../../storage/database.js';
+import { Database, statement, type Queryable } from '../../storage/database.js';
 
 export type Membership = 'join' | 'invite' | 'leave' | 'ban' | 'knock';
 
@@ -72,8 +72,8 @@ export class LocalMembershipsStore {
   }
 
   /** Returns false when the user has not left the room. */
-  async forget(userId: string, roomId: string): Promise<boolean> {
-    return (await this.db.query(forget, [userId, roomId])).length > 0;
+  async forget(db: Queryable, userId: string, roomId: string): Promise<boolean> {
+    return (await db.query(forget, [userId, roomId])).length > 0;
   }
 
   /** Everybody, here or elsewhere, who is joined to a room in which this user is joined; the user too. */

@@ -3,6 +3,7 @@ import { Bus } from '../../bus/bus.js';
 import { RoomRegistry } from '../room-registry.js';
 import { LocalMembershipsStore, type RoomMembership } from './local-memberships.store.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
+import { Database } from '../../storage/database.js';
 
 /** Who is where: the read side of memberships, exact after each commit. */
 @Injectable()
@@ -13,6 +14,7 @@ export class Memberships implements OnModuleDestroy {
   constructor(
     private readonly store: LocalMembershipsStore,
     private readonly registry: RoomRegistry,
+    private readonly db: Database,
     bus: Bus,
   ) {
     this.#unsubscribe = bus.subscribe((message) => {
@@ -40,9 +42,10 @@ export class Memberships implements OnModuleDestroy {
 
   /** @returns false when the account has not left the room */
   async forget(userId: string, roomId: string): Promise<boolean> {
-    const done = await this.store.forget(userId, roomId);
-    this.#rooms.delete(userId);
-    return done;
+    return this.db.transaction(async (tx) => {
+      tx.afterCommit(() => this.#rooms.delete(userId));
+      return this.store.forget(tx, userId, roomId);
+    });
   }
 
   /** Joined members of a room, of all servers; empty when the room is not here. */

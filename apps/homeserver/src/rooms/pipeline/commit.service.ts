@@ -29,7 +29,7 @@ export class CommitService {
     this.#commits = new GroupCommit((commits) => this.#flush(commits));
   }
 
-  /** Resolves after the commit and after its positions are published. Rejects with nothing stored. */
+  /** Resolves after the commit and after its positions are published. Rejects with nothing stored, or with UnknownOutcome. */
   submit(commit: RoomCommit): Promise<void> {
     return this.#commits.submit(commit);
   }
@@ -40,10 +40,14 @@ export class CommitService {
 
   async #flush(commits: readonly RoomCommit[]): Promise<void> {
     const ends = commits.map((commit) => this.#givePositions(commit));
-    const keyNids = await this.db.transaction((tx) => this.#write(tx, commits, ends));
-    this.store.remember(keyNids);
-    this.positions.commit('events', ends.at(-1)!);
-    for (const [i, commit] of commits.entries()) this.#publish(commit, ends[i]!);
+    await this.db.transaction(async (tx) => {
+      const keyNids = await this.#write(tx, commits, ends);
+      tx.afterCommit(() => {
+        this.store.remember(keyNids);
+        this.positions.commit('events', ends.at(-1)!);
+        for (const [i, commit] of commits.entries()) this.#publish(commit, ends[i]!);
+      });
+    });
   }
 
   /** A commit takes at least one position, because a state or membership change without a timeline event wakes syncs too. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { MAX_STANDING_EVENTS, powerLevelsOf, STANDS_TYPE, type JsonObject } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
-import { isUniqueViolation } from '../../storage/database.js';
+import { isUniqueViolation } from '../../storage/database-errors.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { RoomRegistry } from '../room-registry.js';
 import { HomeSignatures } from '../state/home-signatures.js';

@@ -3,6 +3,7 @@ import { PduFormatError, readPdu, type RoomEvent } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { PduReceiver, type PduResult, type PduResults } from '../../federation/pdu-receiver.js';
 import { Log } from '../../observability/log.js';
+import { isUnavailable } from '../../storage/database-errors.js';
 import { AcceptEvent, type Acceptance } from '../pipeline/accept-event.js';
 import { DroppedEvent } from '../pipeline/dropped-event.js';
 import { serversByAge } from '../history/servers-by-age.js';
@@ -173,6 +174,7 @@ export class RoomReceiver extends PduReceiver {
 
   #failure(room: Room, event: RoomEvent, error: unknown): PduResult {
     // What comes of other servers' silence, of a full queue or of the database says nothing about the event.
+    if (isUnavailable(error)) throw error;
     if (error instanceof MatrixError) return { error: error.message, later: error.status >= 500 || error.status === 429 };
     this.log.error('receiving an event failed', error, { roomId: room.id, eventId: event.eventId });
     return { error: 'the event could not be processed', later: true };

@@ -1,0 +1,99 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { PostgresMessages } from './postgres-messages.js';
+
+/**
+ * What becomes of a COMMIT. `answer lost`: it arrives, and the connection breaks before its answer does; `commit lost`: the connection
+ * breaks at the client's side only, so that the database waits for it; `silent`: it arrives, and nothing ever comes back.
+ */
+export type CommitFate = 'answer lost' | 'commit lost' | 'silent';
+
+interface Plan {
+  readonly statement: string;
+  readonly fate: CommitFate;
+  readonly done: () => void;
+}
+
+/** The way from a server to its database: a TCP port that passes on what it gets, understands it, and can be cut at a COMMIT. */
+export class DatabaseProxy {
+  readonly #plans: Plan[] = [];
+  readonly #sockets = new Set<Socket>();
+  #isRefusing = false;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly target: string,
+  ) {}
+
+  /** @param url connection string of a database behind a socket in a folder */
+  static async open(url: string): Promise<{ proxy: DatabaseProxy; url: string }> {
+    const [, folder, database] = /^postgresql:\/\/postgres@([^/]+)\/(.+)$/.exec(url)!;
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const proxy = new DatabaseProxy(server, `${decodeURIComponent(folder!)}/.s.PGSQL.5432`);
+    server.on('connection', (socket) => proxy.#accept(socket));
+    return { proxy, url: `postgresql://postgres@127.0.0.1:${(server.address() as AddressInfo).port}/${database}` };
+  }
+
+  /**
+   * Cuts the next transaction at its COMMIT in which a statement runs whose name begins so.
+   *
+   * @returns resolves when that has happened
+   */
+  cut(statement: string, fate: CommitFate): Promise<void> {
+    return new Promise((done) => this.#plans.push({ statement, fate, done }));
+  }
+
+  /** Whether new connections are refused; those that are there stay. */
+  refuse(isRefusing: boolean): void {
+    this.#isRefusing = isRefusing;
+  }
+
+  /** From now on nothing of what is said on the connections that are there arrives, in either direction. */
+  silence(): void {
+    for (const socket of this.#sockets) socket.removeAllListeners('data').on('data', () => undefined);
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  #accept(near: Socket): void {
+    if (this.#isRefusing) return void near.destroy();
+    const far = connect(this.target);
+    const messages = new PostgresMessages();
+    let fate: CommitFate | undefined;
+    near.on('data', (bytes) => {
+      for (const message of messages.read(bytes)) {
+        const plan = message.isCommit ? this.#planFor(message.statements) : undefined;
+        if (plan) {
+          ({ fate } = plan);
+          // Its answer is the sign that it is done.
+          far.once('data', () => {
+            plan.done();
+            if (fate === 'answer lost') near.destroy();
+          });
+        }
+        if (fate !== 'commit lost') far.write(message.bytes);
+        else {
+          plan?.done();
+          near.removeAllListeners('close').destroy();
+        }
+      }
+    });
+    far.on('data', (bytes) => fate ?? void near.write(bytes));
+    for (const [from, to] of [[near, far], [far, near]] as const) {
+      this.#sockets.add(from);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        this.#sockets.delete(from);
+        to.destroy();
+      });
+    }
+  }
+
+  #planFor(statements: readonly string[]): Plan | undefined {
+    const at = this.#plans.findIndex((plan) => statements.some((name) => name.startsWith(plan.statement)));
+    return at < 0 ? undefined : this.#plans.splice(at, 1)[0];
+  }
+}
