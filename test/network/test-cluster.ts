@@ -110,8 +110,8 @@ async function startTestCluster(folder: string): Promise<TestCluster> {
     },
   });
   await ensureDatabase(cluster, TEMPLATE);
-  const dataSource = await openDataSource(cluster.url(TEMPLATE));
-  await migrate(dataSource, readMigrations(migrationsFolder()));
+  const dataSource = await openDataSource(cluster.url(TEMPLATE), { migrations: readMigrations(migrationsFolder()) });
+  await migrate(dataSource);
   await dataSource.destroy();
   const authority = createCertificateAuthority(Date.now(), randomBytes);
   return { adminUrl: cluster.url('postgres'), folder, ca: authority.cert, tls: authority.issue(['localhost', '127.0.0.1', '::1']) };

@@ -8,6 +8,7 @@ import type { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import type { Config } from './config/config.js';
 import { CoreModule } from './core.module.js';
+import { entities } from './entities.js';
 import { SystemResolver, type NameResolver } from './federation/outgoing/name-resolver.js';
 import { fastifyOptions, installHttp } from './http/install-http.js';
 import { RouteTable } from './http/route-table.js';
@@ -63,11 +64,11 @@ export function migrationsFolder(): string {
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const log = options.log ?? new Log('info', { server: config.serverName });
   const stopping = new Stopping();
-  const dataSource = await openDataSource(config.databaseUrl, [], options.databaseLimits);
+  const dataSource = await openDataSource(config.databaseUrl, { entities, migrations: readMigrations(migrationsFolder()) }, options.databaseLimits);
   const database = databaseOf(dataSource, options.databaseLimits);
   let app: NestFastifyApplication | undefined;
   try {
-    await migrate(dataSource, readMigrations(migrationsFolder()), options.databaseLimits);
+    await migrate(dataSource, options.databaseLimits);
     let listeners!: Listeners;
     const adapter = new FastifyAdapter({
       ...fastifyOptions,

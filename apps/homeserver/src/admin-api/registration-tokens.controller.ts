@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, Param, Post } from '@nestjs/common';
 import { z } from 'zod';
-import type { RegistrationToken } from '../auth/registration-token.store.js';
+import type { RegistrationToken } from '../auth/registration-token.entity.js';
 import { RegistrationTokens } from '../auth/registration-tokens.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Auth } from '../http/auth.decorator.js';

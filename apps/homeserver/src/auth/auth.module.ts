@@ -9,7 +9,6 @@ import { Passwords } from './passwords.js';
 import { RegistrationAttempts } from './registration-attempts.js';
 import { Registration } from './registration.js';
 import { RegistrationTokens } from './registration-tokens.js';
-import { RegistrationTokenStore } from './registration-token.store.js';
 import { Sessions } from './sessions.js';
 import { UserInteractiveAuth } from './user-interactive-auth.js';
 import { UserNames } from './user-names.js';
@@ -27,7 +26,6 @@ import { UserNames } from './user-names.js';
     Registration,
     RegistrationAttempts,
     RegistrationTokens,
-    RegistrationTokenStore,
     Sessions,
     UserInteractiveAuth,
     UserNames,

@@ -1,27 +1,41 @@
 import { Injectable } from '@nestjs/common';
+import type { Repository } from 'typeorm';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
 import { Random } from '../observability/random.js';
-import type { Transaction } from '../storage/database.js';
-import { type RegistrationToken, RegistrationTokenStore } from './registration-token.store.js';
+import { isUniqueViolation } from '../storage/database-errors.js';
+import { Database, statement, type Transaction } from '../storage/database.js';
+import { RegistrationToken } from './registration-token.entity.js';
 
 const GRAMMAR = /^[A-Za-z0-9._~-]{1,64}$/;
+const MAX_LISTED = 1_000;
+
+const use = statement(
+  'registration_token.use',
+  `UPDATE registration_tokens SET used = used + 1
+   WHERE token = $1 AND (uses_allowed IS NULL OR used < uses_allowed) AND (expires_ts IS NULL OR expires_ts > $2) RETURNING token`,
+);
 
 /** Tokens that let people register where registration is not open to everybody. */
 @Injectable()
 export class RegistrationTokens {
+  readonly #tokens: Repository<RegistrationToken>;
+
   constructor(
-    private readonly store: RegistrationTokenStore,
+    db: Database,
     private readonly clock: Clock,
     private readonly random: Random,
-  ) {}
-
-  list(): Promise<RegistrationToken[]> {
-    return this.store.list();
+  ) {
+    this.#tokens = db.repository(RegistrationToken);
   }
 
-  get(token: string): Promise<RegistrationToken | undefined> {
-    return GRAMMAR.test(token) ? this.store.get(token) : Promise.resolve(undefined);
+  /** The latest first. */
+  list(): Promise<RegistrationToken[]> {
+    return this.#tokens.find({ order: { createdTs: 'DESC' }, take: MAX_LISTED });
+  }
+
+  async get(token: string): Promise<RegistrationToken | undefined> {
+    return GRAMMAR.test(token) ? ((await this.#tokens.findOneBy({ token })) ?? undefined) : undefined;
   }
 
   async isValid(token: string): Promise<boolean> {
@@ -35,18 +49,23 @@ export class RegistrationTokens {
   async create(options: { token?: string; usesAllowed?: number | null; expiresTs?: number | null }): Promise<RegistrationToken> {
     const { token = this.random.token(12), usesAllowed = null, expiresTs = null } = options;
     if (!GRAMMAR.test(token)) throw MatrixError.invalidParam('A token has 1 to 64 characters of A-Z a-z 0-9 . _ ~ -');
-    if (!(await this.store.insert(token, usesAllowed, expiresTs, this.clock.now()))) {
-      throw MatrixError.invalidParam('This token exists already');
+    const made: RegistrationToken = { token, usesAllowed, used: 0, expiresTs, createdTs: this.clock.now() };
+    try {
+      await this.#tokens.insert(made);
+    } catch (error) {
+      if (isUniqueViolation(error)) throw MatrixError.invalidParam('This token exists already');
+      throw error;
     }
-    return { token, usesAllowed, used: 0, expiresTs };
+    return made;
   }
 
   /** Counts one registration, in its transaction. @throws MatrixError 403 M_FORBIDDEN when the token is no longer good */
   async use(tx: Transaction, token: string): Promise<void> {
-    if (!(await this.store.use(tx, token, this.clock.now()))) throw MatrixError.forbidden('This registration token is used up');
+    if ((await tx.query(use, [token, this.clock.now()])).length === 0) throw MatrixError.forbidden('This registration token is used up');
   }
 
-  delete(token: string): Promise<boolean> {
-    return this.store.delete(token);
+  /** @returns false when there was none */
+  async delete(token: string): Promise<boolean> {
+    return (await this.#tokens.delete({ token })).affected === 1;
   }
 }

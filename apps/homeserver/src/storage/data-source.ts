@@ -1,11 +1,13 @@
+import { Socket } from 'node:net';
 import pg from 'pg';
 import type { Pool, PoolClient } from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, type Logger } from 'typeorm';
 import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { CommitOutcomes } from './commit-outcomes.js';
 import { limitsOf, usualLimits, type DatabaseLimits } from './database-limits.js';
 import { Database } from './database.js';
+import type { MigrationClass } from './migrate.js';
 import { timed } from './statement.js';
 
 /** Connections of one server; the writers need few, because they commit in groups. */
@@ -30,22 +32,47 @@ function parseNumberArray(text: string): number[] {
   return text === '{}' ? [] : text.slice(1, -1).split(',').map(Number);
 }
 
+/** What TypeORM knows of the tables. */
+export interface Schema {
+  readonly entities?: readonly Function[];
+  readonly migrations?: readonly MigrationClass[];
+}
+
+/** Failures are thrown; TypeORM's own loggers print those of migrations beside, whatever `logging` says. */
+const silence: Logger = {
+  logQuery: () => undefined,
+  logQueryError: () => undefined,
+  logQuerySlow: () => undefined,
+  logSchemaBuild: () => undefined,
+  logMigration: () => undefined,
+  log: () => undefined,
+};
+
+/** Sockets to the database, by data source. */
+const sockets = new WeakMap<DataSource, ReadonlySet<Socket>>();
+
 /**
  * Opens the connections to the database.
  *
  * @param url connection string; the host may be a percent-encoded socket folder
- * @param entities TypeORM entity classes of cold tables
+ * @param schema entity classes of the tables off the hot paths, and the migrations that `migrate` applies
  * @throws when nothing answers within ten seconds
  */
-export async function openDataSource(
-  url: string, entities: readonly Function[] = [], limits: DatabaseLimits = usualLimits,
-): Promise<DataSource> {
+export async function openDataSource(url: string, schema: Schema = {}, limits: DatabaseLimits = usualLimits): Promise<DataSource> {
+  const open = new Set<Socket>();
+  const stream = (): Socket => {
+    const socket = new Socket();
+    open.add(socket);
+    return socket.once('close', () => open.delete(socket));
+  };
   const dataSource = new DataSource({
     type: 'postgres',
-    entities: [...entities],
+    entities: [...(schema.entities ?? [])],
+    migrations: [...(schema.migrations ?? [])],
     synchronize: false,
     migrationsRun: false,
     logging: false,
+    logger: silence,
     installExtensions: false,
     poolSize: POOL_SIZE,
     connectTimeoutMS: limits.connectMs,
@@ -53,10 +80,11 @@ export async function openDataSource(
     poolErrorHandler: () => undefined,
     // `verify` runs on each new connection before anybody gets it.
     extra: {
-      connectionString: url, types, keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_S * 1_000,
+      connectionString: url, types, stream, keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_S * 1_000,
       verify: (client: PoolClient, done: (error?: Error) => void) => setUp(client, limits).then(() => done(), done),
     },
   });
+  sockets.set(dataSource, open);
   return dataSource.initialize();
 }
 
@@ -102,13 +130,10 @@ export function databaseOf(dataSource: DataSource, limits: DatabaseLimits = usua
 
 /** Drops all connections at once, as a killed process does: transactions under way are rolled back by PostgreSQL. */
 export function dropConnections(dataSource: DataSource): void {
-  const pool = poolOf(dataSource);
-  // pg has no public way to drop a connection that is in use.
-  const { _clients: clients } = pool as Pool & { _clients: readonly (PoolClient & { connection: { stream: { destroy(): void } } })[] };
-  const open = [...clients];
+  const open = [...(sockets.get(dataSource) ?? [])];
   // After `end` nobody can reconnect.
-  pool.end().catch(() => undefined);
-  for (const client of open) client.connection.stream.destroy();
+  poolOf(dataSource).end().catch(() => undefined);
+  for (const socket of open) socket.destroy();
 }
 
 function poolOf(dataSource: DataSource): Pool {

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { QueryFailedError } from 'typeorm';
 
 /** Nothing of the work is stored, and nothing ever will be of this try: it may be tried again. */
 export class NotStored extends Error {
@@ -32,12 +33,14 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 }
 
 /** True where PostgreSQL said no itself, within a session that goes on: what it refused has not happened. */
-export function isRefusal(error: unknown): boolean {
+export function isRefusal(thrown: unknown): boolean {
+  const error = driverError(thrown);
   return error instanceof pg.DatabaseError && error.severity !== 'FATAL' && error.severity !== 'PANIC';
 }
 
 /** True when the connection is of no use any more, or there was none: what was on its way may have arrived or not. */
-export function isLost(error: unknown): boolean {
+export function isLost(thrown: unknown): boolean {
+  const error = driverError(thrown);
   if (error instanceof pg.DatabaseError) return !isRefusal(error);
   // Of the system (ECONNRESET); the driver's own errors have no code.
   return /^E[A-Z]{4,}$/.test(codeOf(error)) || (error instanceof Error && DRIVER_MESSAGES.test(error.message));
@@ -61,6 +64,11 @@ export function isRepeatable(error: unknown): boolean {
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof NotStored || error instanceof UnknownOutcome) return true;
   return isLost(error) || isRepeatable(error) || /^(?:(?:08|53)[0-9A-Z]{3}|57P[0-9A-Z]{2}|57014)$/.test(codeOf(error));
+}
+
+/** TypeORM wraps what its connection threw. */
+function driverError(error: unknown): unknown {
+  return error instanceof QueryFailedError ? error.driverError : error;
 }
 
 function codeOf(error: unknown): string {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
-import type { DataSource } from 'typeorm';
+import type { DataSource, Repository } from 'typeorm';
 import type { CommitOutcomes, Outcome } from './commit-outcomes.js';
 import { Connections } from './connections.js';
 import { isLost, isRefusal, isRepeatable, NotStored, UnknownOutcome } from './database-errors.js';
@@ -42,6 +42,11 @@ export class Database implements Queryable {
 
   get dataSource(): DataSource {
     return this.parts.dataSource;
+  }
+
+  /** The rows of a table off the hot paths (entities.ts). */
+  repository<E extends object>(entity: new () => E): Repository<E> {
+    return this.parts.dataSource.getRepository(entity);
   }
 
   /**
