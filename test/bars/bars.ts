@@ -8,9 +8,11 @@ import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
+import { Neighbourhood, type Peer } from './neighbourhood.js';
 
-const SLOW_MS = 14_000;
 const AT_ONCE = 10;
+/** Between two writes of each account whose other home does not answer. */
+const WRITES_EVERY_MS = Number(process.env['BARS_WRITES_MS'] ?? 10_000);
 /** Requests per second of the account at its limits: a message, or one that costs more. */
 const LIMIT_PER_SECOND = 10;
 
@@ -27,6 +29,7 @@ export class Bars {
     readonly bob: TestClient,
     readonly roomId: string,
     private readonly nobody: SilentServers,
+    private readonly neighbourhood: Neighbourhood,
   ) {}
 
   get a(): TestServer {
@@ -50,14 +53,14 @@ export class Bars {
     await say(alice.at(a), roomId, 'before');
     await reads(bob, roomId, 'before');
     await isCaughtUp(alice, a, b);
-    return new Bars(net, alice, bob, roomId, await SilentServers.start());
+    return new Bars(net, alice, bob, roomId, await SilentServers.start(), new Neighbourhood());
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
     for (const peer of this.#peers) peer.hangUp();
     await Promise.allSettled(this.#loads);
-    await Promise.all([...this.#peers.map((peer) => peer.stop()), this.nobody.stop()]);
+    await Promise.all([...this.#peers.map((peer) => peer.stop()), this.nobody.stop(), this.neighbourhood.stop()]);
     await this.net.stop();
   }
 
@@ -68,15 +71,14 @@ export class Bars {
   }
 
   async #addPeer(kind: 'silent' | 'slow'): Promise<void> {
-    const peer = await HostileServer.start();
-    this.#peers.push(peer);
-    peer.on(/^(?!\/_matrix\/key)/, kind === 'silent' ? () => undefined : () => sleep(SLOW_MS, {}, { ref: false }));
+    const peer = await this.neighbourhood.addPeer(kind);
     const number = ++this.#accounts;
     const person = await Person.named(`neighbour${number}`, this.a);
     await person.publish(person.next({ add: [homeAt(peer, person)] }), this.a);
     const rooms = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`!peer${number}x${n}:x.example`, [peer.name]]));
     await person.at(this.a).request('PUT', `${homesPath}/account/record`, { record: person.record, rooms });
-    this.#repeat(1_000, () => person.at(this.a).raw('PUT', `/v3/user/${encodeURIComponent(person.userId)}/account_data/x`, { n: Math.random() }));
+    const { userId, accessToken } = person.at(this.a);
+    await this.neighbourhood.addWriter(`${this.a.url}/_matrix/client/v3/user/${encodeURIComponent(userId)}/account_data/x`, accessToken!, WRITES_EVERY_MS);
   }
 
   /** A peer that is believed to be a server, and answers and sends what makes no sense, without end. */
@@ -130,7 +132,7 @@ export class Bars {
 }
 
 /** An entry that the peer has agreed to. */
-function homeAt(peer: HostileServer, person: Person): HomeEntry {
+function homeAt(peer: Peer, person: Person): HomeEntry {
   const key = signingKeyFromSeed('ed25519:h_peer', randomBytes(32));
   const accepted: Json = { [peer.key.keyId]: peer.key.sign(acceptedInput(person.userId, key.publicKey, peer.name)) };
   return { server_name: peer.name, key_id: key.keyId, key: key.publicKey, priority: 5, accepted };

@@ -106,7 +106,7 @@ describe('a home that differs', () => {
       compared = 0;
       // It shows that it has all that there is, which may become more while the account's first operations are written.
       await eventually(async () => {
-        ({ heads } = (await other.raw(a, 'GET', home.opsPath)).body);
+        ({ heads } = (await other.raw(a, 'POST', `${home.opsPath}/missing`, { since: {} })).body);
         await home.hand(a, [], { heads, digest: 'another' });
         await a.get(OperationExchange).idle();
         return compared >= 2;

@@ -72,7 +72,7 @@ async function whatItReads(server: TestServer, { alice, roomId }: Scene, eventId
     attachWithRecord: ['POST', `${PARTYLINE}/attach/${room}`, { user_id: alice.userId, record }],
     ends: ['POST', `${PARTYLINE}/attach/${room}`, { user_id: alice.userId, record, ends_only: true }],
     snapshot: ['GET', `${PARTYLINE}/account/${user}/snapshot`],
-    ops: ['GET', `${PARTYLINE}/account/${user}/ops`],
+    ops: ['POST', `${PARTYLINE}/account/${user}/ops/missing`, { since: {} }],
   };
   const read: Json = {};
   for (const [way, [method, path, body]] of Object.entries(ways)) {

@@ -159,7 +159,7 @@ describe('a home that lies', () => {
     const { person, home } = await victim('endless');
     const one = home.op('account_data', 'org.example.one', '{}');
     let asked = 0;
-    evil.on(new RegExp(`account/${person.userId}/ops\\?`), () => {
+    evil.on(new RegExp(`account/${person.userId}/ops/missing`), () => {
       asked++;
       return { ops: [{ ...one, user_id: undefined }], more: true, snapshot_needed: false, heads: [] };
     });

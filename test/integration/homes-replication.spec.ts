@@ -98,7 +98,7 @@ describe('an account with two homes', () => {
   describe('refuses', () => {
     it('servers that are no home', async () => {
       const other = await Person.named('other', a);
-      const ask = c.get(FederationClient).request({ destination: a.name, method: 'GET', path: opsPath(other.userId), ignoreBackoff: true });
+      const ask = c.get(FederationClient).request({ destination: a.name, method: 'POST', path: `${opsPath(other.userId)}/missing`, body: { since: {} }, ignoreBackoff: true });
       await expect(ask).rejects.toMatchObject({ remoteStatus: 403 });
       const snapshot = c.get(FederationClient).request({ destination: a.name, method: 'GET', path: opsPath(other.userId).replace(/ops$/, 'snapshot'), ignoreBackoff: true });
       await expect(snapshot).rejects.toMatchObject({ remoteStatus: 403 });

@@ -37,7 +37,10 @@ import { HeadSignatures } from './ops/head-signatures.js';
 import { HomeRequests } from './ops/home-requests.js';
 import { LogBackfill } from './ops/log-backfill.js';
 import { LogLoader } from './ops/log-loader.js';
+import { LogPagesStore } from './ops/log-pages.store.js';
 import { LogReport } from './ops/log-report.js';
+import { LogSizes } from './ops/log-sizes.js';
+import { LogSizesStore } from './ops/log-sizes.store.js';
 import { LogStandings } from './ops/log-standings.js';
 import { OperationApplier } from './ops/operation-applier.js';
 import { OperationExchange } from './ops/operation-exchange.js';
@@ -51,6 +54,7 @@ import { PeerHeads } from './ops/peer-heads.js';
 import { ReturningAccounts } from './ops/returning-accounts.js';
 import { SharedAccounts } from './ops/shared-accounts.js';
 import { WaitingOperations } from './ops/waiting-operations.js';
+import { UnsettledItemsStore } from './ops/unsettled-items.store.js';
 import { RoomNames } from './routing/room-names.js';
 import { RoomReach } from './routing/room-reach.js';
 import { AfterRestore } from './restore/after-restore.js';
@@ -76,7 +80,7 @@ import { SyncResume } from './resume/sync-resume.js';
   providers: [
     LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomAttacher, RoomCopies, LastWordsSpread, AccountHomes,
-    AccountLogsStore, OperationsStore, AccountPeersStore, SharedAccounts, FormerRecordsStore, FormerRecords, HeadSignatures, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
+    AccountLogsStore, OperationsStore, LogPagesStore, LogSizesStore, LogSizes, UnsettledItemsStore, AccountPeersStore, SharedAccounts, FormerRecordsStore, FormerRecords, HeadSignatures, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
     LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
     OperationExchange, HomeRequests, AccountCopies, EndedAccounts,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,

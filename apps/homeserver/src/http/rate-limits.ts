@@ -21,6 +21,8 @@ const limits = {
   resume: { perSecond: 0.5, burst: 20 },
   nonce: { perSecond: 1, burst: 30 },
   socket: { perSecond: 0.5, burst: 40 },
+  // What another home of an account brings and asks for: one for each operation, and for each 4 KiB.
+  operations: { perSecond: 200, burst: 20_000 },
 } as const;
 
 export type RateLimitKind = keyof typeof limits;
@@ -44,12 +46,12 @@ export class RateLimits {
   ) {}
 
   /**
-   * Takes one token, unless the operator switched limits off.
+   * Takes a token, or several, unless the operator switched limits off.
    *
    * @param caller user id or address; see `addressKey`
    * @throws MatrixError 429 M_LIMIT_EXCEEDED with `retry_after_ms`
    */
-  take(kind: RateLimitKind, caller: string): void {
+  take(kind: RateLimitKind, caller: string, cost = 1): void {
     if (!this.config.rateLimits) return;
     const { perSecond, burst } = limits[kind];
     const now = this.clock.steady();
@@ -58,11 +60,12 @@ export class RateLimits {
     bucket.tokens = Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * perSecond);
     bucket.at = now;
     this.#buckets.set(key, bucket);
-    if (bucket.tokens < 1) {
-      const wait = Math.ceil(((1 - bucket.tokens) / perSecond) * 1000);
+    const needed = Math.min(cost, burst);
+    if (bucket.tokens < needed) {
+      const wait = Math.ceil(((needed - bucket.tokens) / perSecond) * 1000);
       throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many requests', { retry_after_ms: wait });
     }
-    bucket.tokens -= 1;
+    bucket.tokens -= needed;
   }
 }
 

@@ -3,7 +3,7 @@ export { bucketHash, bucketOf, digestRoot, DIGEST_BUCKETS } from './digest.js';
 export { compareWrites, concurrentWrites, newestOfLogs, shownWrite, type ItemWrite } from './item-writes.js';
 export { headInput, readHead, signHead, type LogHead } from './log-head.js';
 export { isCovered, LogLines, type Coverage, type LinePlace, type LogLine } from './log-lines.js';
-export { isLogName, isLogOf, logName, logPrefix } from './log-name.js';
+export { isLogName, isLogOf, LOG_PREFIX_CHARACTERS, logName, logPrefix } from './log-name.js';
 export {
   isOperationSignedBy, operationHash, operationInput, signOperation, type AccountOperation, type LogPlaces, type UnsignedOperation,
 } from './operation.js';

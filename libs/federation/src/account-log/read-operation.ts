@@ -7,6 +7,8 @@ const MAX_VALUE = 512 * 1024;
 /** Logs that an operation may have known (those of five homes, five retired ones, and 20 that are cut), and branches of each. */
 const MAX_LOGS = 400;
 const MAX_PLACES = 64;
+/** Places of all logs together, each of which whoever takes the operation has to look up. */
+const MAX_ALL_PLACES = 1_000;
 const HASH = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$/;
 const SIGNATURE = /^[A-Za-z0-9+/]{85}[AQgw]$/;
 
@@ -25,11 +27,13 @@ export function readOperation(userId: string, given: unknown): AccountOperation 
   return { user_id: userId, log, n, prev: prev as string | null, after: places, home, ms: ms as number, kind, key, value, signature };
 }
 
-/** Reads places by log; undefined when one is malformed. */
-export function readPlaces(value: unknown): LogPlaces | undefined {
+/** Reads places by log; undefined when one is malformed, or there are too many. */
+export function readPlaces(value: unknown, maxPlaces = MAX_ALL_PLACES): LogPlaces | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const entries = Object.entries(value);
-  return entries.length <= MAX_LOGS && entries.every(([log, places]) => isLogName(log) && arePlaces(places)) ? (value as LogPlaces) : undefined;
+  if (entries.length > MAX_LOGS || !entries.every(([log, places]) => isLogName(log) && arePlaces(places))) return undefined;
+  const all = entries.reduce((sum, [, places]) => sum + (places as unknown[]).length, 0);
+  return all <= maxPlaces ? (value as LogPlaces) : undefined;
 }
 
 function arePlaces(value: unknown): boolean {

@@ -3,6 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { HomeAcknowledgements } from '../../homes/ops/home-acknowledgements.js';
+import { Clock } from '../../observability/clock.js';
 import { RawJson } from '../../http/raw-json.js';
 
 const PARAMETER = 'io.partyline.homes';
@@ -14,8 +15,12 @@ const MAX_HOMES = 5;
  */
 @Injectable()
 export class HomeAcknowledgementHook implements OnModuleInit {
+  /** When requests came. */
+  readonly #since = new WeakMap<FastifyRequest, number>();
+
   constructor(
     private readonly acknowledgements: HomeAcknowledgements,
+    private readonly clock: Clock,
     private readonly host: HttpAdapterHost,
   ) {}
 
@@ -24,7 +29,7 @@ export class HomeAcknowledgementHook implements OnModuleInit {
     // Before anything is written.
     fastify.addHook('preHandler', (request, _reply, done) => {
       try {
-        homesAsked(request);
+        if (homesAsked(request) !== undefined) this.#since.set(request, this.clock.now());
         done();
       } catch (error) {
         done(error as Error);
@@ -34,7 +39,7 @@ export class HomeAcknowledgementHook implements OnModuleInit {
       const count = reply.statusCode < 300 ? homesAsked(request) : undefined;
       const userId = request.requester?.userId;
       if (count === undefined || userId === undefined || payload instanceof RawJson) done(null, payload);
-      else this.acknowledgements.wait(userId, count).then((homes) => done(null, { ...(payload as object), [PARAMETER]: homes }), done);
+      else this.acknowledgements.wait(userId, this.#since.get(request) ?? 0, count).then((homes) => done(null, { ...(payload as object), [PARAMETER]: homes }), done);
     });
   }
 }

@@ -9,14 +9,14 @@ import { DigestExchange } from '../../homes/ops/digest-exchange.js';
 import { OperationExchange } from '../../homes/ops/operation-exchange.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { BodyOptions } from '../../http/body-options.decorator.js';
-import { JsonBody, OriginServer, QueryParams } from '../../http/param.decorators.js';
+import { JsonBody, OriginServer } from '../../http/param.decorators.js';
 
 const operationsBody = z.object({
   version: z.unknown().optional(), heads: z.unknown().optional(), now: z.unknown().optional(), digest: z.unknown().optional(),
   horizon: z.unknown().optional(), ops: z.array(z.unknown()).max(500),
 });
 const digestBody = z.object({ version: z.unknown().optional(), horizon: z.unknown().optional(), buckets: z.array(z.unknown()).length(DIGEST_BUCKETS) });
-const sinceQuery = z.object({ since: z.string().max(65_536).default('{}'), version: z.string().max(200).default('null') });
+const missingBody = z.object({ version: z.unknown().optional(), since: z.unknown() });
 
 /** The data of an account between its homes (docs/protocol.md, §4). */
 @Controller('/_matrix/federation/unstable/io.partyline/account/:userId')
@@ -37,20 +37,23 @@ export class AccountReplicationController {
     return this.exchange.receive(origin, userId, body);
   }
 
-  @Get('ops')
+  @Post('ops/missing')
   @Auth('server')
-  pull(
-    @OriginServer() origin: string, @Param('userId') userId: string, @QueryParams(sinceQuery) query: z.output<typeof sinceQuery>,
+  @BodyOptions({ limit: 4 * 1024 * 1024 })
+  missing(
+    @OriginServer() origin: string, @Param('userId') userId: string, @JsonBody(missingBody) body: z.output<typeof missingBody>,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    return this.exchange.page(origin, userId, readSince(query.since), readJson('version', query.version));
+    return this.turns.run(origin, reply.raw, () => this.exchange.page(origin, userId, readSince(body.since), body.version));
   }
 
   @Post('digest')
   @Auth('server')
   digest(
     @OriginServer() origin: string, @Param('userId') userId: string, @JsonBody(digestBody) body: z.output<typeof digestBody>,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    return this.digests.answer(origin, userId, body);
+    return this.turns.run(origin, reply.raw, () => this.digests.answer(origin, userId, body));
   }
 
   @Get('snapshot')
@@ -60,16 +63,8 @@ export class AccountReplicationController {
   }
 }
 
-function readSince(text: string): LogPlaces {
-  const places = readPlaces(readJson('since', text));
+function readSince(value: unknown): LogPlaces {
+  const places = readPlaces(value);
   if (!places) throw MatrixError.invalidParam('since: not places by log');
   return places;
-}
-
-function readJson(name: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw MatrixError.invalidParam(`${name}: not JSON`);
-  }
 }

@@ -16,11 +16,13 @@ import { OperationMerge } from './operation-merge.js';
 import { OperationPages, wireHeads, wireOperation } from './operation-pages.js';
 import { OperationsStore } from './operations.store.js';
 
-const MAX_BYTES = 128 * 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 const TIMEOUT_MS = 60_000;
 /** Of what items keep; the rest is brought over by comparing. */
-const MAX_GIVEN_BYTES = 32 * 1024 * 1024;
-const MAX_ITEMS = 500_000;
+const MAX_GIVEN_BYTES = 8 * 1024 * 1024;
+const MAX_ITEMS = 100_000;
+/** Of the limit of operations between homes. */
+const COPY_COST = 1_000;
 const MAX_ROOMS = 10_000;
 const MAX_HEADS = 500;
 /** Replicas that are named per room. */
@@ -70,7 +72,7 @@ export class AccountCopies {
 
   /** @throws as `HomeRequests.authorise` */
   async give(origin: string, userId: string): Promise<AccountCopy> {
-    const record = await this.requests.authorise(origin, userId);
+    const record = await this.requests.authorise(origin, userId, COPY_COST);
     // The heads first: what happens meanwhile comes again as operations, and not at all only the other way round.
     const heads = wireHeads(await this.pages.heads(record));
     const kept = await this.store.keptOf(userId, MAX_GIVEN_BYTES);

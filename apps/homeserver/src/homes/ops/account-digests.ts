@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { bucketHash, bucketOf, DIGEST_BUCKETS, digestRoot, type HeldOperation } from '#federation';
 import { Clock } from '../../observability/clock.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
-import { OperationsStore } from './operations.store.js';
+import { type ItemName, OperationsStore } from './operations.store.js';
 
 const DAY_MS = 24 * 3_600_000;
 /** Removals and messages are kept for 90 days; homes whose clocks differ must not compare what one has dropped already. */
@@ -40,7 +40,12 @@ export class AccountDigests {
 
   /** Called after operations were committed. */
   touch(list: readonly HeldOperation[]): void {
-    for (const { op } of list) this.#digests.get(op.user_id)?.dirty.add(bucketOf(op.kind, op.key));
+    for (const { op } of list) this.touchItems(op.user_id, [op]);
+  }
+
+  touchItems(userId: string, list: readonly ItemName[]): void {
+    const dirty = this.#digests.get(userId)?.dirty;
+    if (dirty) for (const { kind, key } of list) dirty.add(bucketOf(kind, key));
   }
 
   forget(userId: string): void {

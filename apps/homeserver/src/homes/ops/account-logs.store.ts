@@ -14,7 +14,7 @@ const begin = statement('account_log.begin', `INSERT INTO account_log_kinds (use
 const disown = statement('account_log.disown', 'UPDATE account_logs SET is_own = false WHERE is_own AND ($1::text IS NULL OR user_id = $1)');
 const disownCut = statement('account_log.disown_cut', 'UPDATE account_logs SET is_own = false WHERE is_own AND user_id = $1 AND log = ANY($2)');
 const settle = statement('account_log.settle', 'UPDATE account_logs SET is_provisional = false WHERE user_id = $1 AND is_provisional RETURNING line');
-const forget = ['account_logs', 'account_ops', 'account_op_items', 'account_op_peers', 'account_log_kinds'].map((table) => statement(`account_log.forget_${table}`, `DELETE FROM ${table} WHERE user_id = $1`));
+const forget = ['account_logs', 'account_ops', 'account_op_items', 'account_op_peers', 'account_log_kinds', 'account_op_unsettled'].map((table) => statement(`account_log.forget_${table}`, `DELETE FROM ${table} WHERE user_id = $1`));
 const drop = ['account_logs', 'account_ops', 'account_op_items'].map((table) => statement(`account_log.drop_${table}`, `DELETE FROM ${table} WHERE user_id = $1 AND log = ANY($2)`));
 const setHead = statement(
   'account_log.head',

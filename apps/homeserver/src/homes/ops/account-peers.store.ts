@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { LogPlaces } from '#federation';
-import { Database, statement } from '../../storage/database.js';
+import { Database, type Queryable, statement } from '../../storage/database.js';
 
 const columns = 'home, places, is_behind, compared_ts, unequal, skew_ms, refused';
 const select = statement('account_peer.get', `SELECT ${columns} FROM account_op_peers WHERE user_id = $1 AND home = $2`);
@@ -15,6 +15,7 @@ const heard = statement(
   'account_peer.heard',
   `UPDATE account_op_peers SET places = $3, is_behind = $4, skew_ms = coalesce($5, skew_ms), refused = coalesce($6, refused) WHERE user_id = $1 AND home = $2`,
 );
+const uncompared = statement('account_peer.uncompared', 'UPDATE account_op_peers SET compared_ts = 0 WHERE user_id = $1');
 const compared = statement('account_peer.compared', 'UPDATE account_op_peers SET compared_ts = $3, unequal = $4 WHERE user_id = $1 AND home = $2');
 
 /** What is known of another home of an account. */
@@ -59,6 +60,11 @@ export class AccountPeersStore {
   async heard(userId: string, home: string, said: { places: LogPlaces; isBehind: boolean; skewMs?: number | undefined; refused?: readonly unknown[] | undefined }): Promise<void> {
     const refused = said.refused === undefined ? null : JSON.stringify(said.refused);
     await this.db.query(heard, [userId, home, JSON.stringify(said.places), said.isBehind, said.skewMs ?? null, refused]);
+  }
+
+  /** Something came that no home was compared with yet. */
+  async uncompared(db: Queryable, userId: string): Promise<void> {
+    await db.query(uncompared, [userId]);
   }
 
   async compared(userId: string, home: string, now: number, unequal: readonly string[]): Promise<void> {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DIGEST_BUCKETS, operationHash, readOperation, type HomeRecord } from '#federation';
 import { FederationClient } from '../../federation/federation-client.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { versionOf, type RecordVersion } from '../records/record-version.js';
@@ -21,8 +22,11 @@ const TIMEOUT_MS = 30_000;
 /** Operations of one answer; buckets that do not fit are asked for again. */
 const MAX_OPERATIONS = 2_000;
 const MAX_CHARACTERS = 4_000_000;
+/** Of the limit of operations between homes. */
+const ANSWER_COST = 200;
 /** Of one bucket: what is more is named as unequal. */
-const MAX_BUCKET_BYTES = 16 * 1024 * 1024;
+const MAX_BUCKET_BYTES = 8 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 /** Rounds that bring something; two that do not and the home is named. */
 const MAX_ROUNDS = 300;
 
@@ -39,6 +43,9 @@ export interface DigestAnswer {
 /** Compares everything that two homes hold, and brings over what one lacks: a copy does not prove what it leaves out (protocol §4). */
 @Injectable()
 export class DigestExchange {
+  /** Homes, by account, whose last exchange failed. */
+  readonly #silent = boundedCache<string, true>(20_000);
+
   constructor(
     private readonly digests: AccountDigests,
     private readonly store: OperationsStore,
@@ -58,7 +65,7 @@ export class DigestExchange {
 
   /** @throws as `HomeRequests.authorise` */
   async answer(origin: string, userId: string, body: { version?: unknown; horizon?: unknown; buckets: readonly unknown[] }): Promise<DigestAnswer> {
-    const record = await this.requests.authorise(origin, userId, body.version);
+    const record = await this.requests.authorise(origin, userId, ANSWER_COST, body.version);
     const own = await this.digests.of(userId, this.digests.agreed(body.horizon));
     const differing = own.buckets.flatMap((hash, i) => (hash === body.buckets[i] ? [] : [i]));
     const ops: object[] = [];
@@ -86,7 +93,7 @@ export class DigestExchange {
       const horizon = this.digests.horizon();
       const own = await this.digests.of(userId, horizon);
       const answer = await this.federation.request({
-        destination: home, method: 'POST', path: digestPath(userId), timeoutMs: TIMEOUT_MS, body: { version: versionOf(record), horizon, buckets: own.buckets },
+        destination: home, method: 'POST', path: digestPath(userId), timeoutMs: TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES, body: { version: versionOf(record), horizon, buckets: own.buckets },
       });
       differing = (Array.isArray(answer['differing']) ? answer['differing'] : []).filter((n): n is number => Number.isInteger(n) && n >= 0 && n < DIGEST_BUCKETS);
       if (differing.length === 0) break;
@@ -113,6 +120,7 @@ export class DigestExchange {
     const unequal = isComparable ? await this.#kindsIn(userId, differing) : ((await this.peers.get(userId, home))?.unequal ?? []);
     if (isComparable && unequal.length > 0) this.log.warn('a home holds something else of an account', { userId, home, kinds: unequal });
     await this.peers.compared(userId, home, this.clock.now(), unequal);
+    this.#silent.delete(`${userId} ${home}`);
     return this.#settle(userId);
   }
 
@@ -122,11 +130,16 @@ export class DigestExchange {
     return kinds.length === 0 ? ['unknown'] : kinds;
   }
 
+  /** A home does not answer, or refuses: what came with a copy waits for the others only. @returns as `compare` */
+  silent(userId: string, home: string): Promise<boolean> {
+    this.#silent.set(`${userId} ${home}`, true);
+    return this.#settle(userId);
+  }
+
   /** What came with copies is believed when every home that answers was compared. */
   async #settle(userId: string): Promise<boolean> {
-    const peers = await this.peers.of(userId);
-    const others = this.shared.others(userId);
-    const isCompared = others.every((home) => peers.some((peer) => peer.home === home && (peer.comparedTs > 0 || Object.keys(peer.places).length === 0)));
+    const compared = (await this.peers.of(userId)).filter((peer) => peer.comparedTs > 0).map((peer) => peer.home);
+    const isCompared = compared.length > 0 && this.shared.others(userId).every((home) => compared.includes(home) || this.#silent.has(`${userId} ${home}`));
     if (!isCompared || !(await this.logs.settle(userId))) return false;
     this.vectors.changed(userId);
     return true;

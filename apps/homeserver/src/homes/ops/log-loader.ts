@@ -55,8 +55,6 @@ export class LogLoader {
     for (const [name, shape] of shapes) log.loadLines(name, shape);
     // Most questions are about the ends, which are here.
     for (const line of lines) log.loadPlace(line.log, { line: line.id, n: line.n }, line.hash);
-    const forked = [...shapes].filter(([, shape]) => shape.isForked).map(([name]) => name);
-    for (const row of await this.store.skeleton(userId, forked)) log.loadPlace(row.log, row, row.hash);
     const loaded = { log, lines };
     if (withClosings || (record.retired ?? []).length > 0) {
       const closings = await this.store.keptOfKind(userId, CLOSED_KIND);

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { CLOSED_KIND, concurrentWrites, isLogOf, shownWrite, surplusLogs, type ClosedLog, type HeldOperation, type HomeRecord, type LogPlace } from '#federation';
+import { CLOSED_KIND, concurrentWrites, isLogOf, itemName, shownWrite, surplusLogs, type ClosedLog, type HeldOperation, type HomeRecord, type LogPlace } from '#federation';
 import type { AccountChange } from '../../accounts/account-ops.js';
 import { Log } from '../../observability/log.js';
 import { Database } from '../../storage/database.js';
@@ -11,14 +11,16 @@ import { OperationApplier } from './operation-applier.js';
 import { OperationLog } from './operation-log.js';
 import { OperationsStore, type ItemName } from './operations.store.js';
 import { SharedAccounts } from './shared-accounts.js';
+import { UnsettledItemsStore } from './unsettled-items.store.js';
 
-const PAGE = 500;
+/** Operations of these are read at once; each may be large. */
+const MAX_ITEMS = 100;
 
 interface Moved {
   readonly line: StoredLine;
   readonly counted: LogPlace;
-  /** Operations between the old and the new end of what counts. */
-  readonly between: readonly HeldOperation[];
+  /** What operations between the old and the new end of what counts are about. */
+  readonly items: readonly ItemName[];
 }
 
 /** Lets a log count as far as the record, its forks and the homes' word say: after a drop, a cut, a fork (protocol §4). */
@@ -31,6 +33,7 @@ export class LogStandings {
     private readonly loader: LogLoader,
     private readonly applier: OperationApplier,
     private readonly operationLog: OperationLog,
+    private readonly unsettled: UnsettledItemsStore,
     private readonly vectors: AccountVectors,
     private readonly digests: AccountDigests,
     private readonly db: Database,
@@ -39,6 +42,7 @@ export class LogStandings {
 
   /** Must not run beside another change of the account's foreign logs. */
   async restand(record: HomeRecord): Promise<void> {
+    await this.#settle(record);
     await this.#close(record);
     const moved = await this.#moved(record);
     if (moved.length > 0) await this.#move(record, moved);
@@ -47,28 +51,39 @@ export class LogStandings {
   }
 
   async #move(record: HomeRecord, moved: readonly Moved[]): Promise<void> {
-    const items = namesOf(moved.flatMap(({ between }) => between.map(({ op }) => op)));
-    const removals = await this.#removals(record.user_id, items, moved);
+    const userId = record.user_id;
+    const items = namesOf(moved.flatMap((one) => one.items));
+    const removals = await this.#removals(userId, items, moved);
     await this.db.transaction(async (tx) => {
-      const present = await this.logs.lock(tx, [record.user_id]);
+      const present = await this.logs.lock(tx, [userId]);
       const lines = moved.flatMap(({ line, counted }) => present.filter((one) => one.log === line.log && one.id === line.id).map((one) => ({ ...one, counted })));
       await this.logs.put(tx, lines);
-      for (const { line, counted, between } of moved) {
-        const names = namesOf(between.map(({ op }) => op));
-        await this.store.dropItems(tx, record.user_id, names.map((name) => ({ ...name, log: line.log, line: line.id })));
-        await this.store.keep(tx, await this.store.newestUpTo(record.user_id, line.log, line.id, counted[0], names));
+      for (const { line, counted, items: names } of moved) {
+        await this.store.dropItems(tx, userId, names.map((name) => ({ ...name, log: line.log, line: line.id })));
+        await this.store.keepUpTo(tx, userId, line.log, line.id, counted[0], names);
       }
+      // What counts is stored before it is shown: whoever dies in between shows it when he starts again.
+      await this.unsettled.put(tx, userId, items);
       // A removal is not undone by a cut: whoever has shown it says it again.
-      await this.operationLog.recordAll(tx, new Map([[record.user_id, removals]]));
+      await this.operationLog.recordAll(tx, new Map([[userId, removals]]));
       tx.afterCommit(() => {
-        this.digests.touch(moved.flatMap(({ between }) => between));
-        this.vectors.changed(record.user_id);
+        this.digests.touchItems(userId, items);
+        this.vectors.changed(userId);
       });
     });
-    await this.applier.settle(record, items, new Map());
-    for (const { line, counted, between } of moved) {
-      if (counted[0] < line.counted[0]) continue;
-      for (const held of between) if (this.applier.applierOf(held.op.kind)?.merge === 'own') await this.applier.apply(record, held);
+    await this.#settle(record);
+  }
+
+  /** Brings into the stores what items show whose writes count differently now. */
+  async #settle(record: HomeRecord): Promise<void> {
+    const { user_id: userId } = record;
+    for (;;) {
+      const items = await this.unsettled.of(userId, MAX_ITEMS);
+      if (items.length === 0) return;
+      await this.applier.settle(record, items, new Map());
+      const sets = items.filter(({ kind }) => this.applier.applierOf(kind)?.merge === 'own');
+      for (const held of await this.store.kept(userId, sets)) await this.applier.apply(record, held);
+      await this.unsettled.remove(userId, items);
     }
   }
 
@@ -96,36 +111,30 @@ export class LogStandings {
     for (const line of lines) {
       const n = log.coverage(line.log).get(line.id) ?? 0;
       if (n === line.counted[0]) continue;
-      const between = await this.#between(line, n);
+      const [from, to] = n < line.counted[0] ? [n, line.counted[0]] : [line.counted[0], n];
+      const items = await this.store.itemsOnLine(line.userId, line.log, line.id, from, to);
       const hash = n === line.n ? line.hash : (await this.store.places(record.user_id, [[line.log, n]])).find((row) => row.line === line.id)?.hash ?? '';
-      moved.push({ line, counted: [n, hash], between });
+      moved.push({ line, counted: [n, hash], items });
       this.log.info('a log counts differently', { userId: record.user_id, log: line.log, from: line.counted[0], to: n });
     }
     return moved;
   }
 
-  async #between(line: StoredLine, n: number): Promise<HeldOperation[]> {
-    const [from, to] = n < line.counted[0] ? [n, line.counted[0]] : [line.counted[0], n];
-    const found: HeldOperation[] = [];
-    for (let at = from; ;) {
-      const page = await this.store.onLine(line.userId, line.log, line.id, at, to, PAGE);
-      found.push(...page);
-      if (page.length < PAGE) return found;
-      at = page.at(-1)!.n;
-    }
-  }
-
   /** Items that showed a removal which counts no more. */
   async #removals(userId: string, items: readonly ItemName[], moved: readonly Moved[]): Promise<AccountChange[]> {
-    const voided = new Set(moved.flatMap(({ line, counted, between }) => (counted[0] < line.counted[0] ? between.map(({ hash }) => hash) : [])));
-    const kept = await this.store.kept(userId, items);
-    return items.flatMap((item): AccountChange[] => {
-      const applier = this.applier.applierOf(item.kind);
-      const writes = kept.filter(({ op }) => op.kind === item.kind && op.key === item.key);
-      const shown = shownWrite(concurrentWrites(writes, knew), applier?.merge === 'removal-wins');
-      const isGone = shown?.value === 'null' && voided.has(shown.hash) && applier !== undefined && applier.merge !== 'own';
-      return isGone ? [{ kind: item.kind as AccountChange['kind'], key: item.key, value: null }] : [];
-    });
+    const isVoided = (held: HeldOperation): boolean => moved.some(({ line, counted: [n] }) => line.log === held.log && line.id === held.line && held.n > n && held.n <= line.counted[0]);
+    const removals: AccountChange[] = [];
+    for (let at = 0; at < items.length; at += MAX_ITEMS) {
+      const part = items.slice(at, at + MAX_ITEMS);
+      const kept = Map.groupBy(await this.store.kept(userId, part), ({ op }) => itemName(op));
+      for (const item of part) {
+        const applier = this.applier.applierOf(item.kind);
+        const shown = shownWrite(concurrentWrites(kept.get(itemName(item)) ?? [], knew), applier?.merge === 'removal-wins');
+        const isGone = shown?.value === 'null' && isVoided(shown) && applier !== undefined && applier.merge !== 'own';
+        if (isGone) removals.push({ kind: item.kind as AccountChange['kind'], key: item.key, value: null });
+      }
+    }
+    return removals;
   }
 }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CanonicalJsonError, isLogOf, itemName, type AccountLog, type HeldOperation, type HomeRecord } from '#federation';
+import { accountKinds } from '../../accounts/account-kinds.js';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountOps, type AccountOpApplier, type AccountOpKind } from '../../accounts/account-ops.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -11,6 +12,14 @@ import { violatesRecord } from './record-rules.js';
 
 /** Tries until the store shows what the log does; somebody writes here all the time otherwise. */
 const MAX_TRIES = 5;
+
+/** What came of operations that were taken. */
+export interface Applied {
+  /** By item. */
+  readonly shown: Map<string, HeldOperation | undefined>;
+  /** Reasons by hash. */
+  readonly refused: ReadonlyMap<string, string>;
+}
 
 /** Brings what items show, by the log, into the stores of the account's data. */
 @Injectable()
@@ -43,24 +52,31 @@ export class OperationApplier {
    *
    * @param log with these operations and what else their items keep
    * @param isOwn whether a log is this home's present one
-   * @returns what each item shows now
+   * @returns what each item shows now, and which operations the account's data did not take, with the reason
    */
-  async applyTaken(log: AccountLog, taken: readonly HeldOperation[], isOwn: (log: string) => boolean): Promise<Map<string, HeldOperation | undefined>> {
+  async applyTaken(log: AccountLog, taken: readonly HeldOperation[], isOwn: (log: string) => boolean): Promise<Applied> {
     const shown = new Map<string, HeldOperation | undefined>();
+    const refused = new Map<string, string>();
+    const apply = async (held: HeldOperation): Promise<void> => {
+      const why = await this.apply(log.record, held);
+      if (why !== null) refused.set(held.hash, why);
+    };
     const applied = await this.#applied(log.record.user_id, taken);
     for (const held of taken) {
       const applier = this.applierOf(held.op.kind);
+      // A home of another version may know more kinds; it hears that this one does not.
+      if (!(held.op.kind in accountKinds)) refused.set(held.hash, 'unknown kind');
       if (!applier || !applied.includes(held)) continue;
       if (applier.merge === 'own') {
-        await this.apply(log.record, held);
+        await apply(held);
         continue;
       }
       const item = itemName(held.op);
-      if (applier.merge === 'removal-wins' && held.value === 'null' && this.#endsWhatIsHere(log, held, isOwn)) await this.apply(log.record, held);
+      if (applier.merge === 'removal-wins' && held.value === 'null' && this.#endsWhatIsHere(log, held, isOwn)) await apply(held);
       shown.set(item, this.shown(log, held.op));
     }
-    for (const held of shown.values()) if (held && applied.includes(held)) await this.apply(log.record, held);
-    return shown;
+    for (const held of shown.values()) if (held && applied.includes(held)) await apply(held);
+    return { shown, refused };
   }
 
   /** An account that has ended here takes no data any more; a home that has not heard of it yet goes on writing. */
@@ -81,27 +97,33 @@ export class OperationApplier {
         if (shown.has(name) && now?.hash === shown.get(name)?.hash) continue;
         changed.push(item);
         shown.set(name, now);
-        if (now) await this.apply(record, now);
+        if (now) await this.store.setRefused(now, await this.apply(record, now));
         else await this.#clear(record, item);
       }
       due = changed;
     }
   }
 
-  /** Hands one operation to the store of its kind. A value that is refused here is refused at every try; the log must go on. */
-  async apply(record: HomeRecord, { op, hash }: HeldOperation): Promise<void> {
+  /**
+   * Hands one operation to the store of its kind. A value that is refused here is refused at every try; the log must go on.
+   *
+   * @returns why it was refused; null when it was not
+   */
+  async apply(record: HomeRecord, { op, hash }: HeldOperation): Promise<string | null> {
     const { user_id: userId, log, n, kind, key, home, ms, after } = op;
     const value: unknown = JSON.parse(op.value);
     if (violatesRecord({ kind, key, value }, record)) {
       this.logger.warn('an operation contradicts the home record', { userId, kind, home });
-      return;
+      return 'against the record';
     }
     const knew = (other: string, m: number): boolean => (other === log ? m < n : (after[other] ?? []).some(([end]) => m <= end));
     try {
       await this.applierOf(kind)?.apply({ userId, kind: kind as AccountOpKind, key, value, home: writerOf(record, log), ms, log, n, hash, knew });
+      return null;
     } catch (error) {
       if (!(error instanceof MatrixError) && !(error instanceof CanonicalJsonError) && !isInvalidValue(error)) throw error;
       this.logger.warn('an operation was refused', { userId, kind, home, reason: (error as Error).message });
+      return error instanceof MatrixError ? error.errcode : 'not storable';
     }
   }
 

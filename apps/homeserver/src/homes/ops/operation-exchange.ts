@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { readOperation, type LogPlaces } from '#federation';
+import { readOperation, type AccountOperation, type HomeRecord, type LogPlaces } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Destinations } from '../../federation/outgoing/destinations.js';
 import { FairSlots, fairLimits } from '../../federation/outgoing/fair-slots.js';
@@ -19,7 +19,7 @@ import { DigestExchange } from './digest-exchange.js';
 import { HomeRequests } from './home-requests.js';
 import { OperationLog } from './operation-log.js';
 import { OperationMerge, type Refusal } from './operation-merge.js';
-import { OperationPages, wireHeads, wireOperation, type OperationPage } from './operation-pages.js';
+import { OperationPages, PAGE_OPERATIONS, wireHeads, wireOperation, type OperationPage } from './operation-pages.js';
 import { OperationPull } from './operation-pull.js';
 import { OperationsStore } from './operations.store.js';
 import { PeerHeads } from './peer-heads.js';
@@ -28,6 +28,7 @@ import { SharedAccounts } from './shared-accounts.js';
 import { WaitingOperations } from './waiting-operations.js';
 
 const CONCURRENCY = 32;
+const INCOMING = 16;
 const TIMEOUT_MS = 20_000;
 /** Requests of one exchange; 200,000 operations. */
 const MAX_ROUNDS = 1_000;
@@ -35,6 +36,8 @@ const PURGE_EVERY_MS = 6 * 3_600_000;
 /** How long homes have to tell each other by themselves. */
 const TELL_OTHERS_MS = 2_000;
 const STOP_MS = 3_000;
+/** Operations of an answer that are held, and that the account's data did not take. */
+const MAX_NOT_APPLIED = 20;
 /** Protocol §4. */
 const KEPT_MS = 90 * 24 * 3_600_000;
 
@@ -66,6 +69,8 @@ export interface OperationsAnswer {
 @Injectable()
 export class OperationExchange implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #slots = new FairSlots(fairLimits(CONCURRENCY, { waiting: 100_000 }));
+  /** What homes bring: signatures, a few queries and a transaction each time. */
+  readonly #incoming = new FairSlots(fairLimits(INCOMING), Infinity);
   readonly #lanes: PeerLanes;
   readonly #pulls = new Map<string, Promise<void>>();
   readonly #telling = new Map<string, NodeJS.Timeout>();
@@ -99,6 +104,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
       (userId, home, error) => {
         if (!(error instanceof MatrixError) && !this.#stopped) this.log.error('operations could not be exchanged', error, { userId, home });
         this.log.debug('operations wait', { userId, home, reason: String(error) });
+        if (!this.#stopped) void this.#believeWithout(userId, home);
       },
       (home) => Math.max(0, this.destinations.retryAt(home) - this.clock.steady()),
     );
@@ -131,9 +137,16 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
 
   /** `POST …/account/{userId}/ops` of another home. @returns what is held after it */
   async receive(origin: string, userId: string, body: OperationsBody): Promise<OperationsAnswer> {
-    const record = await this.requests.authorise(origin, userId, body.version);
     const given = body.ops.map((value) => readOperation(userId, value));
     const ops = given.filter((op) => op !== undefined);
+    const record = await this.requests.authorise(origin, userId, costOf(ops), body.version);
+    return this.#incoming.run({ account: userId, destination: origin }, () => this.#take(record, origin, body, given, ops));
+  }
+
+  async #take(
+    record: HomeRecord, origin: string, body: OperationsBody, given: readonly (AccountOperation | undefined)[], ops: readonly AccountOperation[],
+  ): Promise<OperationsAnswer> {
+    const userId = record.user_id;
     const malformed = body.ops.filter((_value, i) => given[i] === undefined).map(refusal);
     const heard = await this.heads.hear(record, origin, { ...body, refused: undefined });
     const { fresh, refused, missing, waiting } = await this.merge.take(userId, ops, heard.keys);
@@ -146,12 +159,12 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
     if (Object.keys(lacking).length > 0) this.#pullLater(userId, origin, lacking);
     else if (heard.isBehind) this.#lanes.wake(userId, origin);
     else if (typeof body.digest === 'string' && body.digest !== root) this.#compareLater(userId, origin);
-    return { version: versionOf(record), heads: wireHeads(await this.pages.heads(record)), refused: [...malformed, ...refused], digest: root, now: this.clock.now() };
+    return { version: versionOf(record), heads: wireHeads(await this.pages.heads(record)), refused: [...malformed, ...refused, ...(await this.store.refusedOf(userId, MAX_NOT_APPLIED))], digest: root, now: this.clock.now() };
   }
 
-  /** `GET …/account/{userId}/ops?since=` of another home. */
+  /** `POST …/account/{userId}/ops/missing` of another home. */
   async page(origin: string, userId: string, since: LogPlaces, version?: unknown): Promise<OperationPage> {
-    return this.pages.since(await this.requests.authorise(origin, userId, version), since);
+    return this.pages.since(await this.requests.authorise(origin, userId, PAGE_OPERATIONS, version), since);
   }
 
   /** Resolves when nothing is being sent or fetched; what failed waits for its next attempt. */
@@ -212,6 +225,15 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
     }
   }
 
+  /** A home does not answer: what came with a copy waits for the others only. */
+  async #believeWithout(userId: string, home: string): Promise<void> {
+    try {
+      if (await this.digestExchange.silent(userId, home)) this.#wakeAccount(userId);
+    } catch (error) {
+      if (!this.#stopped) this.log.error('what came with a copy could not be believed', error, { userId });
+    }
+  }
+
   async #acknowledged(userId: string, home: string, log: string | undefined): Promise<number> {
     const places = (await this.peers.get(userId, home))?.places[log ?? ''] ?? [];
     return Math.max(0, ...places.map(([n]) => n));
@@ -254,6 +276,11 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
   async #purge(): Promise<void> {
     await this.store.purge(this.clock.now() - KEPT_MS).catch((error: unknown) => this.log.error('old operations could not be dropped', error));
   }
+}
+
+/** What operations take, in small ones. */
+function costOf(ops: readonly AccountOperation[]): number {
+  return 1 + ops.reduce((sum, { value }) => sum + 1 + Math.floor(value.length / 4_096), 0);
 }
 
 /** Names what somebody sent that is no operation. */

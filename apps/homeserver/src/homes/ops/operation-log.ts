@@ -1,8 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { logName, operationHash, signOperation, type HeldOperation, type LogPlaces, type SigningKey } from '#federation';
+import { logName, operationHash, signOperation, type AccountOperation, type HeldOperation, type LogPlaces, type SigningKey } from '#federation';
 import type { AccountChange } from '../../accounts/account-ops.js';
 import { type AccountLogWriter, PluggableAccountOps } from '../../accounts/pluggable-account-ops.js';
 import { Config } from '../../config/config.js';
+import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
 import { Database, type Transaction } from '../../storage/database.js';
@@ -12,6 +13,7 @@ import { AccountDigests } from './account-digests.js';
 import { AccountLogsStore, countedEnds, type StoredLine } from './account-logs.store.js';
 import { AccountPeersStore } from './account-peers.store.js';
 import { AccountVectors } from './account-vectors.js';
+import { LogSizes } from './log-sizes.js';
 import { OperationsStore } from './operations.store.js';
 import { SharedAccounts } from './shared-accounts.js';
 
@@ -21,6 +23,8 @@ export interface EarlierChange extends AccountChange {
   readonly home?: string;
 }
 
+/** Kinds that clients fill as they like. What others send, and what keeps the account whole, is never refused. */
+const BOUNDED_KINDS: readonly string[] = ['account_data', 'room_account_data', 'push_rules', 'profile', 'filter'];
 const NO_HEAD: StoredLine['head'] = { n: 0, hash: '', signature: '' };
 
 /** This home's own logs: every change of replicated data becomes an operation, in its own transaction (protocol §4). */
@@ -39,6 +43,7 @@ export class OperationLog implements OnModuleInit {
     private readonly peers: AccountPeersStore,
     private readonly vectors: AccountVectors,
     private readonly digests: AccountDigests,
+    private readonly sizes: LogSizes,
     private readonly db: Database,
     private readonly random: Random,
     private readonly clock: Clock,
@@ -112,6 +117,7 @@ export class OperationLog implements OnModuleInit {
         present = await this.logs.lock(tx, [userId]);
       }
       const written = this.#chain(userId, key, present, list, knowsNothing);
+      if (!this.sizes.admitsOwn(userId, written.ops.map(({ op }) => op).filter(isBounded))) throw MatrixError.tooLarge('This account holds too much data');
       ops.push(...written.ops);
       if (written.begun) begun.push(written.begun);
     }
@@ -121,6 +127,7 @@ export class OperationLog implements OnModuleInit {
     tx.afterCommit(() => {
       this.digests.touch(ops);
       for (const userId of userIds) {
+        this.sizes.added(userId, ops.flatMap(({ op }) => (op.user_id === userId ? [op] : [])));
         this.vectors.changed(userId);
         for (const listener of this.#listeners) listener(userId);
       }
@@ -155,4 +162,8 @@ export class OperationLog implements OnModuleInit {
     };
     return { ops, begun };
   }
+}
+
+function isBounded({ kind, value }: AccountOperation): boolean {
+  return value !== 'null' && BOUNDED_KINDS.includes(kind);
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
-  isLogOf, itemName, keyOfLog, operationHash, operationInput, standingOf, surplusLogs, verifySignatureAsync, type AccountLog, type AccountOperation, type HeldOperation,
+  isLogOf, itemName, keyOfLog, LOG_PREFIX_CHARACTERS, operationHash, operationInput, standingOf, surplusLogs, verifySignatureAsync, type AccountLog, type AccountOperation, type HeldOperation,
   type HomeRecord, type LogPlace, type LogPlaces,
 } from '#federation';
 import { Clock } from '../../observability/clock.js';
@@ -11,8 +11,10 @@ import { HomeRecords } from '../records/home-records.js';
 import { InTurn } from '../records/in-turn.js';
 import { AccountDigests } from './account-digests.js';
 import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
+import { AccountPeersStore } from './account-peers.store.js';
 import { AccountVectors } from './account-vectors.js';
 import { LogLoader, namesOf, type LoadedLog } from './log-loader.js';
+import { LogSizes } from './log-sizes.js';
 import { LogStandings } from './log-standings.js';
 import { OperationApplier } from './operation-applier.js';
 import { RewrittenWrites } from './rewritten-writes.js';
@@ -30,6 +32,9 @@ export interface TakenOperations {
   /** Those operations. */
   readonly waiting: readonly (readonly [log: string, n: number])[];
 }
+
+/** Places that operations name, of those that are judged at once: each is looked up. */
+const MAX_PLACES = 20_000;
 
 /** Public keys of logs, as signed heads showed them. */
 export type LogKeys = ReadonlyMap<string, string>;
@@ -51,10 +56,12 @@ export class OperationMerge {
     private readonly standings: LogStandings,
     private readonly vectors: AccountVectors,
     private readonly digests: AccountDigests,
+    private readonly sizes: LogSizes,
     private readonly db: Database,
     private readonly epoch: DatabaseEpoch,
     private readonly homeKeys: HomeKeys,
     private readonly rewritten: RewrittenWrites,
+    private readonly peers: AccountPeersStore,
     private readonly clock: Clock,
   ) {}
 
@@ -96,9 +103,9 @@ export class OperationMerge {
     });
   }
 
-  async #take(userId: string, list: readonly AccountOperation[], keys: LogKeys): Promise<TakenOperations> {
+  async #take(userId: string, given: readonly AccountOperation[], keys: LogKeys): Promise<TakenOperations> {
     const record = await this.records.get(userId);
-    const refused: Refusal[] = [];
+    const { fitting: list, refused } = await this.#fitting(userId, given);
     const missing: Record<string, [number, string][]> = {};
     if (!record || list.length === 0) return { fresh: 0, refused, missing, waiting: [] };
     for (let tries = 1; ; tries++) {
@@ -129,7 +136,7 @@ export class OperationMerge {
     const plain = (held: HeldOperation) => isPlain(record, loaded.log, held.log);
     const isOwn = (log: string) => loaded.lines.some((line) => line.log === log && line.isOwn);
     const counted = taken.filter(plain);
-    const shown = await this.applier.applyTaken(loaded.log, counted, isOwn);
+    const { shown, refused } = await this.applier.applyTaken(loaded.log, counted, isOwn);
     const proof = { epoch: this.epoch.epoch, run: this.epoch.run };
     let hasForgotten = false;
     const isStored = await this.db.transaction(async (tx) => {
@@ -138,7 +145,7 @@ export class OperationMerge {
       const moved = present.some((line) => changed.has(line.log) && loaded.lines.every((before) => before.log !== line.log || before.id !== line.id || before.n !== line.n));
       if (moved) return false;
       hasForgotten = present.some((line) => line.isOwn && changed.has(line.log));
-      await this.store.insert(tx, taken, this.clock.now());
+      await this.store.insert(tx, taken, this.clock.now(), refused);
       await this.store.keep(tx, counted);
       const lines = [...changed].flatMap((log) => loaded.log.linesOf(log).all.map((line): StoredLine => {
         const before = present.find((one) => one.log === log && one.id === line.id);
@@ -153,6 +160,7 @@ export class OperationMerge {
       await this.logs.put(tx, lines);
       tx.afterCommit(() => {
         this.digests.touch(taken);
+        this.sizes.added(userId, taken.map(({ op }) => op));
         this.vectors.changed(userId);
       });
       return true;
@@ -179,7 +187,8 @@ export class OperationMerge {
   async #takeKept(userId: string, given: readonly AccountOperation[], copied: ReadonlyMap<string, LogPlace> | null, keys: LogKeys): Promise<number> {
     const record = await this.records.get(userId);
     if (!record) return 0;
-    const { good: list } = await this.#verified(record, given, keys, await this.logs.of(userId));
+    const { fitting } = await this.#fitting(userId, given, Infinity);
+    const { good: list } = await this.#verified(record, fitting, keys, await this.logs.of(userId));
     const heads = copied === null ? new Map<string, LogPlace>() : endsOf(list, copied);
     // What continues a log that is here, or forks it, is taken as ever.
     let { fresh } = copied === null ? await this.#take(userId, [...list].sort((a, b) => a.n - b.n), keys) : { fresh: 0 };
@@ -199,9 +208,15 @@ export class OperationMerge {
       });
       await this.logs.put(tx, jumps);
       tx.afterCommit(() => this.vectors.changed(userId));
+      // Whatever an earlier copy was compared with, this one was not.
+      if (jumps.length > 0) await this.peers.uncompared(tx, userId);
     });
     const sorted = [...list].sort((a, b) => this.applier.orderOf(a.kind) - this.applier.orderOf(b.kind));
-    for (let at = 0; at < sorted.length; at += 200) fresh += await this.#takeKeptPart(record, sorted.slice(at, at + 200), heads);
+    for (let left = sorted; left.length > 0;) {
+      const part = fittingPlaces(left, MAX_PLACES).slice(0, 200);
+      fresh += await this.#takeKeptPart(record, part, heads);
+      left = left.slice(part.length);
+    }
     this.vectors.changed(userId);
     await this.standings.restand(record);
     return fresh;
@@ -223,14 +238,28 @@ export class OperationMerge {
     }
     for (const held of taken) loaded.log.load(held);
     const counted = taken.filter((held) => loaded.log.counts(held));
-    const shown = await this.applier.applyTaken(loaded.log, counted, (log) => loaded.lines.some((line) => line.log === log && line.isOwn));
+    const { shown, refused } = await this.applier.applyTaken(loaded.log, counted, (log) => loaded.lines.some((line) => line.log === log && line.isOwn));
     await this.db.transaction(async (tx) => {
-      await this.store.insert(tx, taken, this.clock.now());
+      await this.store.insert(tx, taken, this.clock.now(), refused);
       await this.store.keep(tx, counted);
-      tx.afterCommit(() => this.digests.touch(taken));
+      tx.afterCommit(() => {
+        this.digests.touch(taken);
+        this.sizes.added(record.user_id, taken.map(({ op }) => op));
+      });
     });
     await this.applier.settle(record, namesOf(counted.map(({ op }) => op)), shown);
     return taken.length;
+  }
+
+  /** Those that can be looked at now: the beginning, without logs of keys of which too much is held. */
+  async #fitting(userId: string, given: readonly AccountOperation[], maxPlaces = MAX_PLACES): Promise<{ fitting: AccountOperation[]; refused: Refusal[] }> {
+    const refused: Refusal[] = [];
+    const fitting: AccountOperation[] = [];
+    for (const ops of Map.groupBy(fittingPlaces(given, maxPlaces), ({ log }) => log.slice(0, LOG_PREFIX_CHARACTERS)).values()) {
+      if (await this.sizes.admits(userId, ops)) fitting.push(...ops);
+      else refused.push(...ops.map(({ log, n }): Refusal => [log, n, 'too much']));
+    }
+    return { fitting: refused.length === 0 ? [...given].slice(0, fitting.length) : given.filter((op) => fitting.includes(op)), refused };
   }
 
   /** Those whose signature is by the key of their log. */
@@ -262,6 +291,13 @@ function isPlain(record: HomeRecord, log: AccountLog, name: string): boolean {
 function keyFor(record: HomeRecord, log: string, keys: LogKeys, lines: readonly StoredLine[]): string | undefined {
   const shown = keys.get(log);
   return keyOfLog(record, log) ?? lines.find((line) => line.log === log)?.key ?? (shown !== undefined && isLogOf(log, record.user_id, shown) ? shown : undefined);
+}
+
+/** The first one, and as many after it as name so many places. */
+function fittingPlaces(list: readonly AccountOperation[], max: number): readonly AccountOperation[] {
+  let places = 0;
+  const count = list.findIndex(({ after }, i) => (places += Object.values(after).reduce((sum, of) => sum + of.length, 0)) > max && i > 0);
+  return list.slice(0, count < 0 ? list.length : count);
 }
 
 /** Without what came in the same list. */

@@ -6,12 +6,16 @@ import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
 import { FormerRecords } from './former-records.js';
 import { HeadSignatures } from './head-signatures.js';
 import { LogLoader } from './log-loader.js';
+import { type LineStretch, LogPagesStore, type PagedOperation } from './log-pages.store.js';
 import { OperationsStore } from './operations.store.js';
 
 /** Operations of one answer or request. */
 export const PAGE_OPERATIONS = 200;
-/** Characters of values of one answer or request; a single larger one goes alone. */
-const PAGE_CHARACTERS = 1_000_000;
+/** Bytes of one answer or request; a single larger operation goes alone. */
+const PAGE_BYTES = 1_000_000;
+
+/** Of the last operations of logs. */
+const MAX_LAST_BYTES = 4_000_000;
 
 export interface OperationPage {
   /** Of the record by which this server goes. */
@@ -32,6 +36,7 @@ export class OperationPages {
   constructor(
     private readonly logs: AccountLogsStore,
     private readonly store: OperationsStore,
+    private readonly paged: LogPagesStore,
     private readonly loader: LogLoader,
     private readonly keys: HomeKeys,
     private readonly former: FormerRecords,
@@ -55,8 +60,14 @@ export class OperationPages {
   /** The last operation that counts of each line. */
   async last(record: HomeRecord): Promise<HeldOperation[]> {
     const found: HeldOperation[] = [];
+    let bytes = 0;
     for (const { userId, log, id, counted: [n], isProvisional } of await this.logs.of(record.user_id)) {
-      if (n > 0 && !isProvisional) found.push(...(await this.store.onLine(userId, log, id, n - 1, n, 1)));
+      if (n === 0 || isProvisional) continue;
+      for (const held of await this.store.onLine(userId, log, id, n - 1, n, 1)) {
+        found.push(held);
+        bytes += sizeOf(held);
+      }
+      if (bytes > MAX_LAST_BYTES) break;
     }
     return found;
   }
@@ -65,28 +76,29 @@ export class OperationPages {
   async since(record: HomeRecord, known: LogPlaces): Promise<OperationPage> {
     const userId = record.user_id;
     const { log, lines } = await this.loader.forPlaces(record, known);
-    const found: (HeldOperation & { seq: number })[] = [];
-    for (const line of lines) {
+    const stretches = lines.flatMap((line): LineStretch[] => {
       const { as } = standingOf(record, line.log);
       // Of revoked homes only what counts; of others all, since what waits here may count there.
-      const to = as === 'cut' ? line.counted[0] : line.n;
-      const from = Math.max(line.from, ...(known[line.log] ?? []).map((place) => reach(log.linesOf(line.log), log.find(line.log, place), line, place[0])));
-      if (to <= from) continue;
-      const next = await this.store.onLine(userId, line.log, line.id, from, to, PAGE_OPERATIONS + 1);
-      if (next.some((held, i) => held.n !== from + 1 + i) || next.length === 0) return { version: versionOf(record), ops: [], more: false, snapshot_needed: true, heads: wireHeads(await this.heads(record)), former: [] };
-      found.push(...next);
-    }
-    const fitting = fit(found.sort((a, b) => a.seq - b.seq));
+      const high = as === 'cut' ? line.counted[0] : line.n;
+      const low = Math.max(line.from, ...(known[line.log] ?? []).map((place) => reach(log.linesOf(line.log), log.find(line.log, place), line, place[0])));
+      return high > low ? [{ log: line.log, line: line.id, low, high }] : [];
+    });
+    const { list, isAll } = await this.paged.after(userId, stretches, PAGE_OPERATIONS + 1);
+    const answer = { version: versionOf(record), heads: wireHeads(await this.heads(record)) };
+    if (stretches.some((stretch) => hasGap(stretch, list, isAll))) return { ...answer, ops: [], more: false, snapshot_needed: true, former: [] };
+    const fitting = fit(list);
+    const ops = await this.store.at(userId, fitting);
     return {
-      version: versionOf(record), ops: fitting.map(wireOperation), more: fitting.length < found.length, snapshot_needed: false, heads: wireHeads(await this.heads(record)),
-      former: await this.former.naming(record, fitting.map(({ op }) => op)),
+      ...answer, ops: ops.map(wireOperation), more: !isAll || fitting.length < list.length, snapshot_needed: false,
+      former: await this.former.naming(record, ops.map(({ op }) => op)),
     };
   }
 
   /** Operations of the own log after a number, as many as fit; undefined when they are no longer there. */
   async after(own: StoredLine, n: number): Promise<HeldOperation[] | undefined> {
     const next = await this.store.onLine(own.userId, own.log, own.id, n, own.n, PAGE_OPERATIONS);
-    return next.some((held, i) => held.n !== n + 1 + i) ? undefined : fit(next);
+    const isGone = next.some((held, i) => held.n !== n + 1 + i);
+    return isGone ? undefined : fit(next.map((held) => ({ held, size: sizeOf(held) }))).map(({ held }) => held);
   }
 }
 
@@ -106,9 +118,18 @@ function reach(lines: LogLines, at: LinePlace | undefined, line: StoredLine, n: 
   return n > line.n ? line.n : 0;
 }
 
-function fit<T extends HeldOperation>(ops: readonly T[]): T[] {
-  let characters = 0;
-  const count = ops.findIndex((held, i) => i >= PAGE_OPERATIONS || ((characters += held.op.value.length + held.op.key.length + 600) > PAGE_CHARACTERS && i > 0));
+/** Whether operations of a stretch are no longer there. */
+function hasGap({ log, line, low }: LineStretch, list: readonly PagedOperation[], isAll: boolean): boolean {
+  const numbers = list.filter((one) => one.log === log && one.line === line).map(({ n }) => n).sort((a, b) => a - b);
+  return (isAll && numbers.length === 0) || numbers.some((n, i) => n !== low + 1 + i);
+}
+
+function fit<T extends { readonly size: number }>(ops: readonly T[]): T[] {
+  let bytes = 0;
+  const count = ops.findIndex(({ size }, i) => i >= PAGE_OPERATIONS || ((bytes += size + 600) > PAGE_BYTES && i > 0));
   return ops.slice(0, count < 0 ? ops.length : count);
 }
 
+function sizeOf({ op }: HeldOperation): number {
+  return op.value.length + op.key.length + Object.keys(op.after).length * 100;
+}

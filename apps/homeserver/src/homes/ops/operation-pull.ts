@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { readOperation, type HomeRecord, type LogHead, type LogPlaces } from '#federation';
 import { FederationClient } from '../../federation/federation-client.js';
 import { versionOf } from '../records/record-version.js';
-import { operationsPath } from './account-paths.js';
+import { missingPath } from './account-paths.js';
 import { AccountCopies } from './account-copies.js';
 import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
 import { FormerRecords } from './former-records.js';
@@ -37,8 +37,8 @@ export class OperationPull {
     const userId = record.user_id;
     let isFurtherBack = false;
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const since = JSON.stringify(await this.#held(userId, isFurtherBack ? claimed : {}));
-      const page = await this.federation.request({ destination: from, method: 'GET', path: operationsPath(userId), query: { since, version: JSON.stringify(versionOf(record)) }, timeoutMs: TIMEOUT_MS });
+      const since = await this.#held(userId, isFurtherBack ? claimed : {});
+      const page = await this.federation.request({ destination: from, method: 'POST', path: missingPath(userId), body: { since, version: versionOf(record) }, timeoutMs: TIMEOUT_MS });
       if (page['snapshot_needed'] === true) {
         await this.copies.take(userId, from);
         break;

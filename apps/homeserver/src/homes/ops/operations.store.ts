@@ -5,10 +5,12 @@ import { RowInserter } from '../../storage/insert-rows.js';
 
 /** Operations of one statement. */
 const MAX_APPENDED = 1_000;
+/** Of operations that are read at once, beyond the first. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 const columns = 'log, n, hash, line, prev, after, home, ms, kind, op_key, value, signature';
 const qualified = columns.split(', ').map((name) => `o.${name}`).join(', ');
 const isItemOf = 'i.user_id = o.user_id AND i.log = o.log AND i.n = o.n AND i.hash = o.hash';
-const operations = new RowInserter('account_op.insert', 'account_ops', ['user_id', ...columns.split(', '), 'stored_ts'], 'ON CONFLICT DO NOTHING');
+const operations = new RowInserter('account_op.insert', 'account_ops', ['user_id', ...columns.split(', '), 'stored_ts', 'refused'], 'ON CONFLICT DO NOTHING');
 const overOlder = `ON CONFLICT (user_id, kind, op_key, log, line) DO UPDATE SET n = excluded.n, hash = excluded.hash, ms = excluded.ms,
   is_removed = excluded.is_removed WHERE account_op_items.n < excluded.n`;
 const items = new RowInserter(
@@ -65,21 +67,44 @@ const buckets = statement(
   `SELECT bucket, hash FROM account_op_items i WHERE user_id = $1 AND bucket = ANY($2) AND NOT ((is_removed OR kind = ANY($4)) AND ms < $3)
    AND NOT EXISTS (SELECT 1 FROM account_op_items r, account_ops ro WHERE ${isKnownToRemoval} AND r.ms < $3)`,
 );
+const firstSince = statement(
+  'account_op.first_since', 'SELECT min(n) AS n FROM account_ops WHERE user_id = $1 AND log = $2 AND n > $3 AND stored_ts >= $4',
+);
+const setRefused = statement(
+  'account_op.set_refused', 'UPDATE account_ops SET refused = $5 WHERE user_id = $1 AND log = $2 AND n = $3 AND hash = $4 AND refused IS DISTINCT FROM $5',
+);
+// What an item has kept something newer for is refused no more.
+const refusedOf = statement(
+  'account_op.refused_of', `SELECT o.log, o.n, o.refused FROM account_ops o JOIN account_op_items i ON ${isItemOf} WHERE o.user_id = $1 AND o.refused IS NOT NULL ORDER BY o.seq DESC LIMIT $2`,
+);
 const places = statement(
   'account_op.places',
   `SELECT o.log, o.n, o.hash, o.line FROM unnest($2::text[], $3::bigint[]) AS w (log, n)
    JOIN account_ops o ON o.user_id = $1 AND o.log = w.log AND o.n = w.n`,
 );
-const skeleton = statement('account_op.skeleton', 'SELECT log, n, hash, line FROM account_ops WHERE user_id = $1 AND log = ANY($2)');
+// The first one, and others as far as they fit.
 const onLine = statement(
   'account_op.on_line',
-  `SELECT ${columns}, seq FROM account_ops WHERE user_id = $1 AND log = $2 AND line = $3 AND n > $4 AND n <= $5 ORDER BY n LIMIT $6`,
+  `SELECT ${qualified}, o.seq FROM (
+     SELECT n, hash, row_number() OVER (ORDER BY n) AS nth, sum(size) OVER (ORDER BY n) AS total FROM (
+       SELECT n, hash, octet_length(value) + octet_length(op_key) + octet_length(after) AS size FROM account_ops
+       WHERE user_id = $1 AND log = $2 AND line = $3 AND n > $4 AND n <= $5 ORDER BY n LIMIT $6) sized) t
+   JOIN account_ops o ON o.user_id = $1 AND o.log = $2 AND o.n = t.n AND o.hash = t.hash WHERE t.nth = 1 OR t.total <= ${MAX_PAGE_BYTES} ORDER BY o.n`,
 );
-const newestUpTo = statement(
-  'account_op.newest_up_to',
-  `SELECT DISTINCT ON (o.kind, o.op_key) ${qualified} FROM account_ops o
-   JOIN unnest($5::text[], $6::text[]) AS w (kind, op_key) ON w.kind = o.kind AND w.op_key = o.op_key
-   WHERE o.user_id = $1 AND o.log = $2 AND o.line = $3 AND o.n <= $4 ORDER BY o.kind, o.op_key, o.n DESC`,
+const at = statement(
+  'account_op.at',
+  `SELECT ${qualified}, o.seq FROM unnest($2::text[], $3::bigint[], $4::text[]) AS w (log, n, hash)
+   JOIN account_ops o ON o.user_id = $1 AND o.log = w.log AND o.n = w.n AND o.hash = w.hash ORDER BY o.seq`,
+);
+const itemsOnLine = statement(
+  'account_op.items_on_line', 'SELECT DISTINCT kind, op_key AS key FROM account_ops WHERE user_id = $1 AND log = $2 AND line = $3 AND n > $4 AND n <= $5',
+);
+const keepUpTo = statement(
+  'account_op.keep_up_to',
+  `INSERT INTO account_op_items (user_id, kind, op_key, log, line, n, hash, ms, bucket, is_removed)
+   SELECT DISTINCT ON (o.kind, o.op_key) o.user_id, o.kind, o.op_key, o.log, o.line, o.n, o.hash, o.ms, w.bucket, o.value = 'null' FROM account_ops o
+   JOIN unnest($5::text[], $6::text[], $7::smallint[]) AS w (kind, op_key, bucket) ON w.kind = o.kind AND w.op_key = o.op_key
+   WHERE o.user_id = $1 AND o.log = $2 AND o.line = $3 AND o.n <= $4 ORDER BY o.kind, o.op_key, o.n DESC ${overOlder}`,
 );
 const kindsBeyond = statement(
   'account_op.kinds_beyond',
@@ -137,9 +162,10 @@ export interface PlaceRow extends LinePlace {
 export class OperationsStore {
   constructor(private readonly db: Database) {}
 
-  async insert(db: Queryable, list: readonly HeldOperation[], now: number): Promise<void> {
+  /** @param refused by hash, what the account's data did not take */
+  async insert(db: Queryable, list: readonly HeldOperation[], now: number, refused: ReadonlyMap<string, string>): Promise<void> {
     await operations.insert(db, list.map(({ op, hash, line }) => [
-      op.user_id, op.log, op.n, hash, line, op.prev, JSON.stringify(op.after), op.home, op.ms, op.kind, op.key, op.value, op.signature, now,
+      op.user_id, op.log, op.n, hash, line, op.prev, JSON.stringify(op.after), op.home, op.ms, op.kind, op.key, op.value, op.signature, now, refused.get(hash) ?? null,
     ]));
   }
 
@@ -198,26 +224,50 @@ export class OperationsStore {
     return found;
   }
 
+  /** Number of the first operation of a log that was stored since then, of the last few before its end; its end when there is none. */
+  async firstSince(userId: string, log: string, end: number, ts: number): Promise<number> {
+    const [row] = await this.db.query<{ n: number | null }>(firstSince, [userId, log, end - MAX_APPENDED, ts]);
+    return row?.n ?? end;
+  }
+
+  /** Notes why the account's data did not take an operation, or that it has. */
+  async setRefused({ op, hash }: HeldOperation, why: string | null): Promise<void> {
+    await this.db.query(setRefused, [op.user_id, op.log, op.n, hash, why]);
+  }
+
+  /** The latest operations that the account's data did not take. */
+  async refusedOf(userId: string, limit: number): Promise<[log: string, n: number, why: string][]> {
+    const rows = await this.db.query<{ log: string; n: number; refused: string }>(refusedOf, [userId, limit]);
+    return rows.map((row) => [row.log, row.n, row.refused]);
+  }
+
   /** What stands at these numbers of logs. */
   async places(userId: string, list: readonly (readonly [log: string, n: number])[]): Promise<PlaceRow[]> {
     if (list.length === 0) return [];
     return this.db.query<PlaceRow & { log: string }>(places, [userId, list.map(([log]) => log), list.map(([, n]) => n)]);
   }
 
-  async skeleton(userId: string, logs: readonly string[]): Promise<PlaceRow[]> {
-    return logs.length === 0 ? [] : this.db.query<PlaceRow & { log: string }>(skeleton, [userId, logs]);
-  }
-
-  /** Operations of a line with numbers in (from, to], in order, with the order in which this server took them. */
-  async onLine(userId: string, log: string, line: number, from: number, to: number, limit: number): Promise<(HeldOperation & { seq: number })[]> {
-    return (await this.db.query<Row>(onLine, [userId, log, line, from, to, limit])).map((row) => ({ ...held(userId, row), seq: row.seq }));
-  }
-
-  /** Per item its newest operation on a line up to a number. */
-  async newestUpTo(userId: string, log: string, line: number, n: number, list: readonly ItemName[]): Promise<HeldOperation[]> {
+  /** Those at these places, in the order in which this server took them. */
+  async at(userId: string, list: readonly { readonly log: string; readonly n: number; readonly hash: string }[]): Promise<HeldOperation[]> {
     if (list.length === 0) return [];
-    const rows = await this.db.query<Row>(newestUpTo, [userId, log, line, n, list.map(({ kind }) => kind), list.map(({ key }) => key)]);
+    const rows = await this.db.query<Row>(at, [userId, list.map(({ log }) => log), list.map(({ n }) => n), list.map(({ hash }) => hash)]);
     return rows.map((row) => held(userId, row));
+  }
+
+  /** Operations of a line with numbers in (from, to], in order, one at least and 8 MiB at most: fewer than `limit` do not mean that there are no more. */
+  async onLine(userId: string, log: string, line: number, from: number, to: number, limit: number): Promise<HeldOperation[]> {
+    return (await this.db.query<Row>(onLine, [userId, log, line, from, to, limit])).map((row) => held(userId, row));
+  }
+
+  /** What operations of a line with numbers in (from, to] are about. */
+  async itemsOnLine(userId: string, log: string, line: number, from: number, to: number): Promise<ItemName[]> {
+    return this.db.query<{ kind: string; key: string }>(itemsOnLine, [userId, log, line, from, to]);
+  }
+
+  /** Lets items keep their newest operation on a line up to a number. */
+  async keepUpTo(db: Queryable, userId: string, log: string, line: number, n: number, list: readonly ItemName[]): Promise<void> {
+    if (list.length === 0) return;
+    await db.query(keepUpTo, [userId, log, line, n, list.map(({ kind }) => kind), list.map(({ key }) => key), list.map(({ kind, key }) => bucketOf(kind, key))]);
   }
 
   /** How many operations of which kinds are on lines beyond these numbers. */

@@ -22,12 +22,12 @@ export class PeerLanes {
   ) {}
 
   wake(userId: string, home: string): void {
-    this.#wake(`${userId} ${home}`);
+    this.#wake(`${userId} ${home}`, home);
   }
 
   /** A server is back: what waits for it is tried now. */
   retry(home: string): void {
-    for (const [key, lane] of this.#lanes) if (lane.timer && key.endsWith(` ${home}`)) this.#wake(key);
+    for (const [key, lane] of this.#lanes) if (lane.timer && key.endsWith(` ${home}`)) this.#wake(key, home);
   }
 
   running(): Promise<void>[] {
@@ -39,7 +39,7 @@ export class PeerLanes {
     for (const lane of this.#lanes.values()) clearTimeout(lane.timer);
   }
 
-  #wake(key: string): void {
+  #wake(key: string, home: string): void {
     if (this.#stopped) return;
     let lane = this.#lanes.get(key);
     if (!lane) {
@@ -49,7 +49,15 @@ export class PeerLanes {
     lane.isDirty = true;
     clearTimeout(lane.timer);
     lane.timer = undefined;
-    lane.running ??= this.#run(key, lane);
+    if (lane.running) return;
+    // While the home is left alone, an account that writes all the time would only find that out each time.
+    const pause = this.pauseOf(home);
+    if (pause > 0) this.#wakeAfter(pause, key, home, lane);
+    else lane.running = this.#run(key, lane);
+  }
+
+  #wakeAfter(ms: number, key: string, home: string, lane: Lane): void {
+    if (!this.#stopped) lane.timer = setTimeout(() => this.#wake(key, home), Math.min(MAX_RETRY_MS, ms)).unref();
   }
 
   async #run(key: string, lane: Lane): Promise<void> {
@@ -68,8 +76,7 @@ export class PeerLanes {
       // Who does not answer is left alone by all for a while; that it was not tried meanwhile is no failure of its own.
       const pause = this.pauseOf(home);
       if (pause === 0) lane.failures++;
-      const delay = Math.min(MAX_RETRY_MS, pause || FIRST_RETRY_MS * 2 ** Math.min(lane.failures, 20));
-      if (!this.#stopped) lane.timer = setTimeout(() => this.#wake(key), delay).unref();
+      this.#wakeAfter(pause || FIRST_RETRY_MS * 2 ** Math.min(lane.failures, 20), key, home, lane);
     }
   }
 }

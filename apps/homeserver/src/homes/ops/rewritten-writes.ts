@@ -30,7 +30,7 @@ export class RewrittenWrites {
       const page = await this.store.onLine(userId, log, branch.parent, from, Number.MAX_SAFE_INTEGER, PAGE);
       const changes = await this.#standing(record, page);
       if (changes.length > 0) await this.db.transaction((tx) => this.log.recordAll(tx, new Map([[userId, changes]])));
-      if (page.length < PAGE) return;
+      if (page.length === 0) return;
       from = page.at(-1)!.n;
     }
   }
