@@ -1,4 +1,5 @@
 import { operationHash, recordHash } from '../../libs/federation/src/index.js';
+import { OperationExchange } from '../../apps/homeserver/src/homes/ops/operation-exchange.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
@@ -235,6 +236,56 @@ describe('a home that lies', () => {
     await a.start();
     await isAt(person, b, 'org.example.left');
     expect(operationHash(left)).toHaveLength(43);
+  }, 60_000);
+
+  it('shows heads in a second copy: they are believed when that one, too, was compared', async () => {
+    const { person, home } = await victim('second.copy');
+    await person.addHome(b, { through: a });
+    const far = home.head({ n: 50, hash: HASH });
+    const { promise, resolve: release } = Promise.withResolvers<void>();
+    let [isFar, copies, compared] = [false, 0, 0];
+    evil.on(new RegExp(`account/${person.userId}/digest`), async () => {
+      compared++;
+      await promise;
+      return { heads: [], differing: [], ops: [] };
+    });
+    evil.on(new RegExp(`account/${person.userId}/snapshot`), () => ({ record: person.record, heads: [far], rooms: {}, ops: [], copies: ++copies }));
+    evil.on(new RegExp(`account/${person.userId}/ops`), (path, body) => (path.endsWith('missing')
+      ? { ops: [], more: false, snapshot_needed: true, heads: [far] }
+      : { heads: [...body.heads, ...(isFar ? [far] : [])], digest: isFar ? 'another' : body.digest }));
+    const shown = async (): Promise<Json> => (await home.hand(b, [])).body.heads.find((head: Json) => head.log === home.log);
+    // Everybody was compared once.
+    await write(person, b, 'org.example.first');
+    await isAt(person, a, 'org.example.first');
+    await eventually(async () => (await home.hand(b, [])).status === 200 && (await homeAt(person, b, evil.name)).ops_behind === 0);
+    await b.get(OperationExchange).idle();
+    isFar = true;
+    await home.hand(b, [], { heads: [far] });
+    await eventually(() => copies > 0 && compared > 0);
+    // A has been compared since.
+    await write(person, b, 'org.example.compared');
+    await isAt(person, a, 'org.example.compared');
+    expect(await shown()).toBeUndefined();
+    release();
+    await eventually(async () => (await shown())?.n === 50);
+  }, 60_000);
+
+  it('has what it takes in its log, and says what its account does not show: it counts not as one that applied it', async () => {
+    const { person, home } = await victim('unapplied');
+    // As the server that takes: named as long as it is so.
+    const bad = home.op('room_account_data', JSON.stringify(['!a\0:x.example', 'm.tag']), '{}');
+    for (const ops of [[bad], []]) expect((await home.hand(a, ops)).body.refused).toEqual([[home.log, 1, 'not storable']]);
+    const unknown = home.op('unheard of', 'x', 1, { prev: bad });
+    expect((await home.hand(a, [unknown])).body.refused).toEqual([[home.log, 2, 'unknown kind'], [home.log, 1, 'not storable']]);
+    // As the one that asks: nobody counts who says that.
+    let refuses = false;
+    evil.on(new RegExp(`account/${person.userId}/ops`), (_path, body) => ({
+      heads: body.heads, digest: body.digest, refused: refuses ? body.ops.map(({ log, n }: Json) => [log, n, 'not storable']) : [],
+    }));
+    const put = (type: string) => person.at(a).request('PUT', dataPath(person.at(a), type), { type }, { query: { 'io.partyline.homes': 2 } });
+    expect((await put('org.example.applied'))['io.partyline.homes']).toEqual([a.name, evil.name]);
+    refuses = true;
+    expect((await put('org.example.unapplied'))['io.partyline.homes']).toEqual([a.name]);
   }, 60_000);
 
   it('that answers slowly, to many accounts, does not hold up the operations of others', async () => {
