@@ -51,6 +51,7 @@ import { OperationPull } from './ops/operation-pull.js';
 import { OperationsStore } from './ops/operations.store.js';
 import { RewrittenWrites } from './ops/rewritten-writes.js';
 import { PeerHeads } from './ops/peer-heads.js';
+import { RefusedOperationsStore } from './ops/refused-operations.store.js';
 import { ReturningAccounts } from './ops/returning-accounts.js';
 import { SharedAccounts } from './ops/shared-accounts.js';
 import { WaitingOperations } from './ops/waiting-operations.js';
@@ -80,7 +81,7 @@ import { SyncResume } from './resume/sync-resume.js';
   providers: [
     LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomAttacher, RoomCopies, LastWordsSpread, AccountHomes,
-    AccountLogsStore, OperationsStore, LogPagesStore, LogSizesStore, LogSizes, UnsettledItemsStore, AccountPeersStore, SharedAccounts, FormerRecordsStore, FormerRecords, HeadSignatures, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
+    AccountLogsStore, OperationsStore, LogPagesStore, RefusedOperationsStore, LogSizesStore, LogSizes, UnsettledItemsStore, AccountPeersStore, SharedAccounts, FormerRecordsStore, FormerRecords, HeadSignatures, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
     LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
     OperationExchange, HomeRequests, AccountCopies, EndedAccounts,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,

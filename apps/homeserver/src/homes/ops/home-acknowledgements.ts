@@ -3,8 +3,8 @@ import { Config } from '../../config/config.js';
 import { Clock } from '../../observability/clock.js';
 import { AccountLogsStore } from './account-logs.store.js';
 import { AccountPeersStore } from './account-peers.store.js';
-import { OperationsStore } from './operations.store.js';
 import { PeerHeads } from './peer-heads.js';
+import { RefusedOperationsStore } from './refused-operations.store.js';
 import { SharedAccounts } from './shared-accounts.js';
 
 /** How long a writer waits for other homes (protocol §5). */
@@ -18,7 +18,7 @@ export class HomeAcknowledgements {
     private readonly shared: SharedAccounts,
     private readonly logs: AccountLogsStore,
     private readonly peers: AccountPeersStore,
-    private readonly store: OperationsStore,
+    private readonly refused: RefusedOperationsStore,
     private readonly heads: PeerHeads,
     private readonly clock: Clock,
   ) {}
@@ -33,7 +33,7 @@ export class HomeAcknowledgements {
     const own = (await this.logs.of(userId)).find((line) => line.isOwn);
     const wanted = Math.min(count - 1, others.length);
     if (!own || wanted <= 0) return [this.config.serverName];
-    const first = await this.store.firstSince(userId, own.log, own.n, since);
+    const first = await this.refused.firstSince(userId, own.log, own.n, since);
     const until = this.clock.steady() + WAIT_MS;
     for (;;) {
       const news = this.heads.next(userId, Math.max(1, until - this.clock.steady()));

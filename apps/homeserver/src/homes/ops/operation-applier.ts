@@ -8,6 +8,7 @@ import { Log } from '../../observability/log.js';
 import { isInvalidValue } from '../../storage/database-errors.js';
 import { LogLoader } from './log-loader.js';
 import { OperationsStore, type ItemName } from './operations.store.js';
+import { RefusedOperationsStore } from './refused-operations.store.js';
 import { violatesRecord } from './record-rules.js';
 
 /** Tries until the store shows what the log does; somebody writes here all the time otherwise. */
@@ -29,6 +30,7 @@ export class OperationApplier {
     private readonly directory: AccountDirectory,
     private readonly loader: LogLoader,
     private readonly store: OperationsStore,
+    private readonly refused: RefusedOperationsStore,
     private readonly logger: Log,
   ) {}
 
@@ -97,7 +99,7 @@ export class OperationApplier {
         if (shown.has(name) && now?.hash === shown.get(name)?.hash) continue;
         changed.push(item);
         shown.set(name, now);
-        if (now) await this.store.setRefused(now, await this.apply(record, now));
+        if (now) await this.refused.set(now, await this.apply(record, now));
         else await this.#clear(record, item);
       }
       due = changed;

@@ -24,6 +24,7 @@ import { OperationPull } from './operation-pull.js';
 import { OperationsStore } from './operations.store.js';
 import { PeerHeads } from './peer-heads.js';
 import { PeerLanes } from './peer-lanes.js';
+import { RefusedOperationsStore } from './refused-operations.store.js';
 import { SharedAccounts } from './shared-accounts.js';
 import { WaitingOperations } from './waiting-operations.js';
 
@@ -94,6 +95,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
     private readonly logs: AccountLogsStore,
     private readonly peers: AccountPeersStore,
     private readonly store: OperationsStore,
+    private readonly refused: RefusedOperationsStore,
     private readonly federation: FederationClient,
     private readonly destinations: Destinations,
     private readonly clock: Clock,
@@ -159,7 +161,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
     if (Object.keys(lacking).length > 0) this.#pullLater(userId, origin, lacking);
     else if (heard.isBehind) this.#lanes.wake(userId, origin);
     else if (typeof body.digest === 'string' && body.digest !== root) this.#compareLater(userId, origin);
-    return { version: versionOf(record), heads: wireHeads(await this.pages.heads(record)), refused: [...malformed, ...refused, ...(await this.store.refusedOf(userId, MAX_NOT_APPLIED))], digest: root, now: this.clock.now() };
+    return { version: versionOf(record), heads: wireHeads(await this.pages.heads(record)), refused: [...malformed, ...refused, ...(await this.refused.latest(userId, MAX_NOT_APPLIED))], digest: root, now: this.clock.now() };
   }
 
   /** `POST …/account/{userId}/ops/missing` of another home. */

@@ -67,16 +67,6 @@ const buckets = statement(
   `SELECT bucket, hash FROM account_op_items i WHERE user_id = $1 AND bucket = ANY($2) AND NOT ((is_removed OR kind = ANY($4)) AND ms < $3)
    AND NOT EXISTS (SELECT 1 FROM account_op_items r, account_ops ro WHERE ${isKnownToRemoval} AND r.ms < $3)`,
 );
-const firstSince = statement(
-  'account_op.first_since', 'SELECT min(n) AS n FROM account_ops WHERE user_id = $1 AND log = $2 AND n > $3 AND stored_ts >= $4',
-);
-const setRefused = statement(
-  'account_op.set_refused', 'UPDATE account_ops SET refused = $5 WHERE user_id = $1 AND log = $2 AND n = $3 AND hash = $4 AND refused IS DISTINCT FROM $5',
-);
-// What an item has kept something newer for is refused no more.
-const refusedOf = statement(
-  'account_op.refused_of', `SELECT o.log, o.n, o.refused FROM account_ops o JOIN account_op_items i ON ${isItemOf} WHERE o.user_id = $1 AND o.refused IS NOT NULL ORDER BY o.seq DESC LIMIT $2`,
-);
 const places = statement(
   'account_op.places',
   `SELECT o.log, o.n, o.hash, o.line FROM unnest($2::text[], $3::bigint[]) AS w (log, n)
@@ -222,23 +212,6 @@ export class OperationsStore {
     const found = new Map<number, string[]>();
     for (const { bucket, hash } of rows) found.set(bucket, [...(found.get(bucket) ?? []), hash]);
     return found;
-  }
-
-  /** Number of the first operation of a log that was stored since then, of the last few before its end; its end when there is none. */
-  async firstSince(userId: string, log: string, end: number, ts: number): Promise<number> {
-    const [row] = await this.db.query<{ n: number | null }>(firstSince, [userId, log, end - MAX_APPENDED, ts]);
-    return row?.n ?? end;
-  }
-
-  /** Notes why the account's data did not take an operation, or that it has. */
-  async setRefused({ op, hash }: HeldOperation, why: string | null): Promise<void> {
-    await this.db.query(setRefused, [op.user_id, op.log, op.n, hash, why]);
-  }
-
-  /** The latest operations that the account's data did not take. */
-  async refusedOf(userId: string, limit: number): Promise<[log: string, n: number, why: string][]> {
-    const rows = await this.db.query<{ log: string; n: number; refused: string }>(refusedOf, [userId, limit]);
-    return rows.map((row) => [row.log, row.n, row.refused]);
   }
 
   /** What stands at these numbers of logs. */
