@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// oxlint, the clock rule, then the layers of ARCHITECTURE.md. Exit status 1 when one finds something.
+// oxlint, the rules about the clock and JSON, then the layers of ARCHITECTURE.md. Exit status 1 when one finds something.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,31 +9,34 @@ ensureDependencies();
 const node = ensureNode();
 const bin = (name) => join(root, 'node_modules', ...name.split('/'));
 
-/** `new Date()` reads the clock as `Date.now()` does, and oxlint has no rule for it. */
-function clockReads() {
-  const files = ['libs', 'apps/homeserver/src'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)),
-  );
+/** What oxlint has no rules for: `new Date()` reads the clock as `Date.now()` does, `response.json()` parses as `JSON.parse` does. */
+const texts = [
+  { name: 'clock', folders: ['libs', 'apps/homeserver/src'], isExempt: (file) => file.includes('/src/demo/'), pattern: /\bnew Date\(\s*\)/, advice: 'take the time from the injected Clock' },
+  { name: 'json', folders: ['libs', 'apps'], isExempt: (file) => !file.includes('/src/'), pattern: /\.json\(\)/, advice: "parse the text with parseJson of '#json'" },
+];
+
+function found({ folders, isExempt, pattern, advice }) {
+  const files = folders.flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)));
   return files
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts') && !file.includes('/node_modules/') && !file.includes('/src/demo/'))
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.spec.ts') && !file.includes('/node_modules/') && !isExempt(file))
     .flatMap((file) =>
       readFileSync(join(root, file), 'utf8')
         .split('\n')
-        .flatMap((line, index) => (/\bnew Date\(\s*\)/.test(line) ? [`${file}:${index + 1}: take the time from the injected Clock`] : [])),
+        .flatMap((line, index) => (pattern.test(line) ? [`${file}:${index + 1}: ${advice}`] : [])),
     );
 }
 
 const execute = (args) => spawnSync(node, args, { cwd: root, stdio: 'inherit' }).status === 0;
 const steps = [
   ['lint', () => execute([bin('oxlint/bin/oxlint'), '--quiet', 'libs', 'apps', 'test', 'bin'])],
-  [
-    'clock',
+  ...texts.map((rule) => [
+    rule.name,
     () => {
-      const found = clockReads();
-      if (found.length > 0) process.stdout.write(`${found.join('\n')}\n`);
-      return found.length === 0;
+      const lines = found(rule);
+      if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+      return lines.length === 0;
     },
-  ],
+  ]),
   [
     'layers',
     () => execute([bin('dependency-cruiser/bin/dependency-cruise.mjs'), '--config', '.dependency-cruiser.mjs', 'apps/homeserver/src', 'libs']),

@@ -1,3 +1,4 @@
+import { parseJson } from '#json';
 import type texts from '../texts/en.json';
 
 /** What the scripts say: the parts of `texts/<language>.json` that the server puts into their page's `data-texts`. */
@@ -6,5 +7,5 @@ export type SetupTexts = typeof texts.script & typeof texts.setupScript;
 
 /** The texts that the page brings along, in its language. */
 export function pageTexts<T>(): T {
-  return JSON.parse(document.body.dataset['texts'] ?? '{}') as T;
+  return parseJson(document.body.dataset['texts'] ?? '{}') as T;
 }

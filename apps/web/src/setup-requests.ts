@@ -1,3 +1,5 @@
+import { parseJson } from '#json';
+
 /** What can go wrong while an account is made; the names of its messages in `texts/<language>.json`. */
 export type SetupProblem =
   | 'nameInvalid'
@@ -91,7 +93,7 @@ export class SetupRequests {
       throw new SetupError('unreachable');
     }
     // A proxy in front of a server that is down answers with something else than JSON.
-    const content = ((await answer.json().catch(() => null)) ?? {}) as Record<string, unknown>;
+    const content = (jsonOf(await answer.text().catch(() => '')) ?? {}) as Record<string, unknown>;
     if (!answer.ok) throw refusal(answer.status, content);
     return content;
   }
@@ -107,6 +109,14 @@ const problems: Readonly<Record<string, SetupProblem>> = {
   M_FORBIDDEN: 'linkSpent',
   M_LIMIT_EXCEEDED: 'tooMany',
 };
+
+function jsonOf(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return null;
+  }
+}
 
 function refusal(status: number, { errcode, error, retry_after_ms: wait }: Record<string, unknown>): SetupError {
   if (typeof errcode !== 'string') return new SetupError(status >= 502 && status <= 504 ? 'unreachable' : 'failed', 0, `HTTP ${status}`);

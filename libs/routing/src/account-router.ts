@@ -155,7 +155,7 @@ export class AccountRouter {
       kind: requestKind('GET', `${unstable}/account/record`, new URLSearchParams(), null),
       attempt: (serverName) => this.ask(serverName, `${unstable}/account/record`),
     });
-    const taken = answer.ok && await this.client.sessions.takeRecord(answer.json());
+    const taken = answer.ok && await this.client.sessions.takeRecord(answer.object());
     for (const { serverName } of this.account.homes) if (taken && !before.has(serverName)) this.health.rejoin(serverName);
     await Promise.all(this.livingHomes().map((serverName) => this.client.sessions.meet(serverName)));
     return taken;
@@ -170,7 +170,7 @@ export class AccountRouter {
     const reach = new Map<string, Reach>();
     await Promise.allSettled(this.livingHomes().map(async (serverName) => {
       const answer = await this.ask(serverName, path);
-      if (answer.ok) reach.set(serverName, readReach(answer.json()));
+      if (answer.ok) reach.set(serverName, readReach(answer.object()));
     }));
     const home = homeByReach(reach, this.account.homes, this.choice.currentHome, this.parts.clock.now());
     this.noteRoomHome(roomId, home);

@@ -1,4 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { parseStoredJson, wellFormedJson } from '#json';
 import { type AccountChange, AccountOps, type RemoteChange } from '../accounts/account-ops.js';
 import { Deactivation } from '../accounts/deactivation.js';
 import { type AccountDataEntry, AccountDataStore } from './account-data.store.js';
@@ -51,7 +52,7 @@ export class AccountDataReplication implements OnModuleInit {
     const [kind, ruleId] = twoTexts(key);
     if (!isKind(kind) || ruleId === undefined) return;
     const text = objectText(value);
-    const op = text === undefined ? null : (JSON.parse(text) as PushRuleOpValue);
+    const op = text === undefined ? null : (parseStoredJson(text) as PushRuleOpValue);
     await this.writer.submit({
       userId,
       roomId: '',
@@ -114,7 +115,7 @@ function isKind(kind: string | undefined): kind is PushRuleKind {
 function twoTexts(key: string): [string | undefined, string | undefined] {
   let parts: unknown;
   try {
-    parts = JSON.parse(key);
+    parts = parseStoredJson(key);
   } catch {
     return [undefined, undefined];
   }
@@ -126,8 +127,8 @@ function twoTexts(key: string): [string | undefined, string | undefined] {
 function objectText(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined;
   try {
-    const parsed: unknown = JSON.parse(value);
-    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? value : undefined;
+    const parsed: unknown = parseStoredJson(value);
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? wellFormedJson(value) : undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,5 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { parseStoredJson } from '#json';
 import { boundedJson } from '../accounts/bounded-json.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { type AccountDataEntry, AccountDataStore } from './account-data.store.js';
@@ -110,6 +111,6 @@ function isPushRules(roomId: string, type: string): boolean {
 
 /** Clients write the list, so its shape is anybody's guess. */
 function ignoredUsers(json: string | undefined): ReadonlySet<string> {
-  const users: unknown = json === undefined ? undefined : (JSON.parse(json) as { ignored_users?: unknown }).ignored_users;
+  const users: unknown = json === undefined ? undefined : (parseStoredJson(json) as { ignored_users?: unknown }).ignored_users;
   return new Set(typeof users === 'object' && users !== null && !Array.isArray(users) ? Object.keys(users) : []);
 }

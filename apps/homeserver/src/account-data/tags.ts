@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { parseStoredJson } from '#json';
 import { boundedJson } from '../accounts/bounded-json.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { AccountDataStore } from './account-data.store.js';
@@ -45,6 +46,6 @@ export class Tags {
 
 /** The content may also have been written as plain account data. */
 function tagsOf(json: string | null): TagList {
-  const tags: unknown = json === null ? {} : (JSON.parse(json) as { tags?: unknown }).tags;
+  const tags: unknown = json === null ? {} : (parseStoredJson(json) as { tags?: unknown }).tags;
   return typeof tags === 'object' && tags !== null && !Array.isArray(tags) ? (tags as TagList) : {};
 }

@@ -12,7 +12,7 @@ export function boundedJson(value: unknown, maxBytes: number, what: string): str
   try {
     text = JSON.stringify(value);
   } catch {
-    // JSON.parse takes any depth, JSON.stringify is recursive and runs out of stack.
+    // The parser takes any depth, JSON.stringify is recursive and runs out of stack.
     throw MatrixError.badJson(`${what} is nested too deeply`);
   }
   if (text.length > maxBytes || Buffer.byteLength(text) > maxBytes) {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { parseStoredJson } from '#json';
 import { Database, type Queryable, statement } from '../storage/database.js';
 
 const select = statement('profile.get', 'SELECT key, value FROM profiles WHERE user_id = $1');
@@ -18,7 +19,7 @@ export class ProfileStore {
 
   async get(userId: string, db: Queryable = this.db): Promise<Map<string, unknown>> {
     const rows = await db.query<{ key: string; value: string }>(select, [userId]);
-    return new Map(rows.map(({ key, value }) => [key, JSON.parse(value) as unknown]));
+    return new Map(rows.map(({ key, value }) => [key, parseStoredJson(value) as unknown]));
   }
 
   async lock(db: Queryable, userId: string): Promise<void> {

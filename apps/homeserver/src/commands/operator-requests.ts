@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { parseJson } from '#json';
 import { loadConfig, type Settings } from '../config/load-config.js';
 import { registrationSecret } from '../config/registration-secret.js';
 import { Log } from '../observability/log.js';
@@ -30,7 +31,7 @@ export class OperatorRequests {
       body: body ? JSON.stringify(body) : undefined,
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    const answer = (await response.json()) as Record<string, unknown> & { error?: string };
+    const answer = parseJson(await response.text()) as Record<string, unknown> & { error?: string };
     if (!response.ok) throw new Error(answer.error ?? `The server answered ${response.status}.`);
     return answer;
   }

@@ -1,3 +1,5 @@
+import { parseJson } from '#json';
+
 const TIMEOUT_MS = 15_000;
 
 export interface Question {
@@ -37,7 +39,7 @@ export async function ask(url: string, { method, path, accessToken, body }: Ques
     signal: AbortSignal.timeout(TIMEOUT_MS),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const answer = (await response.json()) as Record<string, unknown>;
+  const answer = parseJson(await response.text()) as Record<string, unknown>;
   if (!response.ok) throw new RefusedError(response.status, answer, `${method} ${path}`);
   return answer;
 }

@@ -1,3 +1,5 @@
+import { parseJson } from '#json';
+
 /** What of an answer to `/sync` matters here. */
 interface SyncAnswer {
   readonly next_batch?: string;
@@ -30,7 +32,7 @@ export class RawAnswers {
       const isSync = url.pathname.endsWith('/v3/sync');
       if (isSync) this.asked(url.searchParams.get('since'));
       const response = await fetchFn(input, init);
-      if (isSync && response.ok) this.answered((await response.clone().json()) as SyncAnswer);
+      if (isSync && response.ok) this.answered(parseJson(await response.clone().text()) as SyncAnswer);
       return response;
     };
   }

@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { isJsonObject, type JsonObject, type JsonValue } from '#federation';
+import { nestsDeeperThan, parseStoredJson, wellFormedJson } from '#json';
 import { type AccountChange, AccountOps, type RemoteChange } from '../accounts/account-ops.js';
 import type { Transaction } from '../storage/database.js';
 import { DeviceLists } from './device-lists/device-lists.js';
@@ -11,6 +12,8 @@ import { fallbackKeyOp, OneTimeKeys } from './one-time-keys/one-time-keys.js';
 import { messageOp, ToDeviceInbox } from './to-device/to-device-inbox.js';
 import { ToDeviceStore } from './to-device/to-device.store.js';
 
+/** Levels of lists and objects: as of what clients send. */
+const MAX_DEPTH = 100;
 const usages: readonly string[] = ['master', 'self_signing', 'user_signing'];
 
 /** Keys and messages of devices between the homes of an account (protocol §4). One-time keys stay where they were uploaded. */
@@ -70,7 +73,7 @@ export class DeviceKeyReplication implements OnModuleInit {
     const keys = objectOf(value);
     await this.deviceLists.deviceChanged(userId, deviceId, async (tx) => {
       if (!keys) await this.keys.deleteDevice(tx, userId, deviceId);
-      else if (isDeviceKeysOf(keys, userId, deviceId)) await this.keys.putDevice(tx, userId, deviceId, value as string);
+      else if (isDeviceKeysOf(keys, userId, deviceId)) await this.keys.putDevice(tx, userId, deviceId, wellFormedJson(value as string));
     });
   }
 
@@ -103,7 +106,7 @@ export class DeviceKeyReplication implements OnModuleInit {
     if (deviceId === undefined || algorithm === undefined) return;
     const { key_id: keyId, json } = (value ?? {}) as { key_id?: unknown; json?: unknown };
     await this.oneTimeKeyStore.replaceFallback(
-      userId, deviceId, algorithm, typeof keyId === 'string' && typeof json === 'string' ? { algorithm, keyId, json } : null,
+      userId, deviceId, algorithm, typeof keyId === 'string' && typeof json === 'string' && isKey(json) ? { algorithm, keyId, json: wellFormedJson(json) } : null,
     );
     this.oneTimeKeys.changed(userId, deviceId);
   }
@@ -111,7 +114,7 @@ export class DeviceKeyReplication implements OnModuleInit {
   async #applyMessage({ userId, key, value: json }: RemoteChange): Promise<void> {
     const [sender, messageId, deviceId] = threeTexts(key);
     if (sender === undefined || messageId === undefined || deviceId === undefined || !objectOf(json)) return;
-    await this.inbox.put([{ userId, deviceId, sender, messageId, json: json as string }], { isReplica: true });
+    await this.inbox.put([{ userId, deviceId, sender, messageId, json: wellFormedJson(json as string) }], { isReplica: true });
   }
 
   async #applyConsumed({ userId, key }: RemoteChange): Promise<void> {
@@ -125,12 +128,22 @@ function isUsage(text: string): text is CrossSigningUsage {
   return usages.includes(text);
 }
 
+/** Whether JSON text is a key: an object, or the text of one without signatures. */
+function isKey(json: string): boolean {
+  try {
+    const parsed = parseStoredJson(json);
+    return typeof parsed === 'string' || objectOf(json) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** JSON text of an object, as another home sent it; undefined for anything else. */
 function objectOf(value: unknown): JsonObject | undefined {
   if (typeof value !== 'string') return undefined;
   try {
-    const parsed = JSON.parse(value) as JsonValue;
-    return isJsonObject(parsed) ? parsed : undefined;
+    const parsed = parseStoredJson(value) as JsonValue;
+    return isJsonObject(parsed) && !nestsDeeperThan(parsed, MAX_DEPTH) ? parsed : undefined;
   } catch {
     return undefined;
   }
@@ -138,7 +151,7 @@ function objectOf(value: unknown): JsonObject | undefined {
 
 function threeTexts(key: string): (string | undefined)[] {
   try {
-    const parts: unknown = JSON.parse(key);
+    const parts: unknown = parseStoredJson(key);
     return Array.isArray(parts) ? parts.map((part: unknown) => (typeof part === 'string' ? part : undefined)) : [];
   } catch {
     return [];

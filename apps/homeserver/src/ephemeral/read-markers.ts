@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { parseStoredJson } from '#json';
 import type { AccountChange } from '../accounts/account-ops.js';
 import { AccountDataStore, type AccountDataEntry } from '../account-data/account-data.store.js';
 import { AccountDataWriter } from '../account-data/account-data-writer.js';
@@ -64,6 +65,6 @@ function markerOp(roomId: string, eventId: string): AccountChange {
 }
 
 function eventIdOf(json: AccountDataEntry['json'] | undefined): string | undefined {
-  const { event_id: eventId } = (json === undefined ? {} : JSON.parse(json)) as { event_id?: unknown };
+  const { event_id: eventId } = (json === undefined ? {} : parseStoredJson(json)) as { event_id?: unknown };
   return typeof eventId === 'string' ? eventId : undefined;
 }

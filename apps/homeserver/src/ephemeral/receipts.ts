@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { isEventId, isRoomId } from '#federation';
+import { parseStoredJson } from '#json';
 import { AccountDirectory } from '../accounts/account-directory.js';
 import { type AccountChange, AccountOps, type RemoteChange } from '../accounts/account-ops.js';
 import { Bus } from '../bus/bus.js';
@@ -206,7 +207,7 @@ function readMarker(
 ): { roomId: string; type: ReceiptType | typeof FULLY_READ_TYPE; threadId: string; eventId: string; ts: number } | undefined {
   let parts: unknown;
   try {
-    parts = JSON.parse(key);
+    parts = parseStoredJson(key);
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { canonicalJson } from '#federation';
+import { parseJson } from '#json';
 import { Log } from '../observability/log.js';
 import { Clock } from '../observability/clock.js';
 import { ServerKeys } from './keys/server-keys.js';
@@ -126,7 +127,7 @@ function queryText(query: Readonly<Record<string, QueryValue>> = {}): string {
 
 function parse(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString('utf8'));
+    return parseJson(body.toString('utf8'));
   } catch {
     return undefined;
   }

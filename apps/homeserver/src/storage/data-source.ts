@@ -4,6 +4,7 @@ import type { Pool, PoolClient } from 'pg';
 import { DataSource, type Logger } from 'typeorm';
 import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions.js';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { parseStoredJson } from '#json';
 import { CommitOutcomes } from './commit-outcomes.js';
 import { limitsOf, usualLimits, type DatabaseLimits } from './database-limits.js';
 import { Database } from './database.js';
@@ -18,11 +19,15 @@ const INT8 = 20;
 /** OID of `bigint[]`. */
 const INT8_ARRAY = 1016;
 
+/** OIDs of `json` and `jsonb`, which the driver would parse by itself. */
+const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802]);
+
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary'): unknown {
     if (format === 'binary') return pg.types.getTypeParser(oid, 'binary');
     if (oid === INT8) return Number;
     if (oid === INT8_ARRAY) return parseNumberArray;
+    if (JSON_TYPES.has(oid)) return parseStoredJson;
     return pg.types.getTypeParser(oid, 'text');
   },
 };

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseStoredJson } from '#json';
 import { type Database, statement } from './database.js';
 
 const identity = statement(
@@ -28,7 +29,7 @@ export async function databaseIdentity(db: Database, folder: string | null): Pro
 
 /** Whether the second is another copy than the first; what only one of them knows is no difference. */
 export function isOtherCopy(before: string, now: string): boolean {
-  const [a, b] = [JSON.parse(before), JSON.parse(now)] as Record<string, unknown>[];
+  const [a, b] = [parseStoredJson(before), parseStoredJson(now)] as Record<string, unknown>[];
   return Object.keys(a!).some((key) => key in b! && differs(key, a![key], b![key]));
 }
 

@@ -1,3 +1,4 @@
+import { parseStoredJson } from '#json';
 import { streamNames, type StreamName } from '../bus/bus.js';
 
 /** A position in every stream. */
@@ -10,7 +11,7 @@ export function positionsText(positions: Positions): string {
 
 /** @returns 0 for streams that the text does not name */
 export function readPositions(text: string): Positions {
-  const given = JSON.parse(text) as Partial<Record<StreamName, unknown>>;
+  const given = parseStoredJson(text) as Partial<Record<StreamName, unknown>>;
   return positionsBy((name) => (Number.isSafeInteger(given[name]) ? (given[name] as number) : 0));
 }
 

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join, relative } from 'node:path';
+import { parseStoredJson } from '#json';
 
 /** A PostgreSQL that can run a cluster. */
 export interface PostgresBinaries {
@@ -97,7 +98,7 @@ function embeddedRoot(): string | null {
   }
   const listFile = join(root, 'native', 'pg-symlinks.json');
   if (!existsSync(listFile)) return root;
-  const links = JSON.parse(readFileSync(listFile, 'utf8')) as { source: string; target: string }[];
+  const links = parseStoredJson(readFileSync(listFile, 'utf8')) as { source: string; target: string }[];
   for (const { source, target } of links) {
     const link = join(root, target);
     if (existsSync(link)) continue;

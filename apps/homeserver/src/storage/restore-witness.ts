@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseStoredJson } from '#json';
 import { positionsText, readPositions, type Positions } from './positions-text.js';
 
 const FILE = 'database-witness';
@@ -23,7 +24,7 @@ export class RestoreWitness {
   /** Undefined when there is none, or none that can be read. */
   read(): Witnessed | undefined {
     try {
-      const { epoch, run, positions } = JSON.parse(readFileSync(join(this.folder, FILE), 'utf8')) as Record<string, unknown>;
+      const { epoch, run, positions } = parseStoredJson(readFileSync(join(this.folder, FILE), 'utf8')) as Record<string, unknown>;
       if (typeof epoch !== 'string' || typeof run !== 'string') return undefined;
       return { epoch, run, positions: readPositions(JSON.stringify(positions)) };
     } catch {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import qrcode from 'qrcode';
+import { parseJson } from '#json';
 import { FirstRunAdmin } from '../auth/first-run-admin.js';
 import { Config } from '../config/config.js';
 import { fillPage, type Texts } from './fill-page.js';
@@ -99,7 +100,7 @@ export class StaticPages {
 function readTexts(): Texts {
   const content = readSiteFile('texts', `${LANGUAGE}.json`);
   if (!content) throw new Error(`apps/web/texts/${LANGUAGE}.json is missing`);
-  return JSON.parse(content.toString('utf8')) as Texts;
+  return parseJson(content.toString('utf8')) as Texts;
 }
 
 function staticFile(extension: string, content: string | Buffer): StaticFile {

@@ -1,3 +1,4 @@
+import { parseStoredJson } from '#json';
 import type { HomeRecord, LogPlace } from '../home-record/index.js';
 import { concurrentWrites, newestOfLogs, shownWrite, type ItemWrite } from './item-writes.js';
 import { isCovered, LogLines, type Coverage, type LinePlace } from './log-lines.js';
@@ -268,7 +269,7 @@ export class AccountLog {
   #bounds(log: string): LogPlace[] {
     const { as, places } = this.#standing(log);
     if (as !== 'closing') return [...places];
-    return [...places, ...this.#closings(log).flatMap((held) => (JSON.parse(held.value) as ClosedLog).places)];
+    return [...places, ...this.#closings(log).flatMap((held) => (parseStoredJson(held.value) as ClosedLog).places)];
   }
 
   /** What homes in force say about a log; in their own logs, which are not closing, so that this ends. */
@@ -295,6 +296,6 @@ export function itemName({ kind, key }: { readonly kind: string; readonly key: s
 }
 
 function isClosedLog(value: string): boolean {
-  const { places } = (JSON.parse(value) ?? {}) as Partial<ClosedLog>;
+  const { places } = (parseStoredJson(value) ?? {}) as Partial<ClosedLog>;
   return Array.isArray(places) && places.every((place: unknown) => Array.isArray(place) && Number.isSafeInteger(place[0]) && typeof place[1] === 'string');
 }

@@ -1,3 +1,4 @@
+import { parseStoredJson } from '#json';
 import { isLogName } from './log-name.js';
 import type { AccountOperation, LogPlaces } from './operation.js';
 
@@ -48,7 +49,7 @@ function isText(value: unknown, max: number): value is string {
 
 function isJson(text: string): boolean {
   try {
-    JSON.parse(text);
+    parseStoredJson(text);
     return true;
   } catch {
     return false;

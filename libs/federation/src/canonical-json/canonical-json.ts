@@ -1,9 +1,6 @@
 import { CanonicalJsonError } from './canonical-json-error.js';
 
-/**
- * The specification has no limit, but other servers have (128 to 1,000 levels), and without one a 64 KiB event of
- * opening brackets would overflow the stack.
- */
+/** The specification has no limit, but without one a text of opening brackets would overflow the stack. Events have a lower one. */
 const MAX_DEPTH = 1_000;
 /** UTF-16 order and code point order differ only among units from here on. */
 const FIRST_SURROGATE = 0xd800;
@@ -12,10 +9,11 @@ const FIRST_SURROGATE = 0xd800;
  * Canonical JSON (appendices, §Canonical JSON): shortest form, keys sorted by code point, integers in ±(2^53 - 1).
  * Members that are `undefined` are skipped, -0 is written as 0.
  *
+ * @param maxDepth levels of lists and objects
  * @throws CanonicalJsonError when the value cannot be written so.
  */
-export function canonicalJson(value: unknown): string {
-  return encode(value, 0);
+export function canonicalJson(value: unknown, maxDepth = MAX_DEPTH): string {
+  return encode(value, MAX_DEPTH - maxDepth);
 }
 
 /** Text for a whole object of which `skip` names members to leave out, without copying it first. */
@@ -48,7 +46,7 @@ function encode(value: unknown, depth: number): string {
     case 'boolean': return value ? 'true' : 'false';
     case 'object':
       if (value === null) return 'null';
-      if (depth >= MAX_DEPTH) throw new CanonicalJsonError(`nested more than ${MAX_DEPTH} levels`);
+      if (depth >= MAX_DEPTH) throw new CanonicalJsonError('nested too deeply');
       return Array.isArray(value) ? encodeArray(value, depth) : encodeObject(value as Record<string, unknown>, depth);
     default: throw new CanonicalJsonError(`a ${typeof value} is not JSON`);
   }

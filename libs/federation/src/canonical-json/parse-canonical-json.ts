@@ -1,3 +1,4 @@
+import { parseJson } from '#json';
 import { CanonicalJsonError } from './canonical-json-error.js';
 import type { JsonValue } from '../events/pdu.js';
 
@@ -10,7 +11,7 @@ import type { JsonValue } from '../events/pdu.js';
 export function parseCanonicalJson(text: string): JsonValue {
   let value: JsonValue;
   try {
-    value = JSON.parse(text) as JsonValue;
+    value = parseJson(text) as JsonValue;
   } catch (error) {
     throw new CanonicalJsonError(error instanceof Error ? error.message : 'not JSON');
   }
@@ -18,7 +19,7 @@ export function parseCanonicalJson(text: string): JsonValue {
   return value;
 }
 
-// A stack of its own, because JSON.parse takes any depth and recursion does not.
+// A stack of its own, because the parser takes any depth and recursion does not.
 function requireIntegers(root: JsonValue): void {
   const open: JsonValue[] = [root];
   while (open.length > 0) {

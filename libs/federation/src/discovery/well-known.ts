@@ -1,3 +1,4 @@
+import { parseJson } from '#json';
 import { isJsonObject, jsonMember } from '../events/json-member.js';
 import { isServerName } from '../identifiers/server-name.js';
 import type { JsonValue } from '../events/pdu.js';
@@ -31,7 +32,7 @@ export function readWellKnown(response: WellKnownResponse, now: number): { serve
   if (response.status !== 200 || response.body.length > MAX_WELL_KNOWN_BYTES) return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(response.body); // whatever its Content-Type
+    value = parseJson(response.body); // whatever its Content-Type
   } catch {
     return undefined;
   }

@@ -2,6 +2,11 @@
 export const MAX_EVENT_BYTES = 65_536;
 /** Bytes of `type`, `state_key`, `sender`, `room_id` and of an event id. */
 export const MAX_FIELD_BYTES = 255;
+/**
+ * Levels of lists and objects in `content` or another member. The specification has no limit; the parsers of other servers end at 128
+ * levels of the whole event, so that a deeper one is none to them.
+ */
+export const MAX_MEMBER_DEPTH = 126;
 export const MAX_PREV_EVENTS = 20;
 export const MAX_AUTH_EVENTS = 10;
 /** Portable rooms: state events that a member event or `io.partyline.stands` cites above these (protocol §3). */

@@ -1,6 +1,8 @@
+import { parseStoredJson } from '#json';
 import { canonicalJson, sortKeys } from '../canonical-json/canonical-json.js';
 import { redactContent } from '../redaction/redact-pdu.js';
 import type { RoomVersionRules } from '../room-versions/room-version-rules.js';
+import { MAX_MEMBER_DEPTH } from './event-limits.js';
 import { ADMITTED } from './admitted-key.js';
 import type { JsonValue, Pdu, RoomEvent } from './pdu.js';
 
@@ -27,7 +29,7 @@ export function pduMembers(pdu: Pdu): PduMember[] {
  * `RoomEvent.pdu` leaves out and the text has.
  */
 export function wirePdu(event: Pick<RoomEvent, 'pdu' | 'json'>, rules: RoomVersionRules): Pdu {
-  return rules.eventId === 'chosen' ? (JSON.parse(event.json) as Pdu) : event.pdu;
+  return rules.eventId === 'chosen' ? (parseStoredJson(event.json) as Pdu) : event.pdu;
 }
 
 /** The stored and transferred text: everything but `unsigned`. */
@@ -64,7 +66,7 @@ export function withMember(members: PduMembers, key: string, value: JsonValue): 
 }
 
 function member(key: string, value: JsonValue): PduMember {
-  return { key, text: canonicalJson(key) + ':' + canonicalJson(value) };
+  return { key, text: canonicalJson(key) + ':' + canonicalJson(value, MAX_MEMBER_DEPTH) };
 }
 
 function objectText(members: PduMembers, include: (key: string) => boolean): string {

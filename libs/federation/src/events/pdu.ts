@@ -1,4 +1,4 @@
-/** What JSON.parse can return. Numbers are safe integers wherever an event is concerned (room version 6 and later). */
+/** What `parseJson` can return. Numbers are safe integers wherever an event is concerned (room version 6 and later). */
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [k: string]: JsonValue };
 export type JsonObject = { [k: string]: JsonValue };
 

@@ -26,7 +26,7 @@ export class PduFormatError extends Error {
  * When the content hash does not match, the result is the redacted event and `hashMatched` is false. Signatures and
  * auth rules are the caller's, in this order: signatures first.
  *
- * @param value What JSON.parse returned. It is kept by reference: leave it unchanged.
+ * @param value What `parseJson` returned. It is kept by reference: leave it unchanged.
  * @throws PduFormatError
  */
 export function readPdu(value: unknown, rules: RoomVersionRules): RoomEvent & { readonly hashMatched: boolean } {

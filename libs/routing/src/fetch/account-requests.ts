@@ -51,7 +51,7 @@ export class AccountRequests {
     return this.parts.filters.idAt(serverName, filter, async (home, json) => {
       const path = `/_matrix/client/v3/user/${encodeURIComponent(this.parts.userId)}/filter`;
       const answer = await this.ask(home, 'POST', path, json);
-      const { filter_id: id } = answer.ok ? answer.json() : {};
+      const { filter_id: id } = answer.ok ? answer.object() : {};
       if (typeof id !== 'string') throw new HomeRefused(home, answer, 'prepare');
       return id;
     });
@@ -71,7 +71,7 @@ export class AccountRequests {
       this.translate(serverName, request.path, token, direction)
     ));
     const answer = await this.send(serverName, request, kind, { query });
-    return answer.ok ? answer.withJson(wrapPageTokens(serverName, endpoint, answer.json())) : answer;
+    return answer.ok ? answer.withJson(wrapPageTokens(serverName, endpoint, answer.object())) : answer;
   }
 
   /** A page token of another home stands beside an event; the home has a token of its own for that place. */
@@ -79,13 +79,13 @@ export class AccountRequests {
     const room = /\/rooms\/([^/]+)\//.exec(path)?.[1];
     if (!room) return undefined;
     const answer = await this.ask(serverName, 'GET', `/_matrix/client/v3/rooms/${room}/context/${encodeURIComponent(token.anchor)}?limit=0`);
-    const place = answer.ok ? answer.json()[direction === 'b' ? 'start' : 'end'] : undefined;
+    const place = answer.ok ? answer.object()[direction === 'b' ? 'start' : 'end'] : undefined;
     return typeof place === 'string' ? place : undefined;
   }
 
   private async addFilter(serverName: string, request: AppRequest, kind: RequestKind): Promise<Answer> {
     const answer = await this.send(serverName, request, kind, {});
-    const { filter_id: id } = answer.ok ? answer.json() : {};
+    const { filter_id: id } = answer.ok ? answer.object() : {};
     if (typeof request.body !== 'string' || typeof id !== 'string') return answer;
     return answer.withJson({ filter_id: await this.parts.filters.add(request.body, serverName, id) });
   }

@@ -1,4 +1,5 @@
 import { txnId } from '#e2e';
+import { parseStoredJson } from '#json';
 import type { RoutingStorage } from '../storage.js';
 
 const mark = 'pl-';
@@ -54,7 +55,7 @@ export class FilterIds {
 
   private async load(): Promise<Filter[]> {
     if (!this.filters) {
-      const stored: unknown = JSON.parse(await this.storage.get(this.storageKey) ?? '[]');
+      const stored: unknown = parseStoredJson(await this.storage.get(this.storageKey) ?? '[]');
       this.filters ??= Array.isArray(stored) ? stored as Filter[] : [];
     }
     return this.filters;

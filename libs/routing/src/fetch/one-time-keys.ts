@@ -1,3 +1,4 @@
+import { parseJson, parseStoredJson } from '#json';
 import type { RoutingStorage } from '../storage.js';
 
 const maxKeys = 2_000;
@@ -38,7 +39,7 @@ export class OneTimeKeys {
 
   private async load(): Promise<Map<string, string>> {
     if (!this.inDoubt) {
-      const stored: unknown = JSON.parse(await this.storage.get(this.storageKey) ?? '[]');
+      const stored: unknown = parseStoredJson(await this.storage.get(this.storageKey) ?? '[]');
       this.inDoubt ??= new Map(Array.isArray(stored) ? stored as Array<[string, string]> : []);
     }
     return this.inDoubt;
@@ -55,7 +56,7 @@ export class OneTimeKeys {
 
 function parse(body: string): { one_time_keys?: Record<string, unknown> } | undefined {
   try {
-    const value: unknown = JSON.parse(body);
+    const value: unknown = parseJson(body);
     return typeof value === 'object' && value !== null ? value : undefined;
   } catch {
     return undefined;

@@ -1,3 +1,5 @@
+import { parseJson } from '#json';
+
 /** Headers that described the bytes on the wire, which are not the bytes that the app gets. */
 const wireHeaders = ['content-encoding', 'content-length', 'transfer-encoding', 'connection', 'keep-alive'];
 const statusWithoutBody = new Set([204, 205, 304]);
@@ -15,10 +17,10 @@ export class Answer {
   }
 
   /** The body as a JSON object; an empty one if it is none. Only for answers that were read. */
-  json(): Record<string, unknown> {
+  object(): Record<string, unknown> {
     if (!(this.body instanceof Uint8Array)) return {};
     try {
-      const value: unknown = JSON.parse(new TextDecoder().decode(this.body));
+      const value: unknown = parseJson(new TextDecoder().decode(this.body));
       return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : {};
     } catch {
       return {};
@@ -27,7 +29,7 @@ export class Answer {
 
   /** `errcode` of a Matrix error, or an empty text. */
   get errcode(): string {
-    const { errcode } = this.status >= 400 ? this.json() : {};
+    const { errcode } = this.status >= 400 ? this.object() : {};
     return typeof errcode === 'string' ? errcode : '';
   }
 

@@ -1,3 +1,4 @@
+import { parseJson } from '#json';
 import { readBody } from './read-body.js';
 
 const maxWellKnownBytes = 64 * 1024;
@@ -17,7 +18,7 @@ export async function discoverBaseUrl(fetch: typeof globalThis.fetch, serverName
 
 function baseUrlOf(text: string): string | undefined {
   try {
-    const url = new URL((JSON.parse(text) as { 'm.homeserver': { base_url: string } })['m.homeserver'].base_url);
+    const url = new URL((parseJson(text) as { 'm.homeserver': { base_url: string } })['m.homeserver'].base_url);
     return url.protocol === 'https:' || url.protocol === 'http:' ? url.href.replace(/\/+$/, '') : undefined;
   } catch {
     return undefined;

@@ -89,7 +89,7 @@ export class HomeSessions {
 
   private granted(serverName: string, answer: Answer): Record<string, unknown> {
     if (!answer.ok) throw new HomeRefused(serverName, answer, 'login');
-    return answer.json();
+    return answer.object();
   }
 
   private send(serverName: string, method: string, endpoint: string, body?: object): Promise<Answer> {

@@ -1,5 +1,6 @@
 import { homeRecordText, isHomeRecordOf, unsignedLastRecord } from '#e2e';
 import type { HomeRecord } from '#federation';
+import { parseJson } from '#json';
 
 /** A request of the app that ends the account, with the record by which the account's key says so (protocol §2, "Deactivation"). */
 export interface EndingRequest {
@@ -18,7 +19,7 @@ export interface EndingRequest {
 export async function withLastRecord(
   body: string, current: HomeRecord | undefined, sign: (text: string) => string | Promise<string>,
 ): Promise<EndingRequest> {
-  const request = JSON.parse(body) as { auth?: { type?: unknown }; erase?: unknown };
+  const request = parseJson(body) as { auth?: { type?: unknown }; erase?: unknown };
   if (!current || current.deactivated || request.auth?.type === undefined) return { body, record: undefined };
   const unsigned = unsignedLastRecord(current, request.erase === true);
   const record = { ...unsigned, signature: await sign(homeRecordText(unsigned)) };

@@ -38,7 +38,7 @@ export class RecordBringer {
     try {
       const headers = new Headers({ 'content-type': 'application/json' });
       const answer = await transport.send(serverName, { method: 'PUT', path, headers, body: JSON.stringify({ record }), timeoutMs, countErrors: false });
-      const body = answer.json() as { record?: unknown; told?: unknown; rival?: unknown } | undefined;
+      const body = answer.object() as { record?: unknown; told?: unknown; rival?: unknown } | undefined;
       // A home that has taken the record may know another one that was signed apart.
       const shown = answer.status === 409 ? body?.record : body?.rival;
       const isMerged = shown !== undefined && await this.take(shown) && !isSame(phonebook.account(userId).record, shown);

@@ -1,4 +1,5 @@
 import type { HomeRecord } from '#federation';
+import { parseStoredJson } from '#json';
 
 /** A server that serves an account, as the client knows it. */
 export interface PhonebookHome {
@@ -56,7 +57,7 @@ export function readPhonebookData(text: string | null): PhonebookData {
 
 function parse(text: string | null): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text ?? '{}');
+    const value: unknown = parseStoredJson(text ?? '{}');
     return typeof value === 'object' && value !== null ? value as Record<string, unknown> : {};
   } catch {
     return {};

@@ -1,3 +1,4 @@
+import { parseStoredJson } from '#json';
 import type { RoutingStorage } from '../storage.js';
 
 /** Per room; a client that falls back further than this gets the room anew, with its latest events. */
@@ -244,7 +245,7 @@ function noted<T>(history: Array<[Step, T]>, step: Step, value: T | undefined): 
 
 function parse(text: string | null): unknown {
   try {
-    return JSON.parse(text ?? 'null');
+    return parseStoredJson(text ?? 'null');
   } catch {
     return null;
   }

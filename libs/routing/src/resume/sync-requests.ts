@@ -48,8 +48,8 @@ export class SyncRequests {
     });
     if (!answer.ok) return answer;
     // A captive portal answers 200 as well.
-    if (typeof answer.json()['next_batch'] !== 'string') throw new HomeSilent(serverName, false, new Error('not a sync answer'));
-    return answer.withJson(await syncResponse(answer.json(), { serverName, ...start }, this.parts.state));
+    if (typeof answer.object()['next_batch'] !== 'string') throw new HomeSilent(serverName, false, new Error('not a sync answer'));
+    return answer.withJson(await syncResponse(answer.object(), { serverName, ...start }, this.parts.state));
   }
 
   private async start(serverName: string, since: string | null): Promise<Start> {
@@ -74,7 +74,7 @@ export class SyncRequests {
     if (answer.status >= 500 || answer.status === 429 || answer.status === 401 || answer.status === 403) {
       throw new HomeRefused(serverName, answer, 'prepare');
     }
-    const { since } = answer.ok ? answer.json() : {};
+    const { since } = answer.ok ? answer.object() : {};
     return typeof since === 'string' ? since : undefined;
   }
 

@@ -1,3 +1,4 @@
+import { parseStoredJson } from '#json';
 import { defaultPushRules, MASTER_RULE_ID } from './default-push-rules.js';
 import { type PushAction, type PushRule, type PushRuleKind, pushRuleKinds, type PushRuleset } from './push-rule.js';
 
@@ -21,7 +22,7 @@ export interface StoredPushRules {
 /** @param json as written by `JSON.stringify` of StoredPushRules; null where the account has changed nothing */
 export function parseStoredPushRules(json: string | null): StoredPushRules {
   if (json === null) return { own: {}, defaults: {} };
-  const { own = {}, defaults = {} } = JSON.parse(json) as Partial<StoredPushRules>;
+  const { own = {}, defaults = {} } = parseStoredJson(json) as Partial<StoredPushRules>;
   return { own, defaults };
 }
 

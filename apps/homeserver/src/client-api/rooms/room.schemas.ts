@@ -4,7 +4,7 @@ import { optionalText, queryList, queryNumber, text } from '../../http/query-sch
 
 // Who is meant may be on a server that lets people have the names of old.
 const userId = text(255).refine((value) => isUserId(value, { historical: true }), 'must be a user id');
-// JSON.parse has made it, so what is inside is JSON. Looking at it by recursion would overflow the stack, which canonical JSON does not.
+// The parser has made it, so what is inside is JSON. Looking at it by recursion would overflow the stack, which canonical JSON does not.
 const object = z.custom<JsonObject>(isJsonObject, 'must be an object');
 
 /** client-server/create_room.yaml */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
+import { parseJson } from '#json';
 
 const PING_MS = 30_000;
 /** A client that does not acknowledge a frame for so long is gone. */
@@ -127,7 +128,7 @@ export class SyncSocket {
 
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return undefined;
   }

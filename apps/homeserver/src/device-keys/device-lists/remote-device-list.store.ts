@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '#federation';
+import { parseStoredJson } from '#json';
 import { Database, type Queryable, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
 import { withDisplayName } from '../keys/key-object.js';
@@ -113,14 +114,14 @@ export class RemoteDeviceListStore {
     const rows = await this.db.query<{ user_id: string; device_id: string; json: string; display_name: string | null }>(devices, [userIds]);
     const users = new Map<string, Record<string, JsonObject>>(userIds.map((userId) => [userId, {}]));
     for (const row of rows) {
-      users.get(row.user_id)![row.device_id] = withDisplayName(JSON.parse(row.json) as JsonObject, row.display_name);
+      users.get(row.user_id)![row.device_id] = withDisplayName(parseStoredJson(row.json) as JsonObject, row.display_name);
     }
     return users;
   }
 
   async device(tx: Queryable, userId: string, deviceId: string): Promise<RemoteDevice | undefined> {
     const [row] = await tx.query<{ json: string | null; display_name: string | null }>(oneDevice, [userId, deviceId]);
-    return row && { deviceId, keys: row.json === null ? null : (JSON.parse(row.json) as JsonObject), displayName: row.display_name };
+    return row && { deviceId, keys: row.json === null ? null : (parseStoredJson(row.json) as JsonObject), displayName: row.display_name };
   }
 
   /** Replaces a whole list. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '#federation';
+import { parseStoredJson } from '#json';
 import { Database, type Queryable, statement } from '../../storage/database.js';
 import { type CrossSigningUsage, publicKeyOf, type UserKeys, withAddedSignatures, withDisplayName } from './key-object.js';
 
@@ -98,7 +99,7 @@ export class DeviceKeyStore {
     const users = new Map<string, { devices: Record<string, JsonObject> } & UserKeys>();
     for (const userId of userIds) users.set(userId, { ...crossSigning.get(userId), devices: {} });
     for (const { user_id, device_id, json, display_name } of deviceRows) {
-      const device = withAddedSignatures(JSON.parse(json) as JsonObject, signatures.get(`${user_id}\0${device_id}`) ?? []);
+      const device = withAddedSignatures(parseStoredJson(json) as JsonObject, signatures.get(`${user_id}\0${device_id}`) ?? []);
       users.get(user_id)!.devices[device_id] = withDisplayName(device, display_name);
     }
     return users;
@@ -114,7 +115,7 @@ export class DeviceKeyStore {
     for (const { user_id, usage, public_key, json } of rows) {
       const keys = users.get(user_id) ?? {};
       users.set(user_id, keys);
-      const key = JSON.parse(json) as JsonObject;
+      const key = parseStoredJson(json) as JsonObject;
       if (usage === 'master') keys.master = withAddedSignatures(key, signatures.get(`${user_id}\0${public_key}`) ?? []);
       else if (usage === 'self_signing') keys.selfSigning = key;
       else if (user_id === viewer) keys.userSigning = key;

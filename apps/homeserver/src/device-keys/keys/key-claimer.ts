@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isJsonObject, jsonMember, type JsonValue } from '#federation';
+import { parseStoredJson } from '#json';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { FederationClient } from '../../federation/federation-client.js';
@@ -59,7 +60,7 @@ export class KeyClaimer {
     const keys: KeysByDevice = {};
     for (const key of await this.oneTimeKeys.claim(claims.filter(({ userId }) => this.directory.has(userId)))) {
       const devices = (keys[key.userId] ??= {});
-      devices[key.deviceId] = { ...devices[key.deviceId], [`${key.algorithm}:${key.keyId}`]: JSON.parse(key.json) };
+      devices[key.deviceId] = { ...devices[key.deviceId], [`${key.algorithm}:${key.keyId}`]: parseStoredJson(key.json) };
     }
     return keys;
   }

@@ -1,4 +1,5 @@
 import { canonicalJson, CanonicalJsonError, type JsonObject, sha256, urlSafeUnpaddedBase64 } from '#federation';
+import { parseStoredJson } from '#json';
 
 /**
  * Names a message to a device, the same at all homes of its recipient (protocol §5): URL-safe Base64 of the SHA-256 of the
@@ -8,7 +9,7 @@ import { canonicalJson, CanonicalJsonError, type JsonObject, sha256, urlSafeUnpa
  * @param json text of the event as the client gets it
  */
 export function toDeviceId({ sender, messageId, json }: { sender: string; messageId: string; json: string }): string {
-  const { type, content } = JSON.parse(json) as JsonObject;
+  const { type, content } = parseStoredJson(json) as JsonObject;
   return urlSafeUnpaddedBase64(sha256(named([sender, messageId, type ?? null, content ?? null], json)));
 }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type JsonValue, referencedIds } from '#federation';
+import { parseStoredJson } from '#json';
 import { Database, type Queryable, statement } from '../../storage/database.js';
 import type { ReadNode } from './read-part.js';
 
@@ -65,6 +66,6 @@ export class ReadGraphStore {
 }
 
 function node(row: Row): ReadNode {
-  const prev = row.prev === null ? undefined : (JSON.parse(row.prev) as JsonValue);
+  const prev = row.prev === null ? undefined : (parseStoredJson(row.prev) as JsonValue);
   return { eventId: row.event_id, pos: row.pos, prev: referencedIds(prev).filter((id) => typeof id === 'string') };
 }

@@ -1,6 +1,7 @@
 import { Controller, Get, Param, Post } from '@nestjs/common';
 import { z } from 'zod';
 import { canonicalJson, type JsonObject } from '#federation';
+import { parseStoredJson } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { KeyRing } from '../../federation/keys/key-ring.js';
 import { ServerKeys } from '../../federation/keys/server-keys.js';
@@ -69,6 +70,6 @@ export class KeysController {
     if (serverName === this.own.serverName) return this.own.published();
     const json = await this.ring.response(serverName, minimum, cause);
     // The notary's signature goes beside the server's own.
-    return json === undefined ? undefined : canonicalJson(this.own.sign(JSON.parse(json) as JsonObject));
+    return json === undefined ? undefined : canonicalJson(this.own.sign(parseStoredJson(json) as JsonObject));
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { canonicalJson, CanonicalJsonError, isServerName, verifySignatureAsync } from '#federation';
+import { parseJson } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { KeyRing } from '../keys/key-ring.js';
 import { ServerKeys } from '../keys/server-keys.js';
@@ -67,7 +68,7 @@ export class RequestVerifier {
     yield signedRequestText({ ...parts, content: body });
     let canonical: string;
     try {
-      canonical = canonicalJson(JSON.parse(body));
+      canonical = canonicalJson(parseJson(body));
     } catch {
       return; // no canonical form, so nobody has signed it
     }
@@ -80,7 +81,7 @@ export class RequestVerifier {
 function hasNoCanonicalForm(body: string | undefined): boolean {
   if (body === undefined || body === '') return false;
   try {
-    canonicalJson(JSON.parse(body));
+    canonicalJson(parseJson(body));
     return false;
   } catch (error) {
     return error instanceof CanonicalJsonError;

@@ -1,6 +1,7 @@
 import { setTimeout as timer } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { isServerName, verifySignatureAsync } from '#federation';
+import { parseStoredJson } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
@@ -132,7 +133,7 @@ export class KeyRing {
       await Promise.race([this.#fetch(serverName, undefined), timer(LISTED_PATIENCE_MS, undefined, { ref: false })]);
       stored = await this.store.response(serverName);
     }
-    const read = stored && readKeyResponse(JSON.parse(stored.json), serverName);
+    const read = stored && readKeyResponse(parseStoredJson(stored.json), serverName);
     if (!read) return undefined;
     return { json: stored!.json, keys: new Map(read.keys.filter((key) => key.expiredTs === null).map((key) => [key.keyId, key.publicKey])) };
   }
@@ -222,7 +223,7 @@ export class KeyRing {
     });
     if (response.status !== 200) throw new Error(`status ${response.status}`);
     const json = response.body.toString('utf8');
-    const read = readKeyResponse(JSON.parse(json), serverName);
+    const read = readKeyResponse(parseStoredJson(json), serverName);
     if (!read) throw new Error('the key object is not valid');
     return { read, json };
   }

@@ -1,4 +1,5 @@
 import { serverNameOf } from '#federation';
+import { parseStoredJson } from '#json';
 import type { MemberContent } from './served-windows.js';
 
 /**
@@ -8,7 +9,7 @@ import type { MemberContent } from './served-windows.js';
  */
 export function memberContent(json: string | null, userId: string, isPortable: boolean): MemberContent | undefined {
   if (json === null) return undefined;
-  const { content } = JSON.parse(json) as { content: Record<string, unknown> };
+  const { content } = parseStoredJson(json) as { content: Record<string, unknown> };
   const membership = typeof content['membership'] === 'string' ? content['membership'] : 'leave';
   return { membership, servers: isPortable ? homesOf(content['home_record']) : [serverNameOf(userId)] };
 }

@@ -1,3 +1,4 @@
+import { parseStoredJson } from '#json';
 import type { QueuedPdu } from './missed.store.js';
 
 const FIRST_DELAY_MS = 1_000;
@@ -74,7 +75,7 @@ export class PostponedPdus {
 }
 
 function roomOf({ json, eventId }: QueuedPdu): string {
-  const roomId = (JSON.parse(json) as { room_id?: unknown }).room_id;
+  const roomId = (parseStoredJson(json) as { room_id?: unknown }).room_id;
   // A create event of versions whose room id is its hash.
   return typeof roomId === 'string' ? roomId : eventId;
 }

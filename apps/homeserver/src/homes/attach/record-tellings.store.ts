@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { HomeEntry } from '#federation';
+import { parseStoredJson } from '#json';
 import { Database, type Queryable, longStatement, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
 
@@ -74,7 +75,7 @@ export class RecordTellingsStore {
     type Row = { user_id: string; destination: string; sha256: string; entry: string | null; attempts: number };
     return (await this.db.query<Row>(claim, [now, limit])).map((row) => ({
       userId: row.user_id, destination: row.destination, sha256: row.sha256, attempts: row.attempts,
-      entry: row.entry === null ? null : (JSON.parse(row.entry) as HomeEntry),
+      entry: row.entry === null ? null : (parseStoredJson(row.entry) as HomeEntry),
     }));
   }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { LogPlaces } from '#federation';
+import { parseStoredJson } from '#json';
 import { Database, type Queryable, statement } from '../../storage/database.js';
 
 const columns = 'home, places, is_behind, compared_ts, unequal, skew_ms, refused';
@@ -74,7 +75,7 @@ export class AccountPeersStore {
 
 function peer(row: Row): AccountPeer {
   return {
-    home: row.home, places: JSON.parse(row.places) as LogPlaces, isBehind: row.is_behind, comparedTs: row.compared_ts,
-    unequal: JSON.parse(row.unequal) as string[], skewMs: row.skew_ms, refused: JSON.parse(row.refused) as unknown[],
+    home: row.home, places: parseStoredJson(row.places) as LogPlaces, isBehind: row.is_behind, comparedTs: row.compared_ts,
+    unequal: parseStoredJson(row.unequal) as string[], skewMs: row.skew_ms, refused: parseStoredJson(row.refused) as unknown[],
   };
 }

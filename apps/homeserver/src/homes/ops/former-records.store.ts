@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { canonicalJson, recordHash, type HomeRecord } from '#federation';
+import { parseStoredJson } from '#json';
 import { Database, type Queryable, statement } from '../../storage/database.js';
 
 const select = statement('former_record.of', 'SELECT record FROM account_former_records WHERE user_id = $1 ORDER BY epoch, seq, sha256');
@@ -14,7 +15,7 @@ export class FormerRecordsStore {
   constructor(private readonly db: Database) {}
 
   async of(userId: string): Promise<HomeRecord[]> {
-    return (await this.db.query<{ record: string }>(select, [userId])).map((row) => JSON.parse(row.record) as HomeRecord);
+    return (await this.db.query<{ record: string }>(select, [userId])).map((row) => parseStoredJson(row.record) as HomeRecord);
   }
 
   async put(db: Queryable, record: HomeRecord): Promise<void> {

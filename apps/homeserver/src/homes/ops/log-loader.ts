@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AccountLog, CLOSED_KIND, type AccountOperation, type HomeRecord, type LogPlaces } from '#federation';
+import { parseStoredJson } from '#json';
 import { AccountLogsStore, linesByLog, type StoredLine } from './account-logs.store.js';
 import { FormerRecords } from './former-records.js';
 import { OperationsStore, type ItemName } from './operations.store.js';
@@ -87,6 +88,6 @@ export function namesOf(ops: readonly ItemName[]): ItemName[] {
 }
 
 function closedPlaces(op: AccountOperation): (readonly [string, number])[] {
-  const { places } = (JSON.parse(op.value) ?? {}) as { places?: unknown };
+  const { places } = (parseStoredJson(op.value) ?? {}) as { places?: unknown };
   return Array.isArray(places) ? places.flatMap((place: unknown) => (Array.isArray(place) && Number.isSafeInteger(place[0]) ? [[op.key, place[0] as number] as const] : [])) : [];
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { homeIn, isLogOf, itemName, standingOf, type HomeRecord, type LogPlace } from '#federation';
+import { parseStoredJson } from '#json';
 import { AccountLogsStore, countedEnds } from './account-logs.store.js';
 import type { ModeratedStanding } from '../../accounts/moderation.js';
 import { LogLoader } from './log-loader.js';
@@ -65,7 +66,7 @@ export class LogReport {
     const found = new Map<string, ModeratedStanding>();
     for (const item of items) {
       const own = log.newest(itemName(item)).find((held) => isLogOf(held.log, record.user_id, homeIn(record, item.key)?.key ?? ''));
-      const said = (own && JSON.parse(own.value)) as Partial<ModeratedStanding> | null | undefined;
+      const said = (own && parseStoredJson(own.value)) as Partial<ModeratedStanding> | null | undefined;
       if (said?.locked === true || said?.suspended === true) found.set(item.key, { locked: said.locked === true, suspended: said.suspended === true });
     }
     return found;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CanonicalJsonError, isLogOf, itemName, type AccountLog, type HeldOperation, type HomeRecord } from '#federation';
+import { parseStoredJson } from '#json';
 import { accountKinds } from '../../accounts/account-kinds.js';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountOps, type AccountOpApplier, type AccountOpKind } from '../../accounts/account-ops.js';
@@ -113,7 +114,7 @@ export class OperationApplier {
    */
   async apply(record: HomeRecord, { op, hash }: HeldOperation): Promise<string | null> {
     const { user_id: userId, log, n, kind, key, home, ms, after } = op;
-    const value: unknown = JSON.parse(op.value);
+    const value: unknown = parseStoredJson(op.value);
     if (violatesRecord({ kind, key, value }, record)) {
       this.logger.warn('an operation contradicts the home record', { userId, kind, home });
       return 'against the record';

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { bucketOf, type AccountOperation, type HeldOperation, type LinePlace } from '#federation';
+import { parseStoredJson } from '#json';
 import { Database, type Queryable, longStatement, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
 
@@ -273,7 +274,7 @@ export class OperationsStore {
 
 function held(userId: string, row: Row): HeldOperation {
   const op: AccountOperation = {
-    user_id: userId, log: row.log, n: row.n, prev: row.prev, after: JSON.parse(row.after) as AccountOperation['after'], home: row.home, ms: row.ms,
+    user_id: userId, log: row.log, n: row.n, prev: row.prev, after: parseStoredJson(row.after) as AccountOperation['after'], home: row.home, ms: row.ms,
     kind: row.kind, key: row.op_key, value: row.value, signature: row.signature,
   };
   return { op, hash: row.hash, log: row.log, line: row.line, n: row.n, home: row.home, ms: row.ms, value: row.value };

@@ -1,4 +1,5 @@
 import type { HomeRecord } from '#federation';
+import { parseStoredJson } from '#json';
 
 /** Whether a replicated item is one that the account's record forbids: a master key other than the one that it pins. */
 export function violatesRecord(item: { kind: string; key: string; value: unknown }, record: HomeRecord | undefined): boolean {
@@ -12,7 +13,7 @@ export function violatesRecord(item: { kind: string; key: string; value: unknown
 function parse(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   try {
-    return JSON.parse(value);
+    return parseStoredJson(value);
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CLOSED_KIND, itemName, type HeldOperation, type HomeRecord, type LogLine } from '#federation';
+import { parseStoredJson } from '#json';
 import { AccountOps, type AccountChange, type AccountOpKind } from '../../accounts/account-ops.js';
 import { Database } from '../../storage/database.js';
 import { LogLoader, namesOf } from './log-loader.js';
@@ -43,7 +44,7 @@ export class RewrittenWrites {
       const merge = this.ops.applier(kind)?.merge;
       if (merge === undefined || kind === CLOSED_KIND) return [];
       const stands = merge === 'own' || log.shown(itemName(op), merge === 'removal-wins')?.hash === hash;
-      return stands ? [{ kind, key: op.key, value: JSON.parse(op.value) as unknown }] : [];
+      return stands ? [{ kind, key: op.key, value: parseStoredJson(op.value) as unknown }] : [];
     });
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { canonicalJson, genesisHash, hearRecord, type HeardKeys, type HeardRecords, type HomeRecord } from '#federation';
+import { parseStoredJson } from '#json';
 import { Database, type Queryable, statement } from '../../storage/database.js';
 
 const columns = 'record, rival, home_keys, genesis_sha256, epoch, seq, is_endorsed, is_provisional, is_equivocal, is_disputed, is_kept';
@@ -98,7 +99,7 @@ export class AccountRecordStore {
   async get(userId: string): Promise<KnownRecord | undefined> {
     const [row] = await this.db.query<Row & Record<string, unknown>>(select, [userId]);
     return row && {
-      record: row.record === null ? null : parse(row.record), rival: row.rival === null ? null : parse(row.rival), keys: JSON.parse(row.home_keys) as HeardKeys,
+      record: row.record === null ? null : parse(row.record), rival: row.rival === null ? null : parse(row.rival), keys: parseStoredJson(row.home_keys) as HeardKeys,
       genesisSha256: row.genesis_sha256, epoch: row.epoch, seq: row.seq,
       isEndorsed: row.is_endorsed, isProvisional: row.is_provisional, isEquivocal: row.is_equivocal, isDisputed: row.is_disputed, isKept: row.is_kept,
     };
@@ -148,8 +149,8 @@ export class AccountRecordStore {
   }
 }
 
-const parse = (text: string): HomeRecord => JSON.parse(text) as HomeRecord;
+const parse = (text: string): HomeRecord => parseStoredJson(text) as HomeRecord;
 
 function heardOf({ record, rival, home_keys: keys }: HeardRow): HeardRecords {
-  return { record: parse(record), rival: rival === null ? null : parse(rival), keys: JSON.parse(keys) as HeardKeys };
+  return { record: parse(record), rival: rival === null ? null : parse(rival), keys: parseStoredJson(keys) as HeardKeys };
 }

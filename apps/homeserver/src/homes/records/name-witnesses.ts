@@ -3,6 +3,7 @@ import {
   admittedInput, canonicalJson, genesisHash, isSameGenesis, readAdmitted, recordOf, verifyAdmitted, withAdmitted, type Admitted,
   type HomeRecord, type RoomEvent, type RoomVersionRules,
 } from '#federation';
+import { parseStoredJson } from '#json';
 import { readKeyResponse } from '../../federation/keys/key-response.js';
 import { KeyRing } from '../../federation/keys/key-ring.js';
 import { ServerKeys } from '../../federation/keys/server-keys.js';
@@ -90,7 +91,7 @@ export class NameWitnesses {
     const listed = await this.keyRing.listed(record.genesis.server_name, Number.POSITIVE_INFINITY);
     if (!listed || !(await isEndorsedBy(record, listed.keys))) return event;
     const { serverName, signing } = this.serverKeys;
-    const about = { server_name: serverName, ts: this.clock.now(), keys: JSON.parse(listed.json) as Admitted['keys'] };
+    const about = { server_name: serverName, ts: this.clock.now(), keys: parseStoredJson(listed.json) as Admitted['keys'] };
     const signature = signing.sign(admittedInput(event, genesisHash(record.genesis), about));
     const admitted = { ...about, signatures: { [serverName]: { [signing.keyId]: signature } } };
     // A key answer with many old keys has no room in an event.

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { parseStoredJson } from '#json';
 import { Database, statement, type Queryable } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
 
@@ -32,7 +33,7 @@ export class RecordCheckStore {
     type Row = { sha256: string; checked_ts: number; is_confirmed: boolean; discounted: string };
     const [row] = await this.db.query<Row>(select, [userId]);
     return row && {
-      userId, sha256: row.sha256, checkedTs: row.checked_ts, isConfirmed: row.is_confirmed, discounted: JSON.parse(row.discounted) as string[],
+      userId, sha256: row.sha256, checkedTs: row.checked_ts, isConfirmed: row.is_confirmed, discounted: parseStoredJson(row.discounted) as string[],
     };
   }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { referencedIds, type JsonValue } from '#federation';
+import { parseStoredJson } from '#json';
 import { Database, statement } from '../../storage/database.js';
 
 const ends = statement(
@@ -118,8 +119,8 @@ export class ResumeStore {
 }
 
 function graphRow(row: Row): GraphRow {
-  const txn = row.own_txn === null ? null : (JSON.parse(row.own_txn) as unknown);
-  const prev = row.prev === null ? undefined : (JSON.parse(row.prev) as JsonValue);
+  const txn = row.own_txn === null ? null : (parseStoredJson(row.own_txn) as unknown);
+  const prev = row.prev === null ? undefined : (parseStoredJson(row.prev) as JsonValue);
   return {
     eventId: row.event_id, pos: row.pos, status: row.status, sender: row.sender,
     // Of soft-failed twins the column is empty, because the first event with the transaction has it.

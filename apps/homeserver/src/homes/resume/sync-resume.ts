@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { parseStoredJson } from '#json';
 import { streamNames, type StreamName } from '../../bus/bus.js';
 import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
@@ -98,7 +99,7 @@ export class SyncResume extends ResumePoints {
   override async load(userId: string, resumeId: string): Promise<SyncCursor | undefined> {
     const text = await this.store.get(resumeId, userId, this.clock.now() - LIFETIME_MS);
     if (text === undefined) return undefined;
-    const { positions, rooms, awaited } = JSON.parse(text) as StoredCursor;
+    const { positions, rooms, awaited } = parseStoredJson(text) as StoredCursor;
     return {
       positions,
       awaited: awaitEvents(awaited ?? [], this.clock.steady() + AWAITED_MS),

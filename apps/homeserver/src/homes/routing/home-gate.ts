@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { isJsonObject, recordOf, serverNameOf, type HomeRecord, type JsonObject } from '#federation';
+import { parseStoredJson } from '#json';
 import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
 import type { Passage, TransactionGate } from '../../federation/outbox/transaction-gate.js';
 import { Clock } from '../../observability/clock.js';
@@ -71,7 +72,7 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
   }
 
   async #ofEdu(destination: string, json: string): Promise<Consent> {
-    const { edu_type: type, content } = JSON.parse(json) as { edu_type: string; content: JsonObject };
+    const { edu_type: type, content } = parseStoredJson(json) as { edu_type: string; content: JsonObject };
     if (type === 'm.typing') return this.#ofRooms(destination, [String(content['room_id'])]);
     if (type === 'm.receipt') return this.#ofRooms(destination, Object.keys(content));
     if (ABOUT_USER.has(type)) return this.#ofSharers(destination, String(content['user_id']));
@@ -182,12 +183,12 @@ function membersAt(room: Room, server: string): HomeRecord[] {
 /** The end of an invitation goes to the server that took it for its account; the room has no record of the account yet. */
 function isAboutUserOf(json: string, server: string): boolean {
   if (!json.includes('"m.room.member"')) return false;
-  const { type, state_key: stateKey } = JSON.parse(json) as { type?: unknown; state_key?: unknown };
+  const { type, state_key: stateKey } = parseStoredJson(json) as { type?: unknown; state_key?: unknown };
   return type === 'm.room.member' && typeof stateKey === 'string' && serverNameOf(stateKey) === server;
 }
 
 function carried(json: string, server: string): HomeRecord[] {
   if (!json.includes('"home_record"') || !json.includes(JSON.stringify(server))) return [];
-  const { content } = JSON.parse(json) as { content?: { home_record?: HomeRecord } };
+  const { content } = parseStoredJson(json) as { content?: { home_record?: HomeRecord } };
   return content?.home_record ? [content.home_record] : [];
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { readPdu, recordOf, type HomeRecord } from '#federation';
+import { parseStoredJson } from '#json';
 import { membershipOf } from '../../rooms/state/room-state.js';
 import { SnapshotsStore } from '../../rooms/state/snapshots.store.js';
 import { splitStateKey } from '../../rooms/state/state-key.js';
@@ -28,7 +29,7 @@ export class PastMembers {
    * @returns records by PDU; none for one that is not stored here
    */
   async naming(room: Room, pdus: readonly string[], server: string, limit: number): Promise<Map<string, readonly HomeRecord[]>> {
-    const ids = new Map(pdus.map((json) => [readPdu(JSON.parse(json), room.rules).eventId, json]));
+    const ids = new Map(pdus.map((json) => [readPdu(parseStoredJson(json), room.rules).eventId, json]));
     const found = new Map<string, readonly HomeRecord[]>();
     for (const { event, stateNid } of await this.events.byIds(room.id, [...ids.keys()])) {
       if (stateNid !== null) found.set(ids.get(event.eventId)!, await this.#inState(room, stateNid, server, limit));

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { parseStoredJson } from '#json';
 import { Database, statement } from '../../storage/database.js';
 
 /** A place in a room's timeline below which events are missing. */
@@ -49,7 +50,7 @@ export class HistoryStore {
   async child(roomNid: number, pos: number): Promise<{ eventId: string; stateNid: number | null; prevEvents: readonly string[] } | undefined> {
     const [row] = await this.db.query<{ event_id: string; state_nid: number | null; json: string }>(childAt, [roomNid, pos]);
     return row && {
-      eventId: row.event_id, stateNid: row.state_nid, prevEvents: (JSON.parse(row.json) as { prev_events: string[] }).prev_events,
+      eventId: row.event_id, stateNid: row.state_nid, prevEvents: (parseStoredJson(row.json) as { prev_events: string[] }).prev_events,
     };
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
 import { isJsonObject, type JsonObject, type JsonValue, readPdu, roomVersion, type RoomEvent, type RoomVersionRules } from '#federation';
+import { parseStoredJson } from '#json';
 import { type AccountChange, AccountOps, type RemoteChange } from '../../accounts/account-ops.js';
 import { Clock } from '../../observability/clock.js';
 import { Database } from '../../storage/database.js';
@@ -92,7 +93,7 @@ function readInvitation(
   value: unknown, userId: string,
 ): { event: RoomEvent; rules: RoomVersionRules; membership: 'invite' | 'knock'; strippedState: string } | undefined {
   try {
-    const { room_version: version, event: pdu, stripped_state: state } = JSON.parse(String(value)) as JsonObject;
+    const { room_version: version, event: pdu, stripped_state: state } = parseStoredJson(String(value)) as JsonObject;
     const rules = typeof version === 'string' ? roomVersion(version) : undefined;
     if (!rules?.portable || !Array.isArray(state)) return undefined;
     const event = readPdu(pdu, rules);
@@ -113,7 +114,7 @@ function isStripped(event: JsonValue): boolean {
 
 function twoTexts(key: string): [string | undefined, string | undefined] {
   try {
-    const [first, second] = JSON.parse(key) as unknown[];
+    const [first, second] = parseStoredJson(key) as unknown[];
     return [typeof first === 'string' ? first : undefined, typeof second === 'string' ? second : undefined];
   } catch {
     return [undefined, undefined];

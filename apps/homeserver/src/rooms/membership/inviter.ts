@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { readPdu, PduFormatError, serverNameOf, verifySignatureAsync, signatureInput, wirePdu, type JsonObject, type RoomEvent, type RoomVersionRules } from '#federation';
+import { parseStoredJson } from '#json';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { Profiles } from '../../accounts/profiles.js';
@@ -175,7 +176,7 @@ export class Inviter {
   #inviteState(room: Room, invitation: RoomEvent): JsonObject[] {
     const events = STRIPPED_TYPES.map((type) => room.state.get(type, ''));
     events.push(room.state.get('m.room.member', invitation.pdu.sender));
-    return events.filter((event) => event !== undefined).map((event) => JSON.parse(event.json) as JsonObject);
+    return events.filter((event) => event !== undefined).map((event) => parseStoredJson(event.json) as JsonObject);
   }
 
   #content(state: Parameters<typeof memberContent>[0], invitation: Invitation, signer: EventSigner, profile: JsonObject, genesis: string | undefined): JsonObject {

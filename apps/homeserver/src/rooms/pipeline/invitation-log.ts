@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type JsonObject, roomVersion } from '#federation';
+import { parseStoredJson } from '#json';
 import { type AccountChange, AccountOps } from '../../accounts/account-ops.js';
 import { Clock } from '../../observability/clock.js';
 import type { Transaction } from '../../storage/database.js';
@@ -50,7 +51,7 @@ export class InvitationLog {
 export function invitationOp(one: PendingInvitation): AccountChange | null {
   if (!isPortable(one)) return null;
   const value = {
-    room_version: one.version, event: JSON.parse(one.json) as JsonObject, stripped_state: JSON.parse(one.strippedState ?? '[]') as JsonObject[],
+    room_version: one.version, event: parseStoredJson(one.json) as JsonObject, stripped_state: parseStoredJson(one.strippedState ?? '[]') as JsonObject[],
   };
   return { kind: 'invitation', key: keyOf(one), value: JSON.stringify(value) };
 }

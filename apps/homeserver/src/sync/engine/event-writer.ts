@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '#federation';
+import { parseStoredJson } from '#json';
 import type { SyncEvent } from '../rooms/sync-event.js';
 
 /** What differs from reader to reader. */
@@ -48,14 +49,14 @@ export function writeEvent(
 
 /** The event as servers exchange it, with the ids that its room version leaves out. */
 function federationFormat(event: SyncEvent, roomId: string, unsigned: string, fields: readonly string[] | null): string {
-  const pdu = JSON.parse(event.json) as JsonObject;
-  const text = JSON.stringify({ ...pdu, event_id: event.eventId, room_id: roomId, unsigned: JSON.parse(unsigned) as JsonObject });
+  const pdu = parseStoredJson(event.json) as JsonObject;
+  const text = JSON.stringify({ ...pdu, event_id: event.eventId, room_id: roomId, unsigned: parseStoredJson(unsigned) as JsonObject });
   return fields ? pick(text, fields) : text;
 }
 
 /** Keeps the members that the paths name. The specification lets a server keep more, but a client must be able to tell what the event is. */
 function pick(text: string, fields: readonly string[]): string {
-  const event = JSON.parse(text) as JsonObject;
+  const event = parseStoredJson(text) as JsonObject;
   const kept: JsonObject = Object.create(null) as JsonObject;
   for (const always of ['event_id', 'type', 'state_key', 'sender', 'origin_server_ts', 'room_id']) {
     if (event[always] !== undefined) kept[always] = event[always];

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { strippedStateJson } from '#federation';
+import { parseStoredJson } from '#json';
 import { AccountData } from '../../account-data/account-data.js';
 import { streamNames } from '../../bus/bus.js';
 import { DeviceListReader } from '../../device-keys/device-lists/device-list-reader.js';
@@ -164,7 +165,7 @@ function roomsMember(
 
 /** Stripped state with the reader's own member event, which some servers leave out. */
 function withMember(stripped: string, userId: string, member: string | undefined): string {
-  const events = JSON.parse(stripped) as { type?: unknown; state_key?: unknown }[];
+  const events = parseStoredJson(stripped) as { type?: unknown; state_key?: unknown }[];
   if (!member || events.some((event) => event.type === 'm.room.member' && event.state_key === userId)) return stripped;
   return `[${[...events.map((event) => JSON.stringify(event)), member].join(',')}]`;
 }

@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { canonicalJson, CanonicalJsonError, sha256, urlSafeUnpaddedBase64 } from '#federation';
+import { parseJson, parseStoredJson } from '#json';
 import { AccountOps } from '../../accounts/account-ops.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { validate } from '../../http/validate.js';
@@ -33,7 +34,7 @@ export class Filters implements OnModuleInit {
         if (value !== null) await this.db.transaction((tx) => this.store.insert(tx, userId, key, canonicalJson(value)));
       },
       snapshot: async (userId) =>
-        (await this.store.all(userId)).map((row) => ({ kind: 'filter', key: row.filter_id, value: JSON.parse(row.json) })),
+        (await this.store.all(userId)).map((row) => ({ kind: 'filter', key: row.filter_id, value: parseStoredJson(row.json) })),
     });
   }
 
@@ -82,7 +83,7 @@ export class Filters implements OnModuleInit {
     if (text === undefined) throw MatrixError.invalidParam('No such filter');
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = parseJson(text);
     } catch {
       throw MatrixError.invalidParam('The filter is not valid JSON');
     }

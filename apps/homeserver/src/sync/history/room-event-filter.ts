@@ -1,3 +1,4 @@
+import { parseJson } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { validate } from '../../http/validate.js';
 import { EventMatcher } from '../filter/event-matcher.js';
@@ -12,7 +13,7 @@ export function parseRoomEventFilter(text: string | undefined): EventMatcher {
   if (text === undefined || text === '') return new EventMatcher();
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     throw MatrixError.invalidParam('The filter is not valid JSON');
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '#federation';
+import { parseStoredJson } from '#json';
 import { type OpenSession, OpenSessions } from '../../accounts/open-sessions.js';
 import type { Requester } from '../../accounts/requester.js';
 import { Bus } from '../../bus/bus.js';
@@ -66,7 +67,7 @@ export class EventStream {
     const { text } = await this.sync.sync({ ...requester, deviceId: null }, {
       since: start, filter: FILTER, fullState: false, useStateAfter: false, timeoutMs: query.timeoutMs, frontier: false,
     }, signal);
-    const body = JSON.parse(text) as SyncBody;
+    const body = parseStoredJson(text) as SyncBody;
     return { start, end: body.next_batch, chunk: eventsOfSync(body, requester.userId) };
   }
 
@@ -78,7 +79,7 @@ export class EventStream {
       // Before it is read: what comes meanwhile must not be missed.
       const change = this.#changeOf(roomId, Math.max(0, deadline - this.clock.steady()), AbortSignal.any([signal, this.stopping.signal, session.signal]));
       try {
-        const page = JSON.parse(await this.history.messages(requester, roomId, { dir: 'f', from, limit: MAX_PER_ROOM })) as { chunk: JsonObject[]; end?: string };
+        const page = parseStoredJson(await this.history.messages(requester, roomId, { dir: 'f', from, limit: MAX_PER_ROOM })) as { chunk: JsonObject[]; end?: string };
         session.assertOpen();
         if (page.chunk.length > 0) return { start: from, end: page.end ?? this.tokens.place((await this.readers.of(requester.userId, roomId)).upTo), chunk: page.chunk };
         if (await change.happened) continue;

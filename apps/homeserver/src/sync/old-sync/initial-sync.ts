@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { clientEventJson, type JsonObject } from '#federation';
+import { parseStoredJson } from '#json';
 import { AccountData } from '../../account-data/account-data.js';
 import type { Requester } from '../../accounts/requester.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
@@ -32,7 +33,7 @@ export class InitialSync {
     const { text } = await this.sync.sync({ ...requester, deviceId: null }, {
       filter: JSON.stringify(filter), fullState: false, useStateAfter: true, timeoutMs: 0, frontier: false,
     }, signal);
-    const body = JSON.parse(text) as SyncBody;
+    const body = parseStoredJson(text) as SyncBody;
     const { join = {}, invite = {}, leave = {} } = body.rooms ?? {};
     const rooms = [
       ...Object.entries(join).map(([roomId, room]) => roomOf(roomId, 'join', room, body.next_batch)),
@@ -54,7 +55,7 @@ export class InitialSync {
     const wanted = bounded(limit);
     const page = wanted === 0
       ? { chunk: [], end: this.tokens.place(upTo) }
-      : JSON.parse(await this.history.messages(requester, roomId, { dir: 'b', limit: wanted })) as { chunk: JsonObject[]; end?: string };
+      : parseStoredJson(await this.history.messages(requester, roomId, { dir: 'b', limit: wanted })) as { chunk: JsonObject[]; end?: string };
     const membership = (await this.memberships.roomsOf(userId)).get(roomId)?.membership;
     const accountData = (await this.accountData.rooms(userId, null, 0, [roomId])).get(roomId) ?? [];
     return {
@@ -62,8 +63,8 @@ export class InitialSync {
       ...(membership === undefined ? {} : { membership }),
       visibility: 'private',
       messages: { start: page.end ?? this.tokens.place(0), end: this.tokens.place(upTo), chunk: page.chunk.toReversed() },
-      state: (await state.all()).map((event) => JSON.parse(clientEventJson(event)) as JsonObject),
-      account_data: accountData.map(({ type, content }) => ({ type, content: JSON.parse(content) as JsonObject })),
+      state: (await state.all()).map((event) => parseStoredJson(clientEventJson(event)) as JsonObject),
+      account_data: accountData.map(({ type, content }) => ({ type, content: parseStoredJson(content) as JsonObject })),
       presence: [],
       receipts: [],
     };

@@ -1,4 +1,5 @@
 import { clientEventJson, referencedIds, type JsonObject, type JsonValue } from '#federation';
+import { parseStoredJson } from '#json';
 
 /** A row of `events` as the cache of sync reads it. */
 export interface SyncEventRow {
@@ -61,14 +62,14 @@ export class SyncEvent {
   /** The once-only key of an event of a portable room (protocol §6); null without one. */
   get txn(): string | null {
     if (this.#txn === undefined) {
-      const txn = this.json.includes('"txn":"') ? (JSON.parse(this.json) as { txn?: unknown }).txn : null;
+      const txn = this.json.includes('"txn":"') ? (parseStoredJson(this.json) as { txn?: unknown }).txn : null;
       this.#txn = typeof txn === 'string' ? txn : null;
     }
     return this.#txn;
   }
 
   get content(): JsonObject {
-    return (this.#content ??= (JSON.parse(this.json) as { content: JsonObject }).content);
+    return (this.#content ??= (parseStoredJson(this.json) as { content: JsonObject }).content);
   }
 
   get contentText(): string {
@@ -86,7 +87,7 @@ export class SyncEvent {
   }
 
   get prevEvents(): readonly string[] {
-    return referencedIds((JSON.parse(this.json) as { prev_events?: JsonValue }).prev_events) as string[];
+    return referencedIds((parseStoredJson(this.json) as { prev_events?: JsonValue }).prev_events) as string[];
   }
 
   /** Approximate bytes in memory. */

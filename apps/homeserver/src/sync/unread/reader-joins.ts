@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type JsonValue, referencedIds } from '#federation';
+import { parseStoredJson } from '#json';
 import { Config } from '../../config/config.js';
 import { RoomWindows } from '../rooms/room-windows.js';
 import type { SyncEvent } from '../rooms/sync-event.js';
@@ -59,6 +60,6 @@ export class ReaderJoins {
 }
 
 function authEventsOf({ json }: SyncEvent): string[] {
-  const ids = (JSON.parse(json) as { auth_events?: JsonValue }).auth_events;
+  const ids = (parseStoredJson(json) as { auth_events?: JsonValue }).auth_events;
   return referencedIds(ids).filter((id) => typeof id === 'string');
 }

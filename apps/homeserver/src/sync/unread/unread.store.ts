@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { parseStoredJson } from '#json';
 import { Database, statement } from '../../storage/database.js';
 
 const readUpTo = statement(
@@ -31,7 +32,7 @@ export class UnreadStore {
   /** Those of the events, in these rooms, by which the user is joined. */
   async joinsAmong(roomNids: readonly number[], userId: string, eventIds: readonly string[]): Promise<ReadonlySet<string>> {
     const rows = await this.db.query<{ event_id: string; json: string }>(members, [roomNids, eventIds, userId]);
-    const isJoin = (json: string) => (JSON.parse(json) as { content: { membership?: unknown } }).content.membership === 'join';
+    const isJoin = (json: string) => (parseStoredJson(json) as { content: { membership?: unknown } }).content.membership === 'join';
     return new Set(rows.filter(({ json }) => isJoin(json)).map((row) => row.event_id));
   }
 
