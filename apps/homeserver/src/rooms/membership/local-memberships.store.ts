@@ -10,6 +10,8 @@ export interface RoomMembership {
   readonly membership: Membership;
   /** Position at which it took effect. */
   readonly pos: number;
+  /** Position at which the present stay began, of the account as one that lives here: it may have been in the room before. */
+  readonly herePos: number;
   readonly eventNid: number;
   readonly sender: string;
   readonly forgotten: boolean;
@@ -20,6 +22,7 @@ interface Row {
   room_nid: number;
   membership: Membership;
   pos: number;
+  here_pos: number;
   event_nid: number;
   sender: string;
   forgotten: boolean;
@@ -27,12 +30,12 @@ interface Row {
 
 const ofUser = statement(
   'local_memberships.of_user',
-  `SELECT r.room_id, m.room_nid, m.membership, m.pos, m.event_nid, m.sender, m.forgotten
+  `SELECT r.room_id, m.room_nid, m.membership, m.pos, m.here_pos, m.event_nid, m.sender, m.forgotten
    FROM local_memberships m JOIN rooms r USING (room_nid) WHERE m.user_id = $1`,
 );
 const ofUserInRoom = statement(
   'local_memberships.of_user_in_room',
-  `SELECT r.room_id, m.room_nid, m.membership, m.pos, m.event_nid, m.sender, m.forgotten
+  `SELECT r.room_id, m.room_nid, m.membership, m.pos, m.here_pos, m.event_nid, m.sender, m.forgotten
    FROM local_memberships m JOIN rooms r USING (room_nid) WHERE m.user_id = $1 AND r.room_id = $2`,
 );
 const forget = statement(
@@ -93,7 +96,7 @@ export class LocalMembershipsStore {
 
 function roomMembership(row: Row): RoomMembership {
   return {
-    roomId: row.room_id, roomNid: row.room_nid, membership: row.membership, pos: row.pos, eventNid: row.event_nid,
-    sender: row.sender, forgotten: row.forgotten,
+    roomId: row.room_id, roomNid: row.room_nid, membership: row.membership, pos: row.pos, herePos: row.here_pos,
+    eventNid: row.event_nid, sender: row.sender, forgotten: row.forgotten,
   };
 }

@@ -58,9 +58,13 @@ export class RoomPlanner {
       if (!fullState && !this.positions.mayHaveChanged(room.roomId, known.fromPos)) return null;
       return { ...base, after: known.fromPos, state: fullState ? 'full' : 'changes', isNew: false, newlyJoined: false, exclude: known.exclude };
     }
-    if (since === null || resume || (past && !wasJoinedSince(past, since.positions.events))) {
+    // The account has come here since, to a room that was here already: what the client knows of it, another home has told.
+    const wasIn = since !== null && past !== undefined && wasJoinedSince(past, since.positions.events);
+    const isNewHere = wasIn && room.herePos > since.positions.events;
+    if (since === null || resume || isNewHere || (past && !wasIn)) {
       return {
-        ...base, after: 0, state: 'full', isNew: true, newlyJoined: since !== null, knows: since && past && knownUpTo(past, since.positions.events),
+        ...base, after: 0, state: 'full', isNew: true, newlyJoined: since !== null,
+        knows: since && past && !isNewHere ? knownUpTo(past, since.positions.events) : null,
         history: past?.history, hides: past?.isOpen === false,
       };
     }
