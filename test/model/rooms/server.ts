@@ -1,4 +1,4 @@
-import { checkAuth, compareRecords, homeIn, isByRetiredHome, recordOf, type HomeRecord } from '#federation';
+import { checkAuth, compareRecords, homeIn, isByRetiredHome, recordOf, stateKeyOf, type HomeRecord } from '#federation';
 import { refusalOf, rules, type Dag, type Node, type State } from './dag.ts';
 import { seals } from './keys.ts';
 import { domain } from './people.ts';
@@ -13,6 +13,8 @@ export class Server {
   readonly softFailed = new Set<string>();
   ends = new Set<string>();
   readonly records = new Map<string, HomeRecord>();
+
+  #heldBack = false;
 
   readonly name: string;
   readonly dag: Dag;
@@ -60,7 +62,7 @@ export class Server {
     const record = recordOf(event);
     if (record && event.pdu.type === 'm.room.member') this.learn(record);
     const isMine = from === this.name;
-    if (!isMine && this.ends.size > 0 && this.#isRefusedNow(node, from)) {
+    if (!isMine && this.ends.size > 0 && this.#isRefusedNow(node, from) && !this.#stands(node)) {
       this.softFailed.add(event.eventId);
       return;
     }
@@ -71,8 +73,17 @@ export class Server {
   /** Beside what this server knows: the rules, and a retired home's word by its own mouth (protocol §3, "Delivery"). */
   #isRefusedNow({ event }: Node, from: string): boolean {
     const state = this.dag.reader(this.state);
-    if (refusalOf(() => checkAuth(event, state, rules, seals, 'beside'))) return true;
-    return domain(from) === event.pdu.home && isByRetiredHome(event, state, seals);
+    this.#heldBack = domain(from) === event.pdu.home && isByRetiredHome(event, state, seals);
+    return this.#heldBack || refusalOf(() => checkAuth(event, state, rules, seals, 'beside')) !== undefined;
+  }
+
+  /** Whether the state that the room has with the event, if it was an end of the graph, has it, or allows it (protocol §3, "Delivery"). */
+  #stands({ event, after }: Node): boolean {
+    const { type, state_key: stateKey } = event.pdu;
+    if (this.#heldBack) return false;
+    const state = this.dag.resolve([...[...this.ends].map((id) => this.dag.get(id).after), after]);
+    if (stateKey !== undefined) return state.get(stateKeyOf(type, stateKey)) === event.eventId;
+    return refusalOf(() => checkAuth(event, this.dag.reader(state), rules, seals, 'beside')) === undefined;
   }
 
   /** A copy of everything that some replicas hold, whatever each has made of it (protocol §3, "Moving in"). */

@@ -37,6 +37,7 @@ import { InvitationLog } from './pipeline/invitation-log.js';
 import { InvitationsStore } from './pipeline/invitations.store.js';
 import { EventSender } from './pipeline/event-sender.js';
 import { EventSigners } from './pipeline/event-signers.js';
+import { BesideCurrent } from './pipeline/beside-current.js';
 import { LastWords } from './pipeline/last-words.js';
 import { Replication } from './pipeline/replication.js';
 import { RoomSender } from './pipeline/room-sender.js';
@@ -65,7 +66,7 @@ import { RoomAccess } from './timeline/room-access.js';
 
 const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, RoomRegistry,
-  EventSigners, EventSender, NamedPersons, Twins, CurrentState, LastWords, AcceptEvent, RoomSender, Replication,
+  EventSigners, EventSender, NamedPersons, Twins, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, RoomAccess,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { AuthError, checkAuth, checkAuthEvents, stateKeyOf, UnsignedError, type RoomEvent, type StateReader } from '#federation';
+import { AuthError, checkAuth, checkAuthEvents, UnsignedError, type RoomEvent } from '#federation';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { NameDoor } from '../remote/name-door.js';
 import { HomeSignatures } from '../state/home-signatures.js';
@@ -10,6 +10,7 @@ import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
 import { RoomRegistry } from '../room-registry.js';
 import { applyRedactions, isVoidRedaction } from './apply-redactions.js';
+import { BesideCurrent } from './beside-current.js';
 import { CurrentState } from './current-state.js';
 import { DroppedEvent } from './dropped-event.js';
 import { LastWords } from './last-words.js';
@@ -60,6 +61,7 @@ export class AcceptEvent {
     private readonly signatures: HomeSignatures,
     private readonly currentState: CurrentState,
     private readonly lastWords: LastWords,
+    private readonly beside: BesideCurrent,
     private readonly twins: Twins,
     private readonly positions: StreamPositions,
     private readonly door: NameDoor,
@@ -175,7 +177,7 @@ export class AcceptEvent {
       const stored = related.get(id);
       if (extremity) states.push(extremity.after);
       else if (inDraft) states.push(inDraft);
-      else if (stored && stored.status !== EventStatus.outlier) states.push(await this.registry.stateAfter(stored));
+      else if (stored && stored.status !== EventStatus.outlier) states.push(await this.registry.stateAfter(stored, draft.room.rules));
     }
     if (states.length > 0 && states.every((state) => state.nid === draft.snapshot.nid)) return draft.snapshot;
     return draft.snapshotOf(await this.resolver.resolve(draft.room, states, held));
@@ -205,25 +207,14 @@ export class AcceptEvent {
     }
     try {
       checkAuthEvents(event, authEvents, create, rules, context);
-      checkAuth(event, before === draft.snapshot ? draft : await this.#reader(draft, before, held), rules, context);
+      checkAuth(event, before === draft.snapshot ? draft : await this.resolver.reader(draft.room, before.toMap(), held), rules, context);
     } catch (error) {
       if (error instanceof UnsignedError) throw new DroppedEvent(error.message);
       if (error instanceof AuthError) return { status: EventStatus.rejected, reason: `${error.rule}: ${error.message}` };
       throw error;
     }
     if (before === draft.snapshot) return null;
-    const reason = this.lastWords.refusal(draft, event) ?? this.lastWords.holdsBack(draft, event, item.from);
+    const reason = this.lastWords.holdsBack(draft, event, item.from) ?? (await this.beside.refusal(draft, event, before, held, item.from));
     return reason === null ? null : { status: EventStatus.softFailed, reason };
-  }
-
-  /** Reads a state for the auth rules: all its events are loaded at once. */
-  async #reader(draft: RoomDraft, snapshot: Snapshot, held: ReadonlyMap<number, RoomEvent>): Promise<StateReader> {
-    const entries = await this.resolver.entries(draft.room, snapshot.toMap().values(), held);
-    return {
-      get: (type, stateKey) => {
-        const nid = snapshot.get(stateKeyOf(type, stateKey));
-        return nid === undefined ? undefined : entries.get(nid)?.event;
-      },
-    };
   }
 }

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { AuthError, checkAuth, recordOf, type RoomEvent } from '#federation';
+import { recordOf, type RoomEvent } from '#federation';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { SnapshotsStore } from '../state/snapshots.store.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
 import { applyRedactions } from './apply-redactions.js';
+import { BesideCurrent } from './beside-current.js';
 import { CurrentState } from './current-state.js';
 import { noteMissing } from './note-missing.js';
 import type { RoomDraft } from './room-draft.js';
@@ -26,19 +27,8 @@ export class LastWords {
     private readonly snapshots: SnapshotsStore,
     private readonly currentState: CurrentState,
     private readonly twins: Twins,
+    private readonly beside: BesideCurrent,
   ) {}
-
-  /** Why the current state does not want an event that its own past allows; null when it does. */
-  refusal(draft: RoomDraft, event: RoomEvent): string | null {
-    const { rules } = draft.room;
-    try {
-      checkAuth(event, draft, rules, this.signatures.context(rules), 'beside');
-      return null;
-    } catch (error) {
-      if (error instanceof AuthError) return `${error.rule}: ${error.message}`;
-      throw error;
-    }
-  }
 
   /** Why an event is not shown on the word of who brought it; null when it is. */
   holdsBack(draft: RoomDraft, event: RoomEvent, from: string | undefined): string | null {
@@ -72,7 +62,7 @@ export class LastWords {
   }
 
   async #show(draft: RoomDraft, { nid, event, stateNid }: { nid: number; event: RoomEvent; stateNid: number | null }): Promise<void> {
-    if (this.refusal(draft, event) !== null || (await this.twins.of(draft, event)) !== null) return;
+    if (this.beside.rule(draft, event, draft.room.rules) !== null || (await this.twins.of(draft, event)) !== null) return;
     const inDraft = draft.find(event.eventId);
     const before = draft.beforeOf(stateNid) ?? (await this.snapshots.load(stateNid));
     const held = new Map(draft.events.map((item) => [item.nid, item.event]));

@@ -2,14 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../../observability/clock.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
-/** Questions to others that an origin's events may cause at once, and per second. */
+/** Questions to others, and resolutions of states, that an origin's events may cause at once, and per second. */
 const BURST = 200;
 const PER_SECOND = 2;
 const MAX_ORIGINS = 10_000;
 
 /**
- * Bounds what one server can make this one ask of others: an event names up to twenty predecessors, a transaction has fifty
- * events, and nothing says that anybody has what they name.
+ * Bounds what one server can make this one ask of others, and do: an event names up to twenty predecessors, a transaction has fifty
+ * events, and nothing says that anybody has what they name, or that anybody wants them.
  */
 @Injectable()
 export class AskBudget {

@@ -75,12 +75,26 @@ export class RoomReceiver extends PduReceiver {
 
   async #receiveInRoom(origin: string, roomId: string, pdus: readonly unknown[]): Promise<PduResults> {
     const room = await this.#residentRoom(roomId);
-    if (!room) {
-      this.absent.tell(origin, roomId, pdus);
-      return this.retractions.receive(origin, roomId, pdus);
-    }
+    if (room) return this.#receiveIn(origin, room, pdus, {});
+    this.absent.tell(origin, roomId, pdus);
+    const ended = await this.retractions.receive(origin, roomId, pdus);
+    const left = await this.#leftRoom(origin, roomId);
+    return left ? this.#receiveIn(origin, left, pdus, ended) : ended;
+  }
+
+  /**
+   * A portable room in which nobody of this server is any more, as this server sees it. Others may see it otherwise, by events that
+   * cross, until they have the same: what those send that are in the room is taken as before (protocol §3, "Delivery").
+   */
+  async #leftRoom(origin: string, roomId: string): Promise<Room | undefined> {
+    const room = await this.registry.find(roomId);
+    return room?.rules.portable && room.state.hasServer(origin) ? room : undefined;
+  }
+
+  /** @param done what was taken otherwise, by event id */
+  async #receiveIn(origin: string, room: Room, pdus: readonly unknown[], done: PduResults): Promise<PduResults> {
     const isDenied = !isAllowedByAcl(room.state, origin);
-    const results: PduResults = {};
+    const results: PduResults = { ...done };
     const events: RoomEvent[] = [];
     for (const pdu of pdus) {
       let event: RoomEvent;
@@ -90,6 +104,7 @@ export class RoomReceiver extends PduReceiver {
         if (!(error instanceof PduFormatError)) throw error;
         continue;
       }
+      if (done[event.eventId] && done[event.eventId]!.error === undefined) continue;
       results[event.eventId] = isDenied ? { error: `${origin} is not allowed in this room` } : {};
       if (!isDenied) events.push(event);
     }

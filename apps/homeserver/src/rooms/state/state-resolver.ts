@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { resolveState, type RoomEvent } from '#federation';
+import { resolveState, stateKeyOf, type RoomEvent, type StateReader } from '#federation';
 import type { Room } from '../room.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
@@ -33,6 +33,12 @@ export class StateResolver {
     }
     for (const stored of await this.events.byNids(missing)) entries.set(stored.nid, { nid: stored.nid, event: stored.event });
     return entries;
+  }
+
+  /** Reads a state for the auth rules: all its events are loaded at once. */
+  async reader(room: Room, state: ReadonlyMap<string, number>, held: HeldEvents): Promise<StateReader> {
+    const entries = await this.entries(room, state.values(), held);
+    return { get: (type, stateKey) => entries.get(state.get(stateKeyOf(type, stateKey)) ?? -1)?.event };
   }
 
   /**
