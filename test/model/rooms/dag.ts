@@ -1,5 +1,5 @@
 import {
-  AuthError, authStateKeys, buildEvent, checkAuth, checkAuthEvents, recordOf, resolveState, roomVersion, standingEvents, stateKeyOf,
+  AuthError, authStateKeys, buildEvent, changesOf, checkAuth, checkAuthEvents, KNOWN_RECORD_TYPE, knownRecord, recordOf, resolveState, roomVersion, standingEvents, stateKeyOf,
   type EventDraft, type HomeRecord, type JsonObject, type RoomEvent, type RoomVersionRules, type StateReader,
 } from '#federation';
 import { seal, seals } from './keys.ts';
@@ -98,7 +98,7 @@ export class Dag {
   #content(wish: Wish, state: StateReader): JsonObject {
     if (wish.type !== 'm.room.member' && wish.type !== 'm.room.create') return wish.content;
     const isOwn = wish.type === 'm.room.create' || wish.stateKey === wish.sender;
-    const record = isOwn ? wish.record : recordOf(state.get('m.room.member', wish.stateKey!));
+    const record = isOwn ? wish.record : knownRecord(state, wish.stateKey!);
     return record ? { ...wish.content, home_record: record as unknown as JsonObject } : wish.content;
   }
 
@@ -107,8 +107,7 @@ export class Dag {
     if (known) return known;
     if (event.pdu.type === 'm.room.create') this.create = event;
     const refusal = this.#refusal(event, before);
-    const after = new Map(before);
-    if (refusal === undefined && event.pdu.state_key !== undefined) after.set(stateKeyOf(event.pdu.type, event.pdu.state_key), event.eventId);
+    const after = refusal === undefined ? stateAfter(before, event) : before;
     const node = { event, n: this.nodes.size, before, after, refusal, server, text };
     this.nodes.set(event.eventId, node);
     return node;
@@ -122,6 +121,19 @@ export class Dag {
       checkAuth(event, this.reader(before), rules, seals);
     });
   }
+}
+
+export function stateAfter(before: State, event: RoomEvent): State {
+  const { sets, ends } = changesOf(event, before, rules);
+  if (sets === undefined) return before;
+  const after = new Map(before).set(sets, event.eventId);
+  if (ends !== undefined) after.delete(ends);
+  return after;
+}
+
+/** Whether an entry is what a state knows beyond what it shows. */
+export function isKnown(key: string): boolean {
+  return key.startsWith(KNOWN_RECORD_TYPE);
 }
 
 export function refusalOf(check: () => void): string | undefined {

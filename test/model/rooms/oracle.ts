@@ -1,5 +1,5 @@
 import { compareRecords, homeIn, isListed, recordOf, stateKeyOf, type HomeRecord, type RoomEvent } from '#federation';
-import type { Dag, Node, State } from './dag.ts';
+import { isKnown, type Dag, type Node, type State } from './dag.ts';
 import { PlainRoom } from './plain.ts';
 import type { World } from './world.ts';
 
@@ -33,7 +33,7 @@ export function judge(world: World, measures = true): Judgement {
   if (faults.length > 0) return { faults, isSetBackByThief: false, isResolvedOtherwise: false, undoneByMatrix: 0 };
 
   const beside = besideRevocation(dag);
-  for (const [key, id] of final) if (beside.has(id)) faults.push(`${show(key)}: what a revoked home did stands, ${id.slice(0, 6)}`);
+  for (const [key, id] of final) if (!isKnown(key) && beside.has(id)) faults.push(`${show(key)}: what a revoked home did stands, ${id.slice(0, 6)}`);
   const plain = new PlainRoom(dag, beside, 'ordered');
   const expected = plain.stateAt([...first.ends]);
   const setByThieves = new Set([...beside].map((id) => stateKeyOf(dag.event(id)!.pdu.type, dag.event(id)!.pdu.state_key!)));
@@ -51,7 +51,7 @@ function mismatches(dag: Dag, final: State, expected: State, alternative = expec
   const found: Mismatch[] = [];
   for (const key of new Set([...final.keys(), ...expected.keys()])) {
     const [is, should] = [final.get(key), expected.get(key)];
-    if (is === should || is === alternative.get(key)) continue;
+    if (isKnown(key) || is === should || is === alternative.get(key)) continue;
     const [event, other] = [dag.event(is ?? ''), dag.event(should ?? '')];
     // Of those who are in the room the event with the highest record is shown; what counts is whether they are.
     if (key.startsWith('m.room.member') && event?.pdu.content['membership'] === other?.pdu.content['membership']) continue;

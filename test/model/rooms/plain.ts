@@ -1,5 +1,5 @@
 import { checkAuth, resolveState, stateKeyOf, type HomeRecord, type JsonObject, type Pdu, type RoomEvent } from '#federation';
-import { isSame, refusalOf, rules, type Dag, type Node, type State } from './dag.ts';
+import { isSame, refusalOf, rules, stateAfter, type Dag, type Node, type State } from './dag.ts';
 import { seals } from './keys.ts';
 import { firstRecord, homelessRecord, short } from './people.ts';
 
@@ -49,9 +49,7 @@ export class PlainRoom {
     const reader = { get: (of: string, key: string) => this.#events.get(before.get(stateKeyOf(of, key)) ?? '') };
     const isOut = refusal !== undefined || left.has(id) || refusalOf(() => checkAuth(plain, reader, rules, seals, 'resolution')) !== undefined;
     if (isOut && type !== 'm.room.create') this.#refused.add(id);
-    const after = new Map(before);
-    if (!this.#refused.has(id) && stateKey !== undefined) after.set(stateKeyOf(type, stateKey), id);
-    this.#after.set(id, after);
+    this.#after.set(id, this.#refused.has(id) ? before : stateAfter(before, plain));
   }
 
   /** What an event cites, or in the place of what does not count its predecessor. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { roomVersion, stateKeyOf, type RoomVersionRules } from '#federation';
+import { KNOWN_RECORD_TYPE, roomVersion, type RoomVersionRules } from '#federation';
 import { AccountDirectory } from '../accounts/account-directory.js';
 import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
@@ -11,6 +11,7 @@ import { Room, type RoomContents } from './room.js';
 import { RoomsStore, type RoomRow } from './rooms.store.js';
 import { RoomState } from './state/room-state.js';
 import { Snapshot } from './state/snapshot.js';
+import { splitStateKey } from './state/state-key.js';
 import { SnapshotsStore } from './state/snapshots.store.js';
 import { EventsStore } from './timeline/events.store.js';
 import { EventStatus, type StoredEvent } from './timeline/stored-event.js';
@@ -150,9 +151,10 @@ export class RoomRegistry {
       this.events.byNids(row.extremities),
       this.snapshots.load(row.state_nid!),
     ]);
-    const extremities = await this.#extremities(row, extremityEvents, snapshot);
+    const extremities = await this.#extremities(rules, extremityEvents, snapshot);
     const state = this.#newState(rules);
     for (const { nid, event } of entries) state.set(event.pdu.type, event.pdu.state_key ?? '', { nid, event });
+    if (rules.portable) await this.#addKnown(state, snapshot);
     return { state, snapshot, extremities };
   }
 
@@ -160,20 +162,27 @@ export class RoomRegistry {
     return new RoomState(rules, this.config.serverName, (userId) => this.accounts.has(userId));
   }
 
-  async #extremities(row: RoomRow, events: readonly StoredEvent[], current: Snapshot): Promise<Extremity[]> {
+  /** What the state knows of records is in no table of its own. */
+  async #addKnown(state: RoomState, snapshot: Snapshot): Promise<void> {
+    const known = [...snapshot.toMap()].map(([key, nid]) => [...splitStateKey(key), nid] as const).filter(([type]) => type === KNOWN_RECORD_TYPE);
+    const events = new Map((await this.events.byNids(known.map(([, , nid]) => nid))).map((stored) => [stored.nid, stored.event]));
+    for (const [type, userId, nid] of known) state.set(type, userId, { nid, event: events.get(nid)! });
+  }
+
+  async #extremities(rules: RoomVersionRules, events: readonly StoredEvent[], current: Snapshot): Promise<Extremity[]> {
     const extremities: Extremity[] = [];
     for (const stored of events) {
-      const after = events.length === 1 ? current : await this.stateAfter(stored);
+      const after = events.length === 1 ? current : await this.stateAfter(stored, rules);
       extremities.push({ nid: stored.nid, eventId: stored.event.eventId, depth: stored.depth, after });
     }
     return extremities;
   }
 
   /** The state after a stored event. It may be one that is not stored: see `RoomDraft.snapshotOf`. */
-  async stateAfter(stored: StoredEvent): Promise<Snapshot> {
+  async stateAfter(stored: StoredEvent, rules: RoomVersionRules): Promise<Snapshot> {
     const before = await this.snapshots.load(stored.stateNid);
     if (stored.stateKey === null || stored.status === EventStatus.rejected) return before;
-    return before.with(stateKeyOf(stored.type, stored.stateKey), stored.nid);
+    return before.with(before.changesBy(stored.event, stored.nid, rules));
   }
 
   #build(nid: number, id: string, rules: RoomVersionRules, contents: RoomContents): Room {

@@ -4,6 +4,7 @@ import { recordOf } from '../home-record/record-of.js';
 import type { AuthContext, StateReader } from './auth-context.js';
 import { UnsignedError } from './auth-error.js';
 import { genesisNamedBy } from './invited-person.js';
+import { knownRecord } from './known-record.js';
 import { goodRecord } from './record-rules.js';
 import { isOwnMemberEvent, isReleased, membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
@@ -17,7 +18,7 @@ export function checkPortableCreate(event: RoomEvent, ctx: AuthContext): void {
 
 /** Rule 1: in place of the sender's server, a home that the sender's record names has signed the event. */
 export function checkHome({ event, state, ctx, judged }: RuleInput): void {
-  const inState = recordOf(state.get('m.room.member', event.pdu.sender));
+  const inState = knownRecord(state, event.pdu.sender);
   const own = isOwnMemberEvent(event.pdu) ? ownRecord(event) : undefined;
   if (judged === 'resolution') return;
   if (!own && isVouchedByThirdParty(event, state)) return;
@@ -89,7 +90,7 @@ export function checkFederatedHome({ event, create }: RuleInput): void {
 export function checkCosignedByHome({ event, state, ctx, judged }: RuleInput, authoriser: string): void {
   if (jsonMember(event.pdu.content, 'membership') !== 'join') reject('p5', 'only joins name an authorising user');
   if (judged === 'resolution') return;
-  const record = recordOf(state.get('m.room.member', authoriser));
+  const record = knownRecord(state, authoriser);
   const homes = [...(record?.homes ?? []), ...(judged === 'beside' ? (record?.retired ?? []) : [])];
   const signed = homes.some(({ server_name: name, key_id: keyId, key }) =>
     ctx.verifyHomeSignature(event, name, keyId, key));
@@ -102,7 +103,7 @@ export function checkCosignedByHome({ event, state, ctx, judged }: RuleInput, au
  * with another key, or whose event brings a record that the state does not know yet, is none.
  */
 export function isByRetiredHome(event: RoomEvent, state: StateReader, ctx: AuthContext): boolean {
-  const record = recordOf(state.get('m.room.member', event.pdu.sender));
+  const record = knownRecord(state, event.pdu.sender);
   const { home } = event.pdu;
   if (!record || typeof home !== 'string') return false;
   const own = isOwnMemberEvent(event.pdu) ? recordOf(event) : undefined;

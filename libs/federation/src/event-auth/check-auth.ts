@@ -5,6 +5,7 @@ import type { AuthContext, Judged, StateReader } from './auth-context.js';
 import { checkAliases } from './alias-rules.js';
 import { checkCreate } from './create-rules.js';
 import { checkFederatedServer } from './federate-rules.js';
+import { KNOWN_RECORD_TYPE } from './known-record.js';
 import { checkMember } from './member-rules.js';
 import { checkPowerLevels } from './power-level-rules.js';
 import { powerLevelsOf } from './power-levels-of.js';
@@ -35,6 +36,7 @@ export function checkAuth(
   const create = createOf(event, state, rules, numbers.roomId);
   const input: RuleInput = { event, state, create, levels: powerLevelsOf(state, rules), rules, ctx, numbers, judged };
   if (rules.portable) {
+    if (pdu.type === KNOWN_RECORD_TYPE) reject('p3', 'what a state knows of records is no event');
     checkHome(input);
     checkFederatedHome(input);
   } else {

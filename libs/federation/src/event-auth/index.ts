@@ -4,6 +4,7 @@ export type { AuthContext, Judged, StateReader } from './auth-context.js';
 export { authStateKeys } from './auth-state-keys.js';
 export { checkAuth } from './check-auth.js';
 export { checkAuthEvents } from './check-auth-events.js';
+export { changesOf, entriesOf, KNOWN_RECORD_TYPE, knownRecord, knownRecordKey } from './known-record.js';
 export { mayRedact } from './may-redact.js';
 export { powerLevelsOf, type PowerLevels } from './power-levels-of.js';
 export { isReleased } from './room-facts.js';

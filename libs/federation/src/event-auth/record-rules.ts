@@ -1,6 +1,7 @@
 import { jsonMember, type RoomEvent } from '../events/index.js';
 import { compareRecords, HomeRecordError, isSameGenesis, mayFollow, type HomeRecord } from '../home-record/index.js';
 import { recordOf, verifiedRecordOf } from '../home-record/record-of.js';
+import { knownRecord } from './known-record.js';
 import { isOwnMemberEvent, isReleased, membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
 
@@ -26,7 +27,7 @@ export function goodRecord(event: RoomEvent): HomeRecord | undefined {
 export function checkRecord(input: RuleInput, target: string): void {
   const { event, state, create, judged } = input;
   const member = state.get('m.room.member', target);
-  const current = recordOf(member) ?? (create.pdu.sender === target ? recordOf(create) : undefined);
+  const current = knownRecord(state, target) ?? (create.pdu.sender === target ? recordOf(create) : undefined);
   const next = goodRecord(event);
   checkRelease(input, target, current);
   if (!next) {
@@ -35,7 +36,7 @@ export function checkRecord(input: RuleInput, target: string): void {
   }
   if (next.user_id !== target) reject('p2', 'the home record is of another user');
   if (!current && event.pdu.sender !== target) reject('p3', 'only its subject can bring the first home record');
-  checkCarries(input, target, current, next);
+  checkCarries(input, target, recordOf(member), next);
   if (!current) return;
   if (isReleased(member) && isOwnMemberEvent(event.pdu)) {
     if (isSameGenesis(current, next)) reject('p6', 'the name was released from this genesis');
@@ -49,7 +50,7 @@ export function checkRecord(input: RuleInput, target: string): void {
  * Rule 4: what a server sends to bring a higher record to the room says nothing about whether its subject is in it. It
  * leaves the membership as it is: that of somebody joined, or, with a higher record, of somebody who has left.
  */
-function checkCarries({ event, state, judged }: RuleInput, target: string, current: HomeRecord | undefined, next: HomeRecord): void {
+function checkCarries({ event, state, judged }: RuleInput, target: string, shown: HomeRecord | undefined, next: HomeRecord): void {
   if (jsonMember(event.pdu.content, 'io.partyline.carries') !== true) return;
   if (event.pdu.sender !== target) reject('p4', 'only its subject carries a record');
   if (judged === 'beside') return;
@@ -57,7 +58,7 @@ function checkCarries({ event, state, judged }: RuleInput, target: string, curre
   if ((membership !== 'join' && membership !== 'leave') || membershipOf(state, target) !== membership) {
     reject('p4', 'an event that carries a record leaves the membership as it is');
   }
-  if (membership === 'leave' && judged === 'before' && !(current && compareRecords(next, current) > 0)) {
+  if (membership === 'leave' && judged === 'before' && !(shown && compareRecords(next, shown) > 0)) {
     reject('p4', 'a second leave brings a higher record');
   }
 }

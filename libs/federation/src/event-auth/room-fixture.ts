@@ -6,7 +6,7 @@ import { isUserId, localpartOf, serverNameOf } from '../identifiers/index.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
 import { sha256, signingKeyFromSeed, verifySignature, type SigningKey } from '../signing/index.js';
 import {
-  AuthError, authStateKeys, checkAuth, checkAuthEvents, stateOf, type AuthContext, type StateReader,
+  AuthError, authStateKeys, changesOf, checkAuth, checkAuthEvents, type AuthContext, type StateReader,
 } from './index.js';
 
 // Rooms for the tests: real events with real signatures, made from names alone, so that every run makes the same ones.
@@ -101,7 +101,7 @@ export class RoomFixture {
   }
 
   get reader(): StateReader {
-    return stateOf(this.state.values());
+    return { get: (type, stateKey) => this.state.get(stateKeyOf(type, stateKey)) };
   }
 
   stateIds(): Map<string, string> {
@@ -135,7 +135,9 @@ export class RoomFixture {
   add(event: RoomEvent): RoomEvent {
     this.events.set(event.eventId, event);
     if (event.pdu.type === 'm.room.create') this.create = event;
-    if (event.pdu.state_key !== undefined) this.state.set(stateKeyOf(event.pdu.type, event.pdu.state_key), event);
+    const { sets, ends } = changesOf(event, this.state, this.rules);
+    if (sets !== undefined) this.state.set(sets, event);
+    if (ends !== undefined) this.state.delete(ends);
     this.last = event;
     return event;
   }

@@ -1,11 +1,21 @@
 import { isLogOf } from '../account-log/log-name.js';
 import { canonicalJson } from '../canonical-json/index.js';
 import { sha256, unpaddedBase64 } from '../signing/index.js';
+import { genesisHash } from './genesis.js';
 import type { HomeRecord } from './home-record.js';
 
 /** SHA-256 of the canonical record with its signature, unpadded Base64: what `prev_sha256` names. */
 export function recordHash(record: HomeRecord): string {
-  return unpaddedBase64(sha256(canonicalJson(record)));
+  return unpaddedBase64(hashOf(record));
+}
+
+// State resolution compares the same few records again and again. Weak keys: the entries go with the records.
+const hashes = new WeakMap<HomeRecord, Uint8Array>();
+
+function hashOf(record: HomeRecord): Uint8Array {
+  let hash = hashes.get(record);
+  if (hash === undefined) hashes.set(record, (hash = sha256(canonicalJson(record))));
+  return hash;
 }
 
 /**
@@ -16,10 +26,7 @@ export function recordHash(record: HomeRecord): string {
  */
 export function compareRecords(a: HomeRecord, b: HomeRecord): number {
   const byVersion = a.epoch - b.epoch || Number(a.deactivated ?? false) - Number(b.deactivated ?? false) || a.seq - b.seq;
-  if (byVersion !== 0) return byVersion;
-  const textA = canonicalJson(a);
-  const textB = canonicalJson(b);
-  return textA === textB ? 0 : Buffer.compare(sha256(textB), sha256(textA));
+  return byVersion !== 0 || a === b ? byVersion : Buffer.compare(hashOf(b), hashOf(a));
 }
 
 /** The last of some records of one account; undefined of none. */
@@ -35,7 +42,7 @@ export function isEquivocation(a: HomeRecord, b: HomeRecord): boolean {
 }
 
 export function isSameGenesis(a: HomeRecord, b: HomeRecord): boolean {
-  return a === b || canonicalJson(a.genesis) === canonicalJson(b.genesis);
+  return a === b || genesisHash(a.genesis) === genesisHash(b.genesis);
 }
 
 /**

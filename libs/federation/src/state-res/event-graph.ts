@@ -31,6 +31,21 @@ export function authEventOf(
   return undefined;
 }
 
+/**
+ * Portable rooms: the event, or if it does not count what it cites of its own key, as member events and power levels do, and so on.
+ *
+ * @param revoked events that do not count
+ */
+export function standing(id: string, revoked: ReadonlySet<string>, lookup: EventLookup): string | undefined {
+  for (let at: string | undefined = id; at !== undefined;) {
+    if (!revoked.has(at)) return at;
+    const event = lookup(at);
+    const { type, state_key: stateKey } = event?.pdu ?? {};
+    at = event && type !== undefined && stateKey !== undefined ? authEventOf(event, type, stateKey, lookup)?.eventId : undefined;
+  }
+  return undefined;
+}
+
 /** The key of a state event in a state map, undefined for an event that is no state. */
 export function stateKeyOfEvent({ pdu }: RoomEvent): string | undefined {
   return pdu.state_key === undefined ? undefined : stateKeyOf(pdu.type, pdu.state_key);

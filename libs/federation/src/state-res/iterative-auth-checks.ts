@@ -5,13 +5,15 @@ import { genesisHash } from '../home-record/index.js';
 import { recordOf } from '../home-record/record-of.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
 import { actingOf } from './acting-homes.js';
-import { stateKeyOfEvent, type EventLookup } from './event-graph.js';
+import { standing, stateKeyOfEvent, type EventLookup } from './event-graph.js';
 
 /** What the checks need beside the state and the events. */
 export interface AuthChecksInput {
   readonly rules: RoomVersionRules;
   readonly lookup: EventLookup;
   isRejected(eventId: string): boolean;
+  /** Events that do not count: where they are cited, what they replaced is consulted. */
+  readonly revoked: ReadonlySet<string>;
   readonly ctx: AuthContext;
   /** Where events do not cite the create event: it is in every state. */
   readonly create: RoomEvent | undefined;
@@ -54,11 +56,12 @@ function isByKnownBearer(event: RoomEvent, state: StateReader, lookup: EventLook
 }
 
 function readerFor(
-  event: RoomEvent, state: ReadonlyMap<string, string>, { lookup, isRejected, create, rules }: AuthChecksInput,
+  event: RoomEvent, state: ReadonlyMap<string, string>, { lookup, isRejected, revoked, create, rules }: AuthChecksInput,
 ): StateReader {
   const cited = new Map<string, RoomEvent>();
-  for (const id of event.pdu.auth_events) {
-    const found = isRejected(id) ? undefined : lookup(id);
+  for (const named of event.pdu.auth_events) {
+    const id = standing(named, revoked, lookup);
+    const found = id === undefined || isRejected(id) ? undefined : lookup(id);
     const key = found && stateKeyOfEvent(found);
     // Of several of one key, which only portable rooms have, the first: the others are there to stand.
     if (found && key !== undefined && !(rules.portable && cited.has(key))) cited.set(key, found);

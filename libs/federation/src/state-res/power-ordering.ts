@@ -1,7 +1,7 @@
 import { powerLevelsOf, stateOf } from '../event-auth/index.js';
 import type { RoomEvent } from '../events/index.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
-import type { EventLookup } from './event-graph.js';
+import { standing, type EventLookup } from './event-graph.js';
 import { SmallestFirst } from './smallest-first.js';
 
 interface Ranked {
@@ -32,7 +32,7 @@ export function powerOrdering(
   for (const id of ids) {
     const event = lookup(id);
     if (!event) continue;
-    const level = senderLevel(event, rules, lookup, create);
+    const level = senderLevel(event, rules, lookup, create, revoked);
     nodes.set(id, { event, level: revoked.has(id) ? Infinity : level, counts: !revoked.has(id), waiting: 0, citedBy: [] });
   }
   const free = new SmallestFirst<Ranked>(compareRanked);
@@ -68,8 +68,8 @@ export function compareByTime(x: RoomEvent, y: RoomEvent): number {
 }
 
 function senderLevel(
-  event: RoomEvent, rules: RoomVersionRules, lookup: EventLookup, create: RoomEvent | undefined,
+  event: RoomEvent, rules: RoomVersionRules, lookup: EventLookup, create: RoomEvent | undefined, revoked: ReadonlySet<string>,
 ): number {
-  const cited = event.pdu.auth_events.map(lookup).filter((found) => found !== undefined);
+  const cited = event.pdu.auth_events.map((id) => lookup(standing(id, revoked, lookup) ?? '')).filter((found) => found !== undefined);
   return powerLevelsOf(stateOf(create ? [create, ...cited] : cited), rules).user(event.pdu.sender);
 }

@@ -7,6 +7,7 @@ import type { EventLookup } from './event-graph.js';
 import { fullConflictedSet } from './full-conflicted-set.js';
 import { takeHighestRecords } from './highest-members.js';
 import { applyIterativeAuthChecks, isAllowed, type AuthChecksInput } from './iterative-auth-checks.js';
+import { splitKnown, withKnown } from './known-records.js';
 import { mainlineOrdering } from './mainline-ordering.js';
 import { isPowerEvent } from './power-events.js';
 import { resolveStateV1 } from './resolve-state-v1.js';
@@ -34,18 +35,20 @@ export interface StateResolutionInput {
  * @returns `stateKeyOf` → event id
  */
 export function resolveState(input: StateResolutionInput): Map<string, string> {
-  const { rules, roomId, stateSets } = input;
+  const { rules, roomId } = input;
   if (rules.stateResolution === 'v1') return resolveStateV1(input);
-  const given = splitStates(stateSets);
-  if (given.conflicted.size === 0) return given.unconflicted;
-
   const lookup: EventLookup = (id) => input.event(id);
+  // Portable rooms: what is known beyond what is shown takes no part in what is shown.
+  const { states: stateSets, beyond } = rules.portable ? splitKnown(input.stateSets) : { states: input.stateSets, beyond: [] };
+  const given = splitStates(stateSets);
+  if (given.conflicted.size === 0) return withKnown(given.unconflicted, beyond.flatMap((known) => [...known.values()]), lookup);
+
   const create = rules.roomIdIsCreateHash ? lookup('$' + roomId.slice(1)) : undefined;
   // Portable rooms: what homes did beside their revocation is out, as if it had been rejected.
-  const { split, full, revoked } = rules.portable
-    ? countingStates(stateSets, lookup, rules)
-    : { split: given, full: fullConflictedSet(stateSets, given, lookup, rules), revoked: new Set<string>() };
-  const checks: AuthChecksInput = { rules, lookup, isRejected: (id) => revoked.has(id) || input.isRejected(id), ctx: input.ctx, create };
+  const { split, full, revoked, known } = rules.portable
+    ? countingStates(stateSets, beyond, lookup, rules)
+    : { split: given, full: fullConflictedSet(stateSets, given, lookup, rules), revoked: new Set<string>(), known: new Set<string>() };
+  const checks: AuthChecksInput = { rules, lookup, isRejected: (id) => input.isRejected(id), revoked, ctx: input.ctx, create };
 
   // 1, 2: what takes power away, with what it rests on. Version 2.1 starts from nothing, so that a state which merely
   // was not in conflict cannot outweigh events that came after it.
@@ -67,7 +70,7 @@ export function resolveState(input: StateResolutionInput): Map<string, string> {
 
   // 5: what nobody contested stands.
   for (const [key, id] of split.unconflicted) state.set(key, id);
-  return state;
+  return withKnown(state, known, lookup);
 }
 
 /**

@@ -4,7 +4,14 @@ import { genesisHash, highestRecord, isListed, type HomeRecord } from '../home-r
 import { recordOf } from '../home-record/record-of.js';
 import { actingOf, authorisingOf, type Acting } from './acting-homes.js';
 import { authChain, authEventOf, stateKeyOfEvent, type EventLookup } from './event-graph.js';
+import type { KnownInState } from './known-records.js';
 import type { SplitStates, StateMap } from './split-states.js';
+
+/** A state, and what it knows beyond what it shows. */
+export interface KnowingState {
+  readonly state: StateMap;
+  readonly beyond: KnownInState;
+}
 
 /** What is known, in one resolution, of the homes of one bearer of a name. */
 interface Bearer {
@@ -26,7 +33,7 @@ interface Bearer {
  * @param known all events that may carry records, `full` among them
  */
 export function revokedEvents(
-  full: ReadonlySet<string>, known: ReadonlySet<string>, split: SplitStates, sets: readonly StateMap[], lookup: EventLookup,
+  full: ReadonlySet<string>, known: ReadonlySet<string>, split: SplitStates, sets: readonly KnowingState[], lookup: EventLookup,
 ): Set<string> {
   const bearers = new Bearers(known, split, lookup);
   const revoked = new Set<string>();
@@ -41,13 +48,14 @@ export function revokedEvents(
   return revoked;
 }
 
-function stands(event: RoomEvent, acting: Acting, bearers: Bearers, sets: readonly StateMap[], lookup: EventLookup): boolean {
+function stands(event: RoomEvent, acting: Acting, bearers: Bearers, sets: readonly KnowingState[], lookup: EventLookup): boolean {
   const memberKey = stateKeyOf('m.room.member', acting.userId);
   const key = stateKeyOfEvent(event)!;
-  const isBesideDrop = sets.some((set) => {
-    const record = set.get(key) === event.eventId && key !== memberKey ? recordOf(lookup(set.get(memberKey) ?? '')) : undefined;
-    return record !== undefined && genesisHash(record.genesis) === acting.genesis && !isListed(record, acting.home);
-  });
+  const isBesideDrop = key !== memberKey && sets.some(({ state, beyond }) => state.get(key) === event.eventId
+    && [beyond.get(acting.userId), state.get(memberKey)].some((id) => {
+      const record = recordOf(lookup(id ?? ''));
+      return record !== undefined && genesisHash(record.genesis) === acting.genesis && !isListed(record, acting.home);
+    }));
   return isBesideDrop || bearers.chainsRevoking(acting).some((chain) => chain.has(event.eventId));
 }
 

@@ -58,7 +58,7 @@ export class RoomCopies {
     this.newcomers.add(roomId, origin, userId);
     // All of one moment: nothing is awaited between.
     const branches = branchesOf(room);
-    const state = [...room.state.entries()].map(([, { event }]) => event);
+    const state = [...room.state.entries(), ...room.state.knownEntries()].map(([, { event }]) => event);
     const endIds = branches.map((branch) => branch.eventId);
     const stateIds = state.map((event) => event.eventId);
     const beside = new Map((await this.events.byNids([...new Set(branches.flatMap((branch) => branch.with))])).map(({ nid, event }) => [nid, event]));

@@ -119,7 +119,7 @@ export class HistoryWriter {
       const after = afters.get(id) ?? draft.afters.get(id);
       const stored = related.get(id);
       if (after) states.push(after);
-      else if (stored && stored.status !== EventStatus.outlier) states.push(await this.registry.stateAfter(stored));
+      else if (stored && stored.status !== EventStatus.outlier) states.push(await this.registry.stateAfter(stored, draft.room.rules));
     }
     if (states.length === 1 && !Number.isNaN(states[0]!.nid)) return states[0]!;
     // More branches than states that are asked for: what was told of another branch is the nearest that there is.

@@ -1,4 +1,4 @@
-import { genesisHash, isReleased, recordOf, type HomeRecord, type JsonObject, type StateReader } from '#federation';
+import { genesisHash, isReleased, knownRecord, type HomeRecord, type JsonObject, type StateReader } from '#federation';
 
 /** Memberships that a user of this server can bring about. */
 export type MembershipTarget = 'join' | 'invite' | 'leave' | 'ban' | 'knock';
@@ -31,7 +31,7 @@ export function memberContent(
   for (const name of SERVERS_OWN) delete content[name];
   if (!record) return content;
   const member = state.get('m.room.member', target);
-  const carried = sender === target ? record : recordOf(member);
+  const carried = sender === target ? record : knownRecord(state, target);
   if (carried) content['home_record'] = carried as unknown as JsonObject;
   // Rule 6: a name that was released stays so until somebody who may ban takes that back.
   if (sender !== target && (terms.release ?? isReleased(member))) content['io.partyline.release'] = true;

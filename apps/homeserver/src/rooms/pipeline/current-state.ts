@@ -21,8 +21,7 @@ export class CurrentState {
     const rest = draft.extremities.filter((e) => !event.pdu.prev_events.includes(e.eventId));
     draft.extremities = [...rest, { nid, eventId: event.eventId, depth: event.pdu.depth, after }];
     if (followsAll) {
-      if (event.pdu.state_key !== undefined) draft.change(event.pdu.type, event.pdu.state_key, { nid, event }, added);
-      draft.snapshot = after;
+      draft.follow(added, before);
       return;
     }
     // Messages that were sent at the same time: all branches have the current state.

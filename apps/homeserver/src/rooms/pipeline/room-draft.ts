@@ -1,10 +1,11 @@
-import { canonicalJson, redactPdu, roomEventFromJson, stateKeyOf, wirePdu, type RoomEvent, type StateReader } from '#federation';
+import { canonicalJson, KNOWN_RECORD_TYPE, redactPdu, roomEventFromJson, stateKeyOf, wirePdu, type RoomEvent, type StateReader } from '#federation';
 import type { MembershipChange } from '../../bus/bus.js';
 import type { Room } from '../room.js';
-import { membershipOf, serversOfMember, type StateChange, type StateEntry } from '../state/room-state.js';
+import { membershipOf, type StateChange, type StateEntry } from '../state/room-state.js';
 import { splitStateKey } from '../state/state-key.js';
 import type { NewSnapshot, Snapshot } from '../state/snapshot.js';
 import { EventStatus } from '../timeline/stored-event.js';
+import { destinationsOf } from './destinations-of.js';
 import type { AppliedRedaction, LocalMembership, MissingEvent, NewEvent, ResentEvent, RoomCommit, StateStep } from './room-commit.js';
 
 /** A forward extremity: an event that no other known event names in its prev_events. */
@@ -91,10 +92,15 @@ export class RoomDraft implements StateReader {
     return this.entry(type, stateKey)?.event;
   }
 
-  /** All events of the state. */
+  /** All events of the state, in portable rooms those of which it knows records as well. */
   *stateEvents(): Generator<RoomEvent> {
-    for (const [key, { event }] of this.room.state.entries()) if (!this.changes.has(key)) yield event;
-    for (const { entry } of this.changes.values()) if (entry) yield entry.event;
+    for (const [, { event }] of this.#entries()) yield event;
+  }
+
+  *#entries(): Generator<[string, StateEntry]> {
+    const { state } = this.room;
+    for (const entries of [state.entries(), state.knownEntries()]) for (const [key, entry] of entries) if (!this.changes.has(key)) yield [key, entry];
+    for (const [key, { entry }] of this.changes) if (entry) yield [key, entry];
   }
 
   entry(type: string, stateKey: string): StateEntry | undefined {
@@ -176,27 +182,31 @@ export class RoomDraft implements StateReader {
       const [type, stateKey] = splitStateKey(key);
       this.change(type, stateKey, entry, at);
     }
-    for (const { pdu: { type, state_key: stateKey = '' } } of [...this.stateEvents()]) {
-      if (!state.has(stateKeyOf(type, stateKey))) this.change(type, stateKey, null, at);
-    }
+    for (const [key] of [...this.#entries()]) if (!state.has(key)) this.change(...splitStateKey(key), null, at);
     this.snapshot = snapshot;
   }
 
   /** The state after an accepted event. */
   after(before: Snapshot, event: RoomEvent, nid: number): Snapshot {
-    const { type, state_key: stateKey } = event.pdu;
-    return stateKey === undefined ? before : this.extend(before, new Map([[stateKeyOf(type, stateKey), nid]]));
+    return this.extend(before, before.changesBy(event, nid, this.room.rules));
   }
 
   /** Adds an accepted event that follows all extremities: the state after it becomes the current one. */
   append(item: Omit<AddedEvent, 'before' | 'status'>): NewEvent {
     const added = this.add({ ...item, status: EventStatus.accepted, before: this.snapshot });
-    const { type, state_key: stateKey, depth } = item.event.pdu;
-    this.snapshot = this.after(this.snapshot, item.event, item.nid);
-    if (stateKey !== undefined) this.change(type, stateKey, { nid: item.nid, event: item.event }, added);
+    this.follow(added, this.snapshot);
     this.afters.set(item.event.eventId, this.snapshot);
-    this.extremities = [{ nid: item.nid, eventId: item.event.eventId, depth, after: this.snapshot }];
+    this.extremities = [{ nid: item.nid, eventId: item.event.eventId, depth: item.event.pdu.depth, after: this.snapshot }];
     return added;
+  }
+
+  /** The state after an event that follows all others becomes the current one. */
+  follow(added: NewEvent, before: Snapshot): void {
+    const { event, nid } = added;
+    for (const [key, changed] of before.changesBy(event, nid, this.room.rules)) {
+      this.change(...splitStateKey(key), changed === null ? null : { nid, event }, added);
+    }
+    this.snapshot = this.afters.get(event.eventId) ?? this.after(before, event, nid);
   }
 
   /** Records a change of the current state, which an event in the timeline brought. */
@@ -213,31 +223,7 @@ export class RoomDraft implements StateReader {
    * member event the subject's servers before and after it. An invitation reaches its subject by itself (`/invite`).
    */
   destinations(event: RoomEvent): readonly string[] {
-    const joined = this.#otherServers();
-    if (event.pdu.type !== 'm.room.member' || membershipOf(event) === 'invite') return joined;
-    const { state, rules } = this.room;
-    const before = this.get('m.room.member', event.pdu.state_key ?? '');
-    const subjects = [...(before ? serversOfMember(before, rules) : []), ...serversOfMember(event, rules)];
-    return [...new Set([...joined, ...subjects])].filter((server) => server !== state.serverName);
-  }
-
-  /** Servers of the members that are joined by now, without this one: who has left in this draft gets nothing of what comes after. */
-  #otherServers(): readonly string[] {
-    const { state, rules } = this.room;
-    const counts = new Map<string, number>();
-    const count = (event: RoomEvent | undefined, by: 1 | -1): void => {
-      if (!event || membershipOf(event) !== 'join') return;
-      for (const server of serversOfMember(event, rules)) counts.set(server, (counts.get(server) ?? state.membersOn(server)) + by);
-    };
-    for (const { type, stateKey, entry } of this.changes.values()) {
-      if (type !== 'm.room.member') continue;
-      count(state.get(type, stateKey), -1);
-      count(entry?.event, 1);
-    }
-    if (counts.size === 0) return state.otherServers;
-    counts.delete(state.serverName);
-    const come = [...counts].filter(([server, members]) => members > 0 && !state.hasServer(server)).map(([server]) => server);
-    return [...state.otherServers.filter((server) => (counts.get(server) ?? 1) > 0), ...come];
+    return destinationsOf(event, this.room.state, this.changes, this.room.rules);
   }
 
   /** Applies a redaction to an event that is stored or in this draft. */
@@ -265,7 +251,8 @@ export class RoomDraft implements StateReader {
       resent: this.resent,
       snapshots: this.snapshots,
       stateNid: this.snapshot.nid,
-      stateChanges: this.steps,
+      // What the state knows of records is in snapshots only.
+      stateChanges: this.steps.filter(({ type }) => !this.room.rules.portable || type !== KNOWN_RECORD_TYPE),
       extremities: this.extremities.map((extremity) => extremity.nid),
       localMemberships,
       membershipChanges,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { stateKeyOf, type RoomEvent } from '#federation';
+import { changesOf, entriesOf, type RoomEvent } from '#federation';
 import { FederationClient, federationPath } from '../../federation/federation-client.js';
 import { RemoteError } from '../../federation/outgoing/remote-error.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
@@ -96,13 +96,8 @@ export class MissingEvents {
       byId.set(event.eventId, { nid, event });
       outliers.set(nid, event);
     }
-    const state = new Map<string, number>();
-    for (const id of stateIds) {
-      const item = byId.get(id);
-      const stateKey = item?.event.pdu.state_key;
-      if (item && stateKey !== undefined) state.set(stateKeyOf(item.event.pdu.type, stateKey), item.nid);
-    }
-    return { state, outliers };
+    const entries = entriesOf(stateIds.flatMap((id) => byId.get(id) ?? []), (item) => item.event, room.rules);
+    return { state: new Map([...entries].map(([key, item]) => [key, item.nid])), outliers };
   }
 
   /**
@@ -119,10 +114,11 @@ export class MissingEvents {
       const [missing] = await this.single(room, [previous], from);
       if (missing?.pdu.state_key === undefined) return told;
       const nid = this.positions.nextId('event_nid');
-      return {
-        state: new Map([...told.state, [stateKeyOf(missing.pdu.type, missing.pdu.state_key), nid]]),
-        outliers: new Map([...told.outliers, [nid, missing]]),
-      };
+      const state = new Map(told.state);
+      const { sets, ends } = changesOf(missing, state, room.rules);
+      state.set(sets!, nid);
+      if (ends !== undefined) state.delete(ends);
+      return { state, outliers: new Map([...told.outliers, [nid, missing]]) };
     }
   }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
-  AuthError, checkAuth, PduFormatError, readPdu, resolveState, stateKeyOf, type RoomEvent, type RoomVersionRules, type StateReader,
+  AuthError, changesOf, checkAuth, entriesOf, PduFormatError, readPdu, resolveState, stateKeyOf, type RoomEvent, type RoomVersionRules, type StateReader,
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
@@ -110,7 +110,7 @@ export class RoomImporter {
       const allowed = checkChain(good.filter((item) => !chain.has(item.eventId)), chain, rules, context).valid;
       return new Set([...chain.keys(), ...allowed.keys()]);
     });
-    const found = ends.map((end) => ({ event: end.event, state: stateOf(end.state, chain), size: end.state.length })).filter(({ state }) => state.has(CREATE_KEY));
+    const found = ends.map((end) => ({ event: end.event, state: stateOf(end.state, chain, rules), size: end.state.length })).filter(({ state }) => state.has(CREATE_KEY));
     const whole = found.filter(({ state, size }) => state.size === size);
     const left = whole.length > 0 ? whole : found;
     if (left.length === 0) throw MatrixError.unknown(502, 'No server gave a room with a valid create event');
@@ -128,7 +128,7 @@ export class RoomImporter {
       const event = given.make(reader, prev.map((one) => one.event));
       entries.push({ event, state });
       chain.set(event.eventId, event);
-      last = { event, state: new Map([...resolved, [stateKeyOf(event.pdu.type, event.pdu.state_key!), event.eventId]]) };
+      last = { event, state: after(resolved, event, event.eventId, rules) };
     }
     for (const { event } of entries) chain.delete(event.eventId);
     await this.#enter({ roomId, rules, chain, entries, destinations: given.destinations(entries.at(-1)!.state) });
@@ -144,7 +144,7 @@ export class RoomImporter {
     const oldestFirst = [...chain.values()].sort((a, b) => a.pdu.depth - b.pdu.depth);
     for (const { eventId } of [...oldestFirst, ...events]) nids.set(eventId, known.get(eventId)?.nid ?? this.positions.nextId('event_nid'));
     const befores = entries.map(({ event, state }) => {
-      const before = new Map(state.map((item): [string, StateEntry] => [stateKeyOf(item.pdu.type, item.pdu.state_key!), { nid: nids.get(item.eventId)!, event: item }]));
+      const before = new Map([...entriesOf(state, (item) => item, rules)].map(([key, item]): [string, StateEntry] => [key, { nid: nids.get(item.eventId)!, event: item }]));
       this.#judge(event, before, rules);
       return before;
     });
@@ -182,7 +182,7 @@ export class RoomImporter {
         });
         const snapshot = draft.after(before, event, nid);
         draft.afters.set(event.eventId, snapshot);
-        if (i === entries.length - 1) draft.replaceState(new Map([...befores[i]!, [stateKeyOf(event.pdu.type, event.pdu.state_key!), { nid, event }]]), snapshot, added);
+        if (i === entries.length - 1) draft.replaceState(after(befores[i]!, event, { nid, event }, rules), snapshot, added);
         draft.extremities = [{ nid, eventId: event.eventId, depth: event.pdu.depth, after: snapshot }];
         for (const id of event.pdu.prev_events) {
           const prev = known.get(id);
@@ -214,13 +214,17 @@ interface EntryEvent {
 const CREATE_KEY = stateKeyOf('m.room.create', '');
 
 /** The proven ones of these events by their state keys. */
-function stateOf(ids: readonly string[], chain: ReadonlyMap<string, RoomEvent>): Map<string, string> {
-  const state = new Map<string, string>();
-  for (const id of ids) {
-    const event = chain.get(id);
-    if (event?.pdu.state_key !== undefined) state.set(stateKeyOf(event.pdu.type, event.pdu.state_key), id);
-  }
-  return state;
+function stateOf(ids: readonly string[], chain: ReadonlyMap<string, RoomEvent>, rules: RoomVersionRules): Map<string, string> {
+  const entries = entriesOf(ids.flatMap((id) => chain.get(id) ?? []), (event) => event, rules);
+  return new Map([...entries].map(([key, event]) => [key, event.eventId]));
+}
+
+/** A state with a state event more. */
+function after<T>(state: ReadonlyMap<string, T>, event: RoomEvent, entry: T, rules: RoomVersionRules): Map<string, T> {
+  const { sets, ends } = changesOf(event, state, rules);
+  const next = new Map(state).set(sets!, entry);
+  if (ends !== undefined) next.delete(ends);
+  return next;
 }
 
 /** The well-formed ones among received events of the room. */

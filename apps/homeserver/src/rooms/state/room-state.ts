@@ -1,4 +1,4 @@
-import { recordOf, serverNameOf, stateKeyOf, type RoomEvent, type RoomVersionRules, type StateReader } from '#federation';
+import { KNOWN_RECORD_TYPE, recordOf, serverNameOf, stateKeyOf, type RoomEvent, type RoomVersionRules, type StateReader } from '#federation';
 
 /** A state event with its numeric id. */
 export interface StateEntry {
@@ -37,6 +37,8 @@ export function serversOfMember(event: RoomEvent, rules: RoomVersionRules): stri
  */
 export class RoomState implements StateReader {
   readonly #entries = new Map<string, StateEntry>();
+  /** Portable rooms: what the state knows of records beyond what it shows. */
+  readonly #known = new Map<string, StateEntry>();
   readonly #joined = new Set<string>();
   readonly #localJoined = new Set<string>();
   readonly #servers = new Map<string, number>();
@@ -51,15 +53,21 @@ export class RoomState implements StateReader {
   ) {}
 
   get(type: string, stateKey: string): RoomEvent | undefined {
-    return this.#entries.get(stateKeyOf(type, stateKey))?.event;
+    return this.entry(type, stateKey)?.event;
   }
 
   entry(type: string, stateKey: string): StateEntry | undefined {
-    return this.#entries.get(stateKeyOf(type, stateKey));
+    return (this.#isKnown(type) ? this.#known : this.#entries).get(stateKeyOf(type, stateKey));
   }
 
+  /** What the state shows. */
   entries(): IterableIterator<[string, StateEntry]> {
     return this.#entries.entries();
+  }
+
+  /** What it knows of records beyond that (`KNOWN_RECORD_TYPE`). */
+  knownEntries(): IterableIterator<[string, StateEntry]> {
+    return this.#known.entries();
   }
 
   get size(): number {
@@ -109,12 +117,17 @@ export class RoomState implements StateReader {
 
   set(type: string, stateKey: string, entry: StateEntry | null): void {
     const key = stateKeyOf(type, stateKey);
-    const previous = this.#entries.get(key);
-    if (entry) this.#entries.set(key, entry);
-    else this.#entries.delete(key);
+    const entries = this.#isKnown(type) ? this.#known : this.#entries;
+    const previous = entries.get(key);
+    if (entry) entries.set(key, entry);
+    else entries.delete(key);
     if (type !== MEMBER) return;
     if (previous && membershipOf(previous.event) === 'join') this.#countMember(stateKey, previous.event, -1);
     if (entry && membershipOf(entry.event) === 'join') this.#countMember(stateKey, entry.event, 1);
+  }
+
+  #isKnown(type: string): boolean {
+    return this.rules.portable && type === KNOWN_RECORD_TYPE;
   }
 
   #countMember(userId: string, event: RoomEvent, by: 1 | -1): void {

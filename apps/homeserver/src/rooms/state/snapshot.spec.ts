@@ -48,7 +48,7 @@ it('stays shallow, and writes little for each of many members', () => {
 });
 
 it('takes two states that are not stored for different ones', () => {
-  const one = Snapshot.empty.with('a', 1);
+  const one = Snapshot.empty.with(new Map([['a', 1]]));
   expect(one.isStored).toBe(false);
   expect(one.get('a')).toBe(1);
   expect(Snapshot.empty.extend(new Map([['a', 1]]), 7).snapshot.isStored).toBe(true);

@@ -1,3 +1,6 @@
+import { changesOf, KNOWN_RECORD_TYPE, type RoomEvent, type RoomVersionRules } from '#federation';
+import { splitStateKey } from './state-key.js';
+
 /** One layer of a snapshot: what it changes over the layers below. A null removes. */
 export interface SnapshotLayer {
   readonly nid: number;
@@ -42,6 +45,13 @@ export class Snapshot {
     return undefined;
   }
 
+  /** What is shown of it: without what a portable room's state knows of records beyond. */
+  shown(rules: RoomVersionRules): Map<string, number> {
+    const state = this.toMap();
+    if (rules.portable) for (const key of state.keys()) if (splitStateKey(key)[0] === KNOWN_RECORD_TYPE) state.delete(key);
+    return state;
+  }
+
   /** The whole state. */
   toMap(): Map<string, number> {
     const state = new Map<string, number>();
@@ -79,9 +89,18 @@ export class Snapshot {
     };
   }
 
-  /** This state with one event more, to be read only: it has no id and cannot be built upon. */
-  with(key: string, eventNid: number): Snapshot {
-    return new Snapshot([...this.layers, { nid: Number.NaN, entries: new Map([[key, eventNid]]) }]);
+  /** This state with changes, to be read only: it has no id and cannot be built upon. */
+  with(changes: ReadonlyMap<string, number | null>): Snapshot {
+    return new Snapshot([...this.layers, { nid: Number.NaN, entries: changes }]);
+  }
+
+  /** What an event changes in this state, if it is one of state. */
+  changesBy(event: RoomEvent, nid: number, rules: RoomVersionRules): Map<string, number | null> {
+    const { sets, ends } = changesOf(event, { has: (key) => this.get(key) !== undefined }, rules);
+    const changes = new Map<string, number | null>();
+    if (sets !== undefined) changes.set(sets, nid);
+    if (ends !== undefined) changes.set(ends, null);
+    return changes;
   }
 
   /** What turns this state into the other. */

@@ -50,8 +50,8 @@ export class RoomAccess {
     if (!state.isCurrent) return state;
     const last = await this.events.lastAt(roomId, pos);
     if (!last || last.stateNid === null) return state;
-    const after = await this.registry.stateAfter(last);
-    return after.nid === state.room.snapshot.nid ? state : this.#stateOf(state.room, after.toMap());
+    const after = await this.registry.stateAfter(last, state.room.rules);
+    return after.nid === state.room.snapshot.nid ? state : this.#stateOf(state.room, after.shown(state.room.rules));
   }
 
   /** The state after the event with which the user left; undefined when the user never was in the room with this server. */
@@ -62,7 +62,7 @@ export class RoomAccess {
     const { membership } = (await this.events.byNids([before.get(stateKeyOf('m.room.member', left.stateKey ?? '')) ?? -1]))[0]?.event.pdu.content ?? {};
     // Rejecting an invitation does not let in.
     if (membership !== 'join') return undefined;
-    const nids = before.toMap().set(stateKeyOf(left.type, left.stateKey ?? ''), left.nid);
+    const nids = before.shown(room.rules).set(stateKeyOf(left.type, left.stateKey ?? ''), left.nid);
     return this.#stateOf(room, nids);
   }
 

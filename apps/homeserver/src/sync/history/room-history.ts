@@ -92,7 +92,7 @@ export class RoomHistoryReader {
       newer === 0 || isBlocked ? [] : this.collector.forward({ ...base, from: view.pos, limit: newer }).then((found) => found.views),
     ]);
     const shown = [...before, view, ...after];
-    const state = matcher.filter.lazy_load_members ? senderMembers(shown) : await this.#stateAfter(after.at(-1) ?? view);
+    const state = matcher.filter.lazy_load_members ? senderMembers(shown) : await this.#stateAfter(reader, after.at(-1) ?? view);
     const context = this.#context(requester);
     const texts = (views: readonly EventView[]) => list(views.map((one) => this.#text(one, roomId, context)));
     return `{"start":"${this.tokens.place((before.at(-1) ?? view).pos - 1)}","end":"${this.tokens.place((after.at(-1) ?? view).pos)}"`
@@ -120,9 +120,9 @@ export class RoomHistoryReader {
   }
 
   /** The whole state after an event. */
-  async #stateAfter({ event, stateNid }: EventView): Promise<SyncEvent[]> {
+  async #stateAfter({ room }: RoomReader, { event, stateNid }: EventView): Promise<SyncEvent[]> {
     const before = await this.snapshots.load(stateNid);
-    const state = [...(await this.events.load(before.toMap().values())).values()];
+    const state = [...(await this.events.load(before.shown(room.rules).values())).values()];
     if (event.stateKey === null) return state;
     return [...state.filter((one) => one.type !== event.type || one.stateKey !== event.stateKey), event];
   }
