@@ -1,4 +1,4 @@
-import { compareRecords, homeIn, isListed, recordOf, stateKeyOf, type HomeRecord, type RoomEvent } from '#federation';
+import { compareRecords, highestRecord, homeIn, isListed, recordOf, stateKeyOf, type HomeRecord, type RoomEvent } from '#federation';
 import { isKnown, type Dag, type Node, type State } from './dag.ts';
 import { PlainRoom } from './plain.ts';
 import type { World } from './world.ts';
@@ -103,9 +103,16 @@ export function besideRevocation(dag: Dag): Set<string> {
   /** A revocation builds on it, by a home that counts itself. */
   const stood = (event: RoomEvent, home: Parameters<typeof isListed>[1]): boolean => members.some((node) => {
     const one = node.event;
-    if (one.pdu.sender !== event.pdu.sender || one.pdu.state_key !== one.pdu.sender || !revokes(dag, one, home)) return false;
+    if (one.pdu.sender !== event.pdu.sender || one.pdu.state_key !== one.pdu.sender || isListed(recordOf(one)!, home)) return false;
     const history = historyOf(dag, node, chains);
     if (!history.has(event.eventId)) return false;
+    // Or the home was spared until then, and what it had done stood.
+    const wasSpared = (): boolean => {
+      const earlier = members.filter((other) => history.has(other.event.eventId) && other.event.pdu.state_key === one.pdu.sender);
+      const last = highestRecord(earlier.map((other) => recordOf(other.event)!));
+      return last !== undefined && [...node.before.values()].includes(event.eventId) && isSparedTwin(earlier, one.pdu.sender, home, last);
+    };
+    if (!revokes(dag, one, home) && !wasSpared()) return false;
     // Unless it had fallen before: of it and a revocation on which this one builds, neither knew the other. What builds on one was
     // allowed behind it, by a record of another device that names the home again.
     const own = historyOf(dag, dag.get(event.eventId), chains);
