@@ -1,3 +1,4 @@
+import { ReadSets } from '../../apps/homeserver/src/ephemeral/reads/read-sets.js';
 import { KeyRing } from '../../apps/homeserver/src/federation/keys/key-ring.js';
 import { Person } from '../network/person.js';
 import type { Json, TestClient } from '../network/test-client.js';
@@ -80,6 +81,55 @@ it('homes that were apart count alike: what was read at one is read at the other
   const last = (await atB.request('GET', `${roomPath(roomId)}/messages`, undefined, { query: { dir: 'b', limit: 1 } })).chunk[0].event_id;
   await read(atB, roomId, last);
   for (const client of [atB, alice.at(a)]) await shows(client, roomId, 0);
+}, 90_000);
+
+it('an emergency home knows from the room\'s replicas what the person has read there, and shows the rest as unread', async () => {
+  const { alice, roomId } = await talking();
+  const resident = await createRoom(alice.at(a));
+  await join(bob, resident, a);
+  // In one of the rooms there is somebody of the emergency home already.
+  const dora = await network.net.client(b).register(`dora${count}`);
+  await join(dora, resident, a);
+  for (const id of [roomId, resident]) {
+    const last = await say(bob, id, 'read up to here');
+    await reads(alice.at(a), id, 'read up to here');
+    await alice.at(a).request('POST', `${roomPath(id)}/receipt/m.read/${encodeURIComponent(last)}`, {});
+    await settles(async () => {
+      const { ephemeral } = (await bob.request('GET', '/v3/sync')).rooms.join[id];
+      expect(JSON.stringify(ephemeral.events)).toContain(alice.userId);
+    });
+  }
+  await say(bob, roomId, 'news');
+  await say(bob, resident, 'news');
+  await reads(dora, resident, 'news');
+  await a.stop();
+  try {
+    const entry = await alice.offer(b);
+    const rooms = { [roomId]: [c.name], [resident]: [c.name] };
+    await alice.publish(alice.next({ add: [{ ...entry, priority: 0 }], drop: [a.name] }), b, { rooms, ...(await alice.proof(b)) });
+    const atB = await alice.login(b);
+    for (const id of [roomId, resident]) {
+      await isIn(atB, id);
+      await shows(atB, id, 1);
+    }
+  } finally {
+    await a.start();
+  }
+}, 90_000);
+
+it('a home that lies about what was read fills up nothing, and pushes nothing out', async () => {
+  const { alice, roomId } = await talking();
+  const last = await say(bob, roomId, 'last');
+  await reads(alice.at(a), roomId, 'last');
+  await read(alice.at(a), roomId, last);
+  await shows(alice.at(a), roomId, 0);
+  const sets = a.get(ReadSets);
+  const fake = (n: number) => `$${String(n).padStart(43, 'f')}`;
+  for (let i = 0; i < 5; i++) await sets.merge(alice.userId, roomId, '', Array.from({ length: 100 }, (_, n) => fake(100 * i + n)));
+  await shows(alice.at(a), roomId, 0);
+  for (let i = 0; i < 600; i++) await sets.merge(alice.userId, roomId, `$thread${i}`, [fake(i)]);
+  expect([...(await sets.ofUser(alice.userId)).keys()].filter((key) => key.startsWith(roomId)).length).toBeLessThanOrEqual(500);
+  await shows(alice.at(a), roomId, 0);
 }, 90_000);
 
 it('an emergency home shows what it has as unread, and says that there may be more', async () => {

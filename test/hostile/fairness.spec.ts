@@ -1,3 +1,4 @@
+import { FederationClient } from '../../apps/homeserver/src/federation/federation-client.js';
 import { RemoteProfiles } from '../../apps/homeserver/src/accounts/remote-profiles.js';
 import { KeyRing } from '../../apps/homeserver/src/federation/keys/key-ring.js';
 import { eventually } from '../network/eventually.js';
@@ -65,6 +66,23 @@ describe('who names servers that are silent', () => {
     expect(Object.keys(failures)).toHaveLength(1_000);
     expect(silent.called.size).toBeLessThanOrEqual(300);
   });
+
+  it('who answers make_join and hangs in send_join does not keep others from joining', async () => {
+    const tarpit = await HostileServer.start();
+    const { room_id: roomId } = await world.bob.request('POST', '/v3/createRoom', { preset: 'public_chat' });
+    const mallory = await world.net.client('a').register('mallory.sends');
+    const template = await world.net.server('a').get(FederationClient).request({
+      destination: b.name, method: 'GET', path: `/_matrix/federation/v1/make_join/${encodeURIComponent(roomId)}/${encodeURIComponent(mallory.userId)}`, query: { ver: ['12'] },
+    });
+    tarpit.on(/make_join/, () => template);
+    tarpit.on(/send_join/, () => undefined);
+    const waiting = mallory.raw('POST', `/v3/join/${encodeURIComponent(roomId)}`, {}, { query: { via: tarpit.name } }).catch(() => undefined);
+    await eventually(() => tarpit.requests.some((request) => request.path.includes('send_join')));
+    const took = await ms(() => alice.request('POST', `/v3/join/${encodeURIComponent(roomId)}`, {}, { query: { via: b.name } }));
+    expect(took).toBeLessThan(20_000);
+    await tarpit.stop();
+    await waiting;
+  }, 60_000);
 
   it('does not keep others from joining the room that he would join', async () => {
     const tarpit = await HostileServer.start();

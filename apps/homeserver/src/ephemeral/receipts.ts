@@ -19,6 +19,9 @@ import { type EventPlace, type Receipt, ReceiptsStore } from './receipts.store.j
 import { RoomAudience } from './room-audience.js';
 import { mayBeInThread } from './thread-of-event.js';
 
+/** Threads of a room in which a replica says what an account has read. */
+const MAX_TOLD = 200;
+
 export type ReceiptType = Receipt['type'];
 
 /** Hears that a receipt of an account on this server has changed. */
@@ -138,8 +141,33 @@ export class Receipts implements OnModuleInit {
     if (roomNid !== undefined) for (const listener of this.#listeners) listener(userId, roomNid);
   }
 
-  /** A room of an account has come here: what was read in it at other homes counts from now on. */
-  async roomArrived(userId: string, roomId: string): Promise<void> {
+  /** What an account has told everybody in a room that it has read: event ids by thread, the latest ones. */
+  async readBy(roomNid: number, userId: string): Promise<Record<string, string>> {
+    const own = (await this.store.ofUser([roomNid], userId)).filter((row) => row.type === 'm.read').sort((a, b) => b.ts - a.ts);
+    return Object.fromEntries(own.slice(0, MAX_TOLD).map((row) => [row.thread_id, row.event_id]));
+  }
+
+  /**
+   * A room of an account has come here: what was read in it at other homes counts from now on. An emergency home has no other one to
+   * ask; to it counts what the room's replicas know that the account has read.
+   *
+   * @param told event ids by thread, of each replica that has said so
+   */
+  async roomArrived(userId: string, roomId: string, told: readonly ReadonlyMap<string, string>[] = []): Promise<void> {
+    await this.#waitingArrived(userId, roomId);
+    const roomNid = await this.store.roomNid(roomId);
+    if (roomNid === undefined || !this.reads.isKept(userId)) return;
+    const own = new Map(Object.entries(await this.readBy(roomNid, userId)));
+    const threads = new Map<string, Set<string>>();
+    for (const read of [own, ...told]) for (const [threadId, eventId] of read) threads.set(threadId, (threads.get(threadId) ?? new Set()).add(eventId));
+    for (const [threadId, eventIds] of threads) {
+      await this.reads.merge(userId, roomId, threadId, [...eventIds]);
+      for (const eventId of eventIds) await this.#applyReceipt({ userId, roomId, type: 'm.read', threadId, eventId, ts: this.clock.now() });
+    }
+    if (threads.size > 0) for (const listener of this.#listeners) listener(userId, roomNid);
+  }
+
+  async #waitingArrived(userId: string, roomId: string): Promise<void> {
     const waiting = await this.store.waiting(userId, roomId);
     for (const row of waiting) {
       await this.#applyReceipt({ userId, roomId, type: row.type, threadId: row.thread_id, eventId: row.event_id, ts: row.ts });
@@ -153,7 +181,7 @@ export class Receipts implements OnModuleInit {
     if (roomNid === undefined) {
       await this.store.putWaiting(receipt);
       // The room may have come meanwhile, too late for the question and too early for its answer.
-      if ((await this.store.roomNid(roomId)) !== undefined) await this.roomArrived(userId, roomId);
+      if ((await this.store.roomNid(roomId)) !== undefined) await this.#waitingArrived(userId, roomId);
       return;
     }
     const { present, next } = await this.#places(roomNid, roomId, userId, type, threadId, eventId);

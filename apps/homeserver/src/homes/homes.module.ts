@@ -16,6 +16,7 @@ import { RecordTellingsStore } from './attach/record-tellings.store.js';
 import { ReplicaRequests } from './attach/replica-requests.js';
 import { RoomAttacher } from './attach/room-attacher.js';
 import { RoomCopies } from './attach/room-copies.js';
+import { RoomSurvey } from './attach/room-survey.js';
 import { RoomTellings } from './attach/room-tellings.js';
 import { RoomTellingsStore } from './attach/room-tellings.store.js';
 import { ServedAccounts } from './attach/served-accounts.js';
@@ -80,7 +81,7 @@ import { SyncResume } from './resume/sync-resume.js';
   imports: [AuthModule, RecordsModule, DeviceKeysModule, EphemeralModule],
   providers: [
     LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
-    HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomAttacher, RoomCopies, LastWordsSpread, AccountHomes,
+    HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomSurvey, RoomAttacher, RoomCopies, LastWordsSpread, AccountHomes,
     AccountLogsStore, OperationsStore, LogPagesStore, RefusedOperationsStore, LogSizesStore, LogSizes, UnsettledItemsStore, AccountPeersStore, SharedAccounts, FormerRecordsStore, FormerRecords, HeadSignatures, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
     LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
     OperationExchange, HomeRequests, AccountCopies, EndedAccounts,

@@ -20,6 +20,10 @@ const ends = statement(
 );
 const upTo = statement('read_graph.up_to', 'SELECT event_id FROM events WHERE room_nid = $1 AND event_id = ANY($2) AND pos <= $3');
 
+const newestOf = statement(
+  'read_graph.newest_of',
+  `SELECT e.event_id FROM events e JOIN rooms r USING (room_nid) WHERE r.room_id = $1 AND e.event_id = ANY($2) AND e.status <> 3 ORDER BY e.pos DESC NULLS LAST`,
+);
 const gap = statement('read_graph.gap', 'SELECT 1 FROM backward_extremities WHERE room_nid = $1 AND child_pos > 0 LIMIT 1');
 
 interface Row {
@@ -45,6 +49,11 @@ export class ReadGraphStore {
   /** Those of the events that are in the graph here. */
   async byIds(roomNid: number, eventIds: readonly string[]): Promise<ReadNode[]> {
     return eventIds.length === 0 ? [] : (await this.db.query<Row>(byIds, [roomNid, eventIds])).map(node);
+  }
+
+  /** Those of the events that are here, the last of the timeline first. */
+  async newestOf(db: Queryable, roomId: string, eventIds: readonly string[]): Promise<string[]> {
+    return (await db.query<{ event_id: string }>(newestOf, [roomId, eventIds])).map((row) => row.event_id);
   }
 
   /** The room's ends as it is now. */

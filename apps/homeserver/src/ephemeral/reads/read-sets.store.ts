@@ -10,6 +10,7 @@ const ofRooms = statement(
 const select = statement(
   'read_sets.get', `SELECT ${columns} FROM read_sets s WHERE s.user_id = $1 AND s.room_id = $2 AND s.thread_id = $3 FOR UPDATE`,
 );
+const threads = statement('read_sets.threads', 'SELECT count(*)::int AS count FROM read_sets WHERE user_id = $1 AND room_id = $2');
 const all = statement('read_sets.of_user', 'SELECT room_id, thread_id, event_ids FROM read_sets WHERE user_id = $1');
 const put = statement(
   'read_sets.put',
@@ -66,6 +67,11 @@ export class ReadSetsStore {
   async get(tx: Queryable, userId: string, roomId: string, threadId: string): Promise<ReadSet | undefined> {
     const [row] = await tx.query<Row>(select, [userId, roomId, threadId]);
     return row && readSet(row);
+  }
+
+  /** In how many threads of a room something is known to be read. */
+  async threads(tx: Queryable, userId: string, roomId: string): Promise<number> {
+    return (await tx.query<{ count: number }>(threads, [userId, roomId]))[0]!.count;
   }
 
   async put(tx: Queryable, userId: string, roomId: string, set: ReadSet): Promise<void> {

@@ -13,6 +13,11 @@ export const MAX_SET = 100;
 const AROUND = 100;
 /** Newest events of a timeline that are looked at to say what is unread; counts end before. */
 const WINDOW = 256;
+/** Threads of a room; of an id of one. */
+const MAX_THREADS = 500;
+const MAX_THREAD_ID = 255;
+/** Sets that one question looks at again. */
+const MAX_LOOKS = 200;
 /** Sets that are looked at at once. */
 const CONCURRENCY = 4;
 /** Rounds of looking up events that are in no timeline. */
@@ -78,13 +83,22 @@ export class ReadSets {
 
   /** Adds what was read at another home. */
   async merge(userId: string, roomId: string, threadId: string, read: readonly string[]): Promise<void> {
+    if (threadId.length > MAX_THREAD_ID) return;
     await this.db.transaction(async (tx) => {
       const present = await this.store.get(tx, userId, roomId, threadId);
-      const eventIds = [...new Set([...(present?.eventIds ?? []), ...read])].slice(-MAX_SET);
-      if (present && eventIds.length === present.eventIds.length) return;
+      if (!present && (await this.store.threads(tx, userId, roomId)) >= MAX_THREADS) return;
+      const eventIds = await this.#bounded(tx, roomId, [...new Set([...(present?.eventIds ?? []), ...read])]);
+      if (present && eventIds.length === present.eventIds.length && eventIds.every((id) => present.eventIds.includes(id))) return;
       const unknown: ReadSet = { threadId, eventIds, herePos: null, floorPos: null, above: [], isOpen: true, isPartial: false };
       await this.store.put(tx, userId, roomId, { ...(present ?? unknown), eventIds, isOpen: true });
     });
+  }
+
+  /** Of too many those that are furthest along here, so that events which nobody has do not push out what was read. */
+  async #bounded(tx: Transaction, roomId: string, eventIds: readonly string[]): Promise<string[]> {
+    if (eventIds.length <= MAX_SET) return [...eventIds];
+    const known = await this.graph.newestOf(tx, roomId, eventIds);
+    return [...known, ...eventIds.filter((id) => !known.includes(id)).sort()].slice(0, MAX_SET);
   }
 
   /** Whether what the account has read is known as sets. */
@@ -96,9 +110,11 @@ export class ReadSets {
   async ofRooms(roomNids: readonly number[], userId: string, to: number): Promise<Map<number, ReadSet[]>> {
     const rooms = new Map<number, ReadSet[]>();
     const sets = await this.store.ofRooms(roomNids, userId);
+    let looks = 0;
     const worker = async (): Promise<void> => {
       for (let set = sets.pop(); set; set = sets.pop()) {
-        const seen = set.isOpen ? await this.#look(userId, set, to) : set;
+        // Beyond that many they stay as they were: counts are what is known at least.
+        const seen = set.isOpen && looks++ < MAX_LOOKS ? await this.#look(userId, set, to) : set;
         rooms.set(set.roomNid, [...(rooms.get(set.roomNid) ?? []), seen]);
       }
     };

@@ -215,9 +215,10 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
   async #attachNow(userId: string, roomId: string, servers: readonly string[], seen: readonly string[]): Promise<void> {
     if (this.#stopped) return;
     if (!this.directory.has(userId)) return this.forget(userId);
-    const entered = await this.attacher.attach(userId, roomId, servers, seen);
+    const told: ReadonlyMap<string, string>[] = [];
+    const entered = await this.attacher.attach(userId, roomId, servers, seen, (read) => told.push(read));
     if (entered) await this.comparison.begin(userId, roomId, entered.eventId, entered.servers);
-    await this.receipts.roomArrived(userId, roomId);
+    await this.receipts.roomArrived(userId, roomId, told);
     await this.store.ready(userId, roomId);
   }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { roomVersion, type HomeRecord, type RoomVersionRules } from '#federation';
+import { isEventId, roomVersion, type HomeRecord, type RoomVersionRules } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { FederationClient, federationPath } from '../../federation/federation-client.js';
 
@@ -10,6 +10,8 @@ const ENDS_TIMEOUT_MS = 10_000;
 const MAX_ENDS_BYTES = 16 * 1024 * 1024;
 const MAX_ENDS = 100;
 const MAX_SERVERS = 200;
+/** Threads whose receipts are read. */
+const MAX_READ = 200;
 /** State ids that a question names, so that only the rest is given; beyond, the whole is asked for. */
 const MAX_KNOWN = 20_000;
 
@@ -27,6 +29,8 @@ export interface ReplicaAnswer {
   readonly servers: readonly string[];
   /** SHA-256 of the sorted ids of its current state. */
   readonly stateHash: string;
+  /** What it knows that the account has read: event ids by thread, of its public receipts. */
+  readonly read: ReadonlyMap<string, string>;
   /** Those of the events asked for that it has. */
   readonly seen: readonly string[];
 }
@@ -76,7 +80,7 @@ export class ReplicaRequests {
 }
 
 function readAnswer(server: string, answer: Record<string, unknown>): ReplicaAnswer {
-  const { room_version: version, ends, pdus, servers, state_sha256: stateHash, seen } = answer;
+  const { room_version: version, ends, pdus, servers, state_sha256: stateHash, read, seen } = answer;
   const rules = typeof version === 'string' ? roomVersion(version) : undefined;
   if (!rules?.portable || !Array.isArray(ends)) throw MatrixError.unknown(502, `${server} does not hold a portable room`);
   const given = (ends as ({ event_id?: unknown; with?: unknown; without?: unknown } | null)[]).slice(0, MAX_ENDS).flatMap((end) =>
@@ -88,8 +92,14 @@ function readAnswer(server: string, answer: Record<string, unknown>): ReplicaAns
     pdus: Array.isArray(pdus) ? pdus : [],
     servers: texts(servers).slice(0, MAX_SERVERS),
     stateHash: typeof stateHash === 'string' ? stateHash : '',
+    read: readReceipts(read),
     seen: texts(seen),
   };
+}
+
+function readReceipts(value: unknown): Map<string, string> {
+  if (typeof value !== 'object' || value === null) return new Map();
+  return new Map(Object.entries(value).slice(0, MAX_READ).filter((entry): entry is [string, string] => entry[0].length <= 255 && typeof entry[1] === 'string' && isEventId(entry[1])));
 }
 
 function texts(value: unknown): string[] {

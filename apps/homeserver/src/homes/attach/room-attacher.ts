@@ -14,7 +14,7 @@ import { HistoryStore } from '../../rooms/history/history.store.js';
 import { LocalMembershipsStore } from '../../rooms/membership/local-memberships.store.js';
 import { buildLocalEvent } from '../../rooms/pipeline/build-event.js';
 import type { EventSigner } from '../../rooms/pipeline/event-signers.js';
-import { RoomArrivals } from '../../rooms/remote/room-arrivals.js';
+import { RoomArrivals, type ArrivalTurn } from '../../rooms/remote/room-arrivals.js';
 import { RoomImporter, readAll, type ChainReader } from '../../rooms/remote/room-importer.js';
 import { RoomReceiver } from '../../rooms/remote/room-receiver.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
@@ -23,17 +23,13 @@ import { HomeSignatures } from '../../rooms/state/home-signatures.js';
 import { membershipOf, serversOfMember } from '../../rooms/state/room-state.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
 import { EventStatus } from '../../rooms/timeline/stored-event.js';
-import { statesAfter } from './states-after.js';
-import { connectedEnds, type ReplicaEnds } from './connected-ends.js';
-import { gatherReplicas, MAX_ASKED, type Gathered } from './replica-gathering.js';
-import { ReplicaRequests, type Asker, type ReplicaAnswer, type ReplicaCopy } from './replica-requests.js';
+import { connectedEnds } from './connected-ends.js';
+import { MAX_ASKED, type Gathered } from './replica-gathering.js';
+import { ReplicaRequests, type ReplicaAnswer } from './replica-requests.js';
+import { RoomSurvey } from './room-survey.js';
 
 /** Events that this server makes to bind the ends of a room together. */
 const MAX_ENTRIES = 10;
-/** After so long without the copy of a replica that has answered, another one is asked for its. */
-const HEDGE_MS = 1_500;
-/** Where the copy of one replica is here, differences of others are waited for so long; the rest comes later. */
-const DIFFERENCE_MS = 8_000;
 /** The latest events are waited for so long; the rest of them comes when somebody reads it. */
 const HISTORY_MS = 5_000;
 /** Where the room is here already: how long replicas may take to say what they have before the account is shown in it. */
@@ -64,6 +60,7 @@ export class RoomAttacher {
     private readonly memberships: LocalMembershipsStore,
     private readonly signatures: HomeSignatures,
     private readonly requests: ReplicaRequests,
+    private readonly survey: RoomSurvey,
     private readonly events: EventsStore,
     private readonly positions: StreamPositions,
     private readonly clock: Clock,
@@ -75,13 +72,16 @@ export class RoomAttacher {
    *
    * @param via servers that may hold the room
    * @param seen events that a client of the account has seen, which replicas are chosen by
+   * @param told is called with what each replica knows that the account has read
    * @returns the event by which the account entered and the servers it went to; null where it was in the room by this home before
    * @throws MatrixError 404 `M_NOT_FOUND` when no server is known; else the last one's refusal or silence
    */
-  async attach(userId: string, roomId: string, via: readonly string[], seen: readonly string[] = []): Promise<Entered | null> {
-    const found = await this.arrivals.run(roomId, async () => {
-      const room = await this.registry.find(roomId);
-      return room?.state.isResident ? { room, late: null } : { room: null, late: await this.#bring(userId, roomId, via, seen) };
+  async attach(
+    userId: string, roomId: string, via: readonly string[], seen: readonly string[] = [], told: (read: ReplicaAnswer['read']) => void = () => undefined,
+  ): Promise<Entered | null> {
+    const found = await this.arrivals.run(roomId, async (turn) => {
+      const late = (await this.#resident(roomId)) ? null : await this.#bring(turn, userId, roomId, via, seen, told);
+      return late ? { room: null, late } : { room: (await this.#resident(roomId))!, late: null };
     });
     // Not in the turn, for whose end all that comes for the room waits.
     if (found.room) {
@@ -98,16 +98,23 @@ export class RoomAttacher {
     return entered;
   }
 
-  /** Enters the room upon what all replicas have that answer soon. @returns who has answered, and who may yet */
-  async #bring(userId: string, roomId: string, via: readonly string[], seen: readonly string[]): Promise<{ answered: string[]; late: Gathered['late'] }> {
+  async #resident(roomId: string): Promise<Room | undefined> {
+    const room = await this.registry.find(roomId);
+    return room?.state.isResident ? room : undefined;
+  }
+
+  /**
+   * Enters the room upon what all replicas have that answer soon.
+   *
+   * @returns who has answered, and who may yet; null when somebody else has brought the room meanwhile
+   */
+  async #bring(
+    turn: ArrivalTurn, userId: string, roomId: string, via: readonly string[], seen: readonly string[], told: (read: ReplicaAnswer['read']) => void,
+  ): Promise<{ answered: string[]; late: Gathered['late'] } | null> {
     const { record, key } = await this.identities.signer(userId);
-    const asker: Asker = { userId, record };
-    const gathered = await gatherReplicas((server) => this.requests.ends(server, roomId, asker, { seen }), via, this.config.serverName, seen, () => this.clock.steady());
-    if (gathered.answers.length === 0) throw gathered.failure ?? MatrixError.notFound('No server is known that holds the room');
-    const base = await this.#firstCopy(gathered.answers, roomId, asker, seen);
-    const copies = [base, ...(await this.#differences(gathered.answers, base, roomId, asker))];
-    const same = gathered.answers.filter((answer) => answer.server !== base.server && copies.some((copy) => copy.stateHash === answer.stateHash));
-    const ends = await this.#ends([...copies, ...same.filter((answer) => !copies.some((copy) => copy.server === answer.server))], copies, roomId, asker);
+    const { gathered, base, copies, ends } = await turn.waitFor(this.survey.ask(roomId, { userId, record }, via, seen));
+    for (const { read } of gathered.answers) told(read);
+    if (await this.#resident(roomId)) return null;
     const signer: EventSigner = { name: this.config.serverName, key, record };
     await this.importer.importUnion({
       roomId, rules: base.rules,
@@ -122,53 +129,6 @@ export class RoomAttacher {
       destinations: (state) => serversIn(state, base.rules, this.config.serverName),
     });
     return { answered: gathered.answers.map((answer) => answer.server), late: gathered.late };
-  }
-
-  /** The whole room of one replica: of one that has what the client has seen, and what most have. */
-  async #firstCopy(answers: readonly ReplicaAnswer[], roomId: string, asker: Asker, seen: readonly string[]): Promise<ReplicaCopy> {
-    const alike = (answer: ReplicaAnswer): number => answers.filter((other) => other.stateHash === answer.stateHash).length;
-    const order = [...answers].sort((a, b) =>
-      (seen.length > 0 ? b.seen.length - a.seen.length : 0) || alike(b) - alike(a) || b.ends.length - a.ends.length);
-    const asked: Promise<ReplicaCopy>[] = [];
-    for (const { server } of order) {
-      const copy = this.requests.copy(server, roomId, asker);
-      asked.push(copy);
-      const soon = await atMost(copy.catch(() => null), HEDGE_MS, null);
-      if (soon) return soon;
-    }
-    return Promise.any(asked).catch((error: AggregateError) => {
-      throw error.errors.at(-1);
-    });
-  }
-
-  /** What replicas with other states have that the first one has not, one of each kind. */
-  async #differences(answers: readonly ReplicaAnswer[], base: ReplicaCopy, roomId: string, asker: Asker): Promise<ReplicaCopy[]> {
-    const kinds = new Map(answers.filter((answer) => answer.stateHash !== base.stateHash).map((answer) => [answer.stateHash, answer.server]));
-    const copies = await Promise.all([...kinds.values()].map((server) =>
-      atMost(this.requests.copy(server, roomId, asker, base.stateIds).catch(() => null), DIFFERENCE_MS, null)));
-    return copies.filter((copy) => copy !== null);
-  }
-
-  /** The ends of these replicas and the states after them, with what leads to those of others where they differ. */
-  async #ends(
-    answers: readonly ReplicaAnswer[], copies: readonly ReplicaCopy[], roomId: string, asker: Asker,
-  ): Promise<{ replicas: ReplicaEnds[]; pdus: RoomEvent[]; states: ReadonlyMap<string, readonly string[]> }> {
-    const all = [...new Set(answers.flatMap((answer) => answer.ends))];
-    const isAlike = answers.every((answer) => answer.ends.length === all.length);
-    const pdus: RoomEvent[] = [];
-    const replicas = await Promise.all(answers.map(async (answer): Promise<ReplicaEnds> => {
-      const since = all.filter((id) => !answer.ends.includes(id));
-      const more = isAlike ? null : await atMost(this.requests.ends(answer.server, roomId, asker, { since, seen: since }).catch(() => null), ASK_MS, null);
-      const given = readAll([...answer.pdus, ...(more?.pdus ?? [])], answer.rules, roomId);
-      pdus.push(...given);
-      const stateIds = 'stateIds' in answer ? (answer as ReplicaCopy).stateIds : [];
-      return {
-        ends: answer.ends.filter((id) => given.some((event) => event.eventId === id)),
-        prev: new Map(given.map((event) => [event.eventId, event.pdu.prev_events])),
-        held: new Set([...stateIds, ...(more?.seen ?? [])]),
-      };
-    }));
-    return { replicas, pdus, states: statesAfter(answers, copies) };
   }
 
   /** The account's member event on these ends of the graph, in the state that they resolve to. */

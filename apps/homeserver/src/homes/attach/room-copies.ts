@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { mayFollow, recordOf, type HomeRecord, type RoomEvent } from '#federation';
+import { Receipts } from '../../ephemeral/receipts.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { isAllowedByAcl } from '../../rooms/remote/server-acl.js';
 import { Newcomers } from '../../rooms/history/newcomers.js';
@@ -40,12 +41,13 @@ export class RoomCopies {
     private readonly records: HomeRecords,
     private readonly events: EventsStore,
     private readonly newcomers: Newcomers,
+    private readonly receipts: Receipts,
   ) {}
 
   /**
    * @returns JSON text: `room_version`, `ends` (the forward extremities: `event_id`, `depth`, and where it is not the current state
    *   the state after the event, by the event ids that it has `with` and `without` those of the current one), `pdus` (the same as events, after
-   *   them what leads to `since`), `servers`, `state_sha256`, `seen`, and unless `endsOnly` the current state as `state_ids`, with
+   *   them what leads to `since`), `servers`, `state_sha256`, `read` (the account's public receipts, by thread), `seen`, and unless `endsOnly` the current state as `state_ids`, with
    *   the events of it (`state`) and of its `auth_chain` that are not `known`
    * @throws MatrixError 403 `M_FORBIDDEN` unless the origin is a home, by the highest record, of a joined member; 404 `M_NOT_FOUND`
    */
@@ -56,6 +58,7 @@ export class RoomCopies {
     if (!room?.state.isResident) throw MatrixError.notFound('This server does not hold the room');
     this.#authorise(room, origin, userId, await this.records.get(userId), await this.records.isHome(userId, origin));
     this.newcomers.add(roomId, origin, userId);
+    const read = await this.receipts.readBy(room.nid, userId);
     // All of one moment: nothing is awaited between.
     const branches = branchesOf(room);
     const state = [...room.state.entries(), ...room.state.knownEntries()].map(([, { event }]) => event);
@@ -70,6 +73,7 @@ export class RoomCopies {
       })),
       servers: [room.state.serverName, ...room.state.otherServers],
       state_sha256: stateHash(stateIds),
+      read,
       ...(request.seen && { seen: await this.#shown(request.seen, roomId) }),
       ...(!request.endsOnly && { state_ids: stateIds }),
     };

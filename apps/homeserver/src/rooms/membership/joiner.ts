@@ -49,9 +49,9 @@ export class Joiner {
     const profile = shownProfile((await this.profiles.get(request.userId)) as JsonObject);
     const complete = { ...request, content: { ...profile, ...request.content } };
     if (await this.#joinIfHere(complete)) return;
-    await this.remote.join({ ...complete, via: await this.#servers(request) }, (work) => this.arrivals.run(request.roomId, async () => {
+    await this.remote.join({ ...complete, via: await this.#servers(request) }, (work) => this.arrivals.run(request.roomId, async (turn) => {
       // Somebody else may have brought the room here meanwhile.
-      if (!(await this.#joinIfHere(complete))) await work();
+      if (!(await this.#joinIfHere(complete))) await work(turn);
     }));
   }
 

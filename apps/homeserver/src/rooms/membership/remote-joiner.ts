@@ -7,6 +7,7 @@ import { RemoteError, UnreachableError } from '../../federation/outgoing/remote-
 import { Clock } from '../../observability/clock.js';
 import { clientError } from '../pipeline/build-event.js';
 import { EventSigners, type EventSigner } from '../pipeline/event-signers.js';
+import type { ArrivalTurn } from '../remote/room-arrivals.js';
 import { RoomImporter } from '../remote/room-importer.js';
 import { RoomReceiver } from '../remote/room-receiver.js';
 import { RoomRegistry } from '../room-registry.js';
@@ -57,14 +58,14 @@ export class RemoteJoiner {
    *   at all, since those that are silent are named by whoever likes to
    * @throws the first server's refusal; 404 `M_NOT_FOUND` when there is nobody to ask; 502 when nobody answers
    */
-  async join(request: RemoteMembership, inTurn: (work: () => Promise<void>) => Promise<void>): Promise<void> {
+  async join(request: RemoteMembership, inTurn: (work: (turn: ArrivalTurn) => Promise<void>) => Promise<void>): Promise<void> {
     if (request.via.length === 0) throw MatrixError.notFound('No server is known that could let you into this room');
     let refusal: unknown;
     let failure: unknown;
     for (const server of request.via.slice(0, MAX_SERVERS)) {
       try {
         const template = await this.template(server, 'make_join', request.roomId, request.userId);
-        return await inTurn(() => this.#joinThrough(server, template, request));
+        return await inTurn((turn) => this.#joinThrough(server, template, request, turn));
       } catch (error) {
         if (!(error instanceof MatrixError)) throw error;
         // A refusal says more than a server that is away.
@@ -76,12 +77,12 @@ export class RemoteJoiner {
     throw refusal ?? failure;
   }
 
-  async #joinThrough(server: string, template: Template, request: RemoteMembership): Promise<void> {
+  async #joinThrough(server: string, template: Template, request: RemoteMembership, turn: ArrivalTurn): Promise<void> {
     const { roomId } = request;
     const event = await this.sign(template, { ...request, membership: 'join' });
     // Whoever is met through a server may be its people: with its keys their names are proven, when it is away too.
     const meeting = template.rules.portable ? this.keyRing.listed(server, Number.POSITIVE_INFINITY).catch(() => undefined) : undefined;
-    const answer = await this.#sendJoin(server, roomId, event);
+    const answer = await turn.waitFor(this.#sendJoin(server, roomId, event));
     if (!Array.isArray(answer.state) || !Array.isArray(answer.auth_chain)) {
       throw MatrixError.unknown(502, `${server} answered the join without a state`);
     }

@@ -20,6 +20,36 @@ describe('RoomArrivals', () => {
     expect(done).toEqual(['first', 'second']);
   });
 
+  it('lets the next one go on while one waits long for a server, and that one in again when it has been answered', async () => {
+    jest.useFakeTimers();
+    try {
+      const done: string[] = [];
+      let answer = (_text: string): void => undefined;
+      const slow = arrivals.run('!a', async (turn) => {
+        done.push(`slow, ${await turn.waitFor(new Promise<string>((resolve) => (answer = resolve)))}`);
+      });
+      let end = (): void => undefined;
+      const next = arrivals.run('!a', async () => {
+        done.push('next begins');
+        await new Promise<void>((resolve) => (end = resolve));
+        done.push('next ends');
+      });
+      await jest.advanceTimersByTimeAsync(9_999);
+      expect(done).toEqual([]);
+      await jest.advanceTimersByTimeAsync(1);
+      answer('answered');
+      await jest.advanceTimersByTimeAsync(1);
+      expect(done).toEqual(['next begins']);
+      end();
+      await Promise.all([slow, next]);
+      expect(done).toEqual(['next begins', 'next ends', 'slow, answered']);
+      await expect(arrivals.run('!a', (turn) => turn.waitFor(Promise.reject(new Error('refused'))))).rejects.toThrow('refused');
+      expect(await arrivals.settled('!a')).toBe(true);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   it('has those wait who need the room, for 25 s at most', async () => {
     jest.useFakeTimers();
     try {
