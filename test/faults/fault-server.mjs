@@ -11,7 +11,8 @@ import { SystemResolver } from '../../dist/apps/homeserver/src/federation/outgoi
 import { Log } from '../../dist/apps/homeserver/src/observability/log.js';
 import { Clock } from '../../dist/apps/homeserver/src/observability/clock.js';
 import { startServer } from '../../dist/apps/homeserver/src/server.js';
-import { Database, Transaction } from '../../dist/apps/homeserver/src/storage/database.js';
+import { Database } from '../../dist/apps/homeserver/src/storage/database.js';
+import { Transaction } from '../../dist/apps/homeserver/src/storage/transaction.js';
 import { trace } from './fault-trace.mjs';
 
 const links = JSON.parse(process.env.FAULTS_LINKS);
