@@ -5,3 +5,6 @@ ALTER TABLE account_records
 
 ALTER TABLE home_keys
   ADD COLUMN erased_epoch bigint; -- epoch of the record by which the account ended after it had dropped this server, and what it left here was erased
+
+-- Rooms that could not be told of a record sixty times were given up before.
+UPDATE record_room_tellings SET due_at = 0 WHERE due_at IS NULL AND attempts > 0;

@@ -1,5 +1,6 @@
 import { AccountServers } from '../../apps/homeserver/src/accounts/account-servers.js';
 import { DomainSilence } from '../../apps/homeserver/src/homes/records/domain-silence.js';
+import { KeyRing } from '../../apps/homeserver/src/federation/keys/key-ring.js';
 import { HomeRecords } from '../../apps/homeserver/src/homes/records/home-records.js';
 import {
   admittedInput, buildEvent, endorsementInput, genesisHash, roomVersion, signingKeyFromSeed, signJson, withAdmitted, type RoomEvent,
@@ -87,6 +88,31 @@ describe('people of a domain that is silent', () => {
     expect(await a.get(AccountServers).of(stranger.userId)).toEqual([d.name]);
   });
 
+  it('are not vouched for by a key that their domain had retired, which others may have', async () => {
+    const [domain, witness] = await Promise.all([HostileServer.start(), HostileServer.start()]);
+    for (const server of [domain, witness]) server.keyLifetimeMs = 300 * DAY;
+    try {
+      const stolen = domain.key;
+      domain.rotate();
+      await a.get(KeyRing).listed(domain.name);
+      domain.hangUp();
+      await domain.stop();
+      const alice = await net.client(a).register('alfa');
+      const roomId = await createRoom(alice);
+      const stranger = new Impostor(domain.user('someone'), home, (of) => ({ endorsement: { [stolen.keyId]: stolen.sign(endorsementInput(of)) } }));
+      const join = (): Promise<number> => enterAttested(a, home, witness, roomId, stranger, clock.now(), 1, stolen);
+      expect(await join()).toBe(502);
+      clock.aheadMs += 8 * DAY;
+      expect(await join()).toBe(200);
+      clock.aheadMs += 60_000;
+      const { names } = await alice.request('GET', `/unstable/io.partyline/rooms/${encodeURIComponent(roomId)}/names`);
+      expect(names[stranger.userId]).toMatchObject({ proof: 'unproven' });
+      expect(await a.get(AccountServers).of(stranger.userId)).toEqual([domain.name]);
+    } finally {
+      await witness.stop();
+    }
+  });
+
   it('lead to their domain again as soon as it answers', async () => {
     const c = await net.add('c');
     await c.stop();
@@ -116,22 +142,22 @@ describe('people of a domain that is silent', () => {
 
 /** Enters by a join that carries the word of a server. @returns the status of `send_join` */
 async function enterAttested(
-  resident: TestServer, home: HostileServer, witness: HostileServer, roomId: string, stranger: Impostor, now: number, ts?: number,
+  resident: TestServer, home: HostileServer, witness: HostileServer, roomId: string, stranger: Impostor, now: number, ts?: number, key = madeUp,
 ): Promise<number> {
   const uri = `/_matrix/federation/v1/make_join/${encodeURIComponent(roomId)}/${encodeURIComponent(stranger.userId)}?ver=io.partyline.1`;
   const { event } = await home.request(resident, 'GET', uri);
   const { content, signer } = stranger.inRooms;
   const made = buildEvent({ ...event, home: home.name, content: { membership: 'join', ...content }, origin_server_ts: now }, roomVersion('io.partyline.1')!, signer);
-  const joined = attestedBy(witness, stranger, made, ts);
+  const joined = attestedBy(witness, stranger, made, ts, key);
   return (await home.raw(resident, 'PUT', `/_matrix/federation/v2/send_join/${encodeURIComponent(roomId)}/${encodeURIComponent(joined.eventId)}`, wire(joined))).status;
 }
 
 const madeUp = signingKeyFromSeed('ed25519:made_up', Buffer.alloc(32, 7));
 
 /** The member event with the word of another server, which makes up a key of the domain. */
-function attestedBy(witness: HostileServer, { userId, genesis }: Impostor, event: RoomEvent, ts = Date.now()): RoomEvent {
+function attestedBy(witness: HostileServer, { userId, genesis }: Impostor, event: RoomEvent, ts = Date.now(), key = madeUp): RoomEvent {
   const domain = userId.slice(userId.indexOf(':') + 1);
-  const keys = signJson({ server_name: domain, verify_keys: { [madeUp.keyId]: { key: madeUp.publicKey } }, old_verify_keys: {}, valid_until_ts: Date.now() + 1e6 }, domain, madeUp);
+  const keys = signJson({ server_name: domain, verify_keys: { [key.keyId]: { key: key.publicKey } }, old_verify_keys: {}, valid_until_ts: Date.now() + 1e6 }, domain, key);
   const about = { server_name: witness.name, ts, keys };
   const signature = witness.key.sign(admittedInput(event, genesisHash(genesis), about));
   return withAdmitted(event, { ...about, signatures: { [witness.name]: { [witness.key.keyId]: signature } } }, roomVersion('io.partyline.1')!);

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { accountKey, accountKeyLogin, nextHomeRecord, recoveredHomeRecord } from '#e2e';
 import { recordHash } from '../../libs/federation/src/index.js';
 import { RoomTellings } from '../../apps/homeserver/src/homes/attach/room-tellings.js';
+import { RoomTellingsStore } from '../../apps/homeserver/src/homes/attach/room-tellings.store.js';
+import { Database } from '../../apps/homeserver/src/storage/database.js';
 import { HostilePerson } from '../hostile/hostile-person.js';
 import { HostileRoom } from '../hostile/hostile-room.js';
 import { HostileServer } from '../hostile/hostile-server.js';
@@ -122,6 +124,18 @@ it('changes rooms once a minute by additions, of which the last wins, and by rem
   await publish(alice, alice.next({ drop: [b.name] }), a);
   await eventually(async () => (await state(bob, roomId, 'm.room.member', alice.userId)).home_record.seq === alice.record.seq);
 }, 60_000);
+
+it('does not give up telling a room, however often it fails', async () => {
+  const store = a.get(RoomTellingsStore);
+  const future = 1e14;
+  await store.put(a.get(Database), '@nobody:told', future, true);
+  for (let i = 0, now = future; i < 100; i++, now += 3_600_000) {
+    const [telling] = await store.claim(now, 1);
+    expect([i, telling?.userId]).toEqual([i, '@nobody:told']);
+    await store.failed(telling!, now);
+  }
+  await store.forget('@nobody:told');
+});
 
 it('lets no stolen key in at a home that was away while it was replaced', async () => {
   const alice = await twoHomes();

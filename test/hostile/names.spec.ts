@@ -1,3 +1,4 @@
+import { AccountServers } from '../../apps/homeserver/src/accounts/account-servers.js';
 import { Destinations } from '../../apps/homeserver/src/federation/outgoing/destinations.js';
 import {
   acceptedInput, admittedInput, endorsementInput, genesisHash, signingKeyFromSeed, signJson, withAdmitted, type HomeRecord,
@@ -59,6 +60,41 @@ describe('a server with a genesis of its own for a name of another domain', () =
     await world.alice.request('POST', `${path(roomId)}/invite`, { user_id: dora.userId });
     expect(await enter(roomId, new Impostor(dora.userId, world.hostile))).toBeInstanceOf(Error);
     await dora.request('POST', `${path(roomId)}/join`, {});
+  });
+
+  it('does not enter a room of a standard version, whatever record it shows there', async () => {
+    const carol = await victim();
+    const { roomId, bad } = await world.sharedRoom('12');
+    const { content, home } = new Impostor(carol.userId, world.hostile).inRooms;
+    const forged = bad.member(carol.userId, 'join', { sender: carol.userId, home, content });
+    await world.hostile.send(a, [wire(forged)]);
+    expect(await members(world.alice, roomId)).not.toContain(carol.userId);
+    const uri = `/_matrix/federation/v1/make_join/${encodeURIComponent(roomId)}/${encodeURIComponent(carol.userId)}?ver=12`;
+    expect((await world.hostile.raw(a, 'GET', uri)).status).toBe(403);
+    const path = `/_matrix/federation/v2/send_join/${encodeURIComponent(roomId)}/${encodeURIComponent(forged.eventId)}`;
+    expect((await world.hostile.raw(a, 'PUT', path, wire(forged))).status).toBe(403);
+    // A record that somebody shows there in his own name says nothing of another's.
+    const own = bad.member(world.hostile.user('mallory'), 'join', { content });
+    await world.hostile.send(a, [wire(own)]);
+    expect(await a.get(AccountServers).of(carol.userId)).toEqual([b.name]);
+    await join(carol, roomId, a);
+    await eventually(async () => (await members(world.alice, roomId)).includes(carol.userId));
+  });
+
+  it('does not get in by an alias, of its own or of the room', async () => {
+    const carol = await victim();
+    const roomId = await createRoom(world.alice, { room_alias_name: `names${names}` });
+    const impostor = new Impostor(carol.userId, world.hostile);
+    const alias = `#names${names}:${a.name}`;
+    const found = await world.hostile.request(a, 'GET', `/_matrix/federation/v1/query/directory?room_alias=${encodeURIComponent(alias)}`);
+    expect(await enter(found.room_id, impostor)).toBeInstanceOf(Error);
+    // An alias of a hostile server that leads to it, and to a copy of the room in which the name is taken: joining there asks the room itself.
+    world.hostile.on(/query\/directory/, () => ({ room_id: roomId, servers: [world.hostile.name] }));
+    const elsewhere = `#door:${world.hostile.name}`;
+    expect((await carol.raw('POST', `/v3/join/${encodeURIComponent(elsewhere)}`, {})).status).not.toBe(200);
+    await carol.request('POST', `/v3/join/${encodeURIComponent(alias)}`, {});
+    expect(await members(world.alice, roomId)).toContain(carol.userId);
+    expect(await a.get(AccountServers).of(carol.userId)).toEqual([b.name]);
   });
 
   it('is not asked for keys, gets no messages to devices, and is not believed any', async () => {

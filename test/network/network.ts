@@ -159,6 +159,7 @@ export class Network {
       defaultRoomVersion: '12',
       defaultRoomVersionIsSet: false,
       rateLimits: false,
+      notaries: [],
       federationCa: this.cluster.ca,
       allowPrivateAddresses: true,
       appservices: [],

@@ -28,6 +28,8 @@ export class Config {
   /** True when the operator set the default room version himself: then it is used for every new room. */
   readonly defaultRoomVersionIsSet!: boolean;
   readonly rateLimits!: boolean;
+  /** Servers that are asked for the keys of a server that does not answer and was never met here. */
+  readonly notaries!: readonly string[];
   /** PEM text of additional certificate authorities trusted for federation; null for none. */
   readonly federationCa!: string | null;
   /** Lets outgoing requests reach loopback and private addresses. */

@@ -42,6 +42,7 @@ const schema = z.object({
   PARTYLINE_REGISTRATION_SECRET: text.optional(),
   PARTYLINE_DEFAULT_ROOM_VERSION: text.optional(),
   PARTYLINE_RATE_LIMITS: flag.default(true),
+  PARTYLINE_NOTARIES: list.pipe(z.array(serverName).max(10)).default([]),
   PARTYLINE_FEDERATION_CA: text.optional(),
   PARTYLINE_ALLOW_PRIVATE_ADDRESSES: flag.default(false),
   PARTYLINE_APPSERVICES: z
@@ -94,6 +95,7 @@ export function loadConfig(env: Environment, cwd: string): Settings {
     defaultRoomVersion: values.PARTYLINE_DEFAULT_ROOM_VERSION ?? '12',
     defaultRoomVersionIsSet: values.PARTYLINE_DEFAULT_ROOM_VERSION !== undefined,
     rateLimits: values.PARTYLINE_RATE_LIMITS,
+    notaries: Object.freeze(values.PARTYLINE_NOTARIES),
     federationCa: pem('PARTYLINE_FEDERATION_CA'),
     allowPrivateAddresses: values.PARTYLINE_ALLOW_PRIVATE_ADDRESSES,
     appservices: Object.freeze(values.PARTYLINE_APPSERVICES.map(path)),

@@ -8,6 +8,7 @@ import { AccountHomes } from './attach/account-homes.js';
 import { Arrivals } from './attach/arrivals.js';
 import { ArrivalsStore } from './attach/arrivals.store.js';
 import { Foundings } from './attach/foundings.js';
+import { UnprovenNames } from './attach/unproven-names.js';
 import { HomeOffers } from './attach/home-offers.js';
 import { KnownServers } from './attach/known-servers.js';
 import { RecordPublication } from './attach/record-publication.js';
@@ -86,7 +87,7 @@ import { SyncResume } from './resume/sync-resume.js';
     LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
     OperationExchange, HomeRequests, AccountCopies, EndedAccounts,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
-    Foundings, RoomNames,
+    Foundings, UnprovenNames, RoomNames,
     ComparisonsStore, ReplicaComparison,
     RoomReach, HomeGate, PastMembers,
     ResumeStore, ResumeTurns, RoomResumes, FrontierFetch, SyncResume,

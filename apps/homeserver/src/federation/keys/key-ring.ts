@@ -1,7 +1,8 @@
 import { setTimeout as timer } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { isServerName, verifySignatureAsync } from '#federation';
-import { parseStoredJson } from '#json';
+import { canonicalJson, isServerName, verifyJson, verifySignatureAsync, type JsonObject } from '#federation';
+import { parseJson, parseStoredJson } from '#json';
+import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
@@ -36,6 +37,8 @@ const MAX_VALIDITY_MS = 7 * 24 * 3_600_000;
 const REFETCH_MS = 10_000;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 3_600_000;
+/** Notaries that knew nothing of a server are not asked again before. */
+const NOTARIES_PAUSE_MS = 60_000;
 const TIMEOUT_MS = 15_000;
 const MAX_RESPONSE_BYTES = 256 * 1024;
 const MAX_SIGNATURES = 10;
@@ -45,6 +48,7 @@ const MAX_SIGNATURES = 10;
 export class KeyRing {
   readonly #servers = boundedCache<string, KnownServer>(MAX_SERVERS);
   readonly #running = new Map<string, Promise<KnownServer>>();
+  readonly #nothingTold = boundedCache<string, number>(MAX_SERVERS);
   /** Anybody can name servers, before he has proved to be one. */
   readonly #slots = new FairSlots(fairLimits(64, { waiting: 5_000, waitingPerAccount: 500 }));
 
@@ -52,6 +56,7 @@ export class KeyRing {
     private readonly own: ServerKeys,
     private readonly store: KeyStore,
     private readonly requests: ServerRequests,
+    private readonly config: Config,
     private readonly clock: Clock,
     private readonly log: Log,
   ) {}
@@ -133,9 +138,51 @@ export class KeyRing {
       await Promise.race([this.#fetch(serverName, undefined), timer(LISTED_PATIENCE_MS, undefined, { ref: false })]);
       stored = await this.store.response(serverName);
     }
+    stored ??= await this.#askNotaries(serverName);
     const read = stored && readKeyResponse(parseStoredJson(stored.json), serverName);
     if (!read) return undefined;
     return { json: stored!.json, keys: new Map(read.keys.filter((key) => key.expiredTs === null).map((key) => [key.keyId, key.publicKey])) };
+  }
+
+  /**
+   * What the operator's notaries say of a server that does not answer and was never met here: it proves whose name something is,
+   * and authenticates no request.
+   */
+  async #askNotaries(serverName: string): Promise<StoredResponse | undefined> {
+    const { notaries } = this.config;
+    if (notaries.length === 0 || (this.#nothingTold.get(serverName) ?? 0) > this.clock.steady()) return undefined;
+    const asked = notaries.filter((name) => name !== serverName && name !== this.own.serverName).map((notary) => this.#askNotary(notary, serverName));
+    const patience = timer(LISTED_PATIENCE_MS, undefined, { ref: false });
+    for (const answer of asked) {
+      const json = await Promise.race([answer, patience]);
+      if (json === undefined) continue;
+      const now = this.clock.now();
+      const response: StoredResponse = { json, fetchedTs: now, validUntilTs: now };
+      await this.store.save(serverName, [], response);
+      return response;
+    }
+    this.#nothingTold.set(serverName, this.clock.steady() + NOTARIES_PAUSE_MS);
+    return undefined;
+  }
+
+  /** @returns JSON text of the server's key object, signed by the server and the notary; undefined when it has none, or fails */
+  async #askNotary(notary: string, serverName: string): Promise<string | undefined> {
+    try {
+      const path = `/_matrix/key/v2/query/${encodeURIComponent(serverName)}`;
+      const answer = await this.requests.send(notary, { method: 'GET', path, timeoutMs: LISTED_PATIENCE_MS, maxBytes: MAX_RESPONSE_BYTES });
+      const { server_keys: given } = parseJson(answer.body.toString('utf8')) as { server_keys?: unknown };
+      for (const value of Array.isArray(given) ? (given as JsonObject[]).slice(0, 1) : []) {
+        if (!readKeyResponse(value, serverName)) continue;
+        const signatures = (value['signatures'] as Record<string, Record<string, string>>)[notary] ?? {};
+        for (const keyId of Object.keys(signatures).slice(0, MAX_SIGNATURES)) {
+          const key = await this.publicKey(notary, keyId);
+          if (key !== undefined && verifyJson(value, notary, keyId, key)) return canonicalJson(value);
+        }
+      }
+    } catch (error) {
+      this.log.debug('a notary gave no keys', { notary, server: serverName, error: String(error) });
+    }
+    return undefined;
   }
 
   /** Every key of the server that was ever seen here, retired ones too, by id; nothing is fetched. */

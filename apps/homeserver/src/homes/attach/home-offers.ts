@@ -14,6 +14,7 @@ import { HomeKeys } from '../records/home-keys.js';
 import { ReturningAccounts } from '../ops/returning-accounts.js';
 import { HomeRecords } from '../records/home-records.js';
 import { Foundings } from './foundings.js';
+import { UnprovenNames } from './unproven-names.js';
 
 /** `POST …/account/attach`: somebody asks this server to be a home. */
 export interface OfferRequest {
@@ -44,6 +45,7 @@ export class HomeOffers {
     private readonly records: HomeRecords,
     private readonly keys: HomeKeys,
     private readonly foundings: Foundings,
+    private readonly names: UnprovenNames,
     private readonly returning: ReturningAccounts,
     private readonly proofs: AccountKeyProofs,
     private readonly tokens: RegistrationTokens,
@@ -68,8 +70,8 @@ export class HomeOffers {
   async offer(request: OfferRequest): Promise<HomeOffer> {
     const { userId } = request;
     if (request.requesterId !== null && request.requesterId !== userId) throw MatrixError.forbidden('This is another account');
-    if (request.record !== undefined) await this.#take(userId, request.record);
-    const record = await this.records.get(userId);
+    const unproven = request.record === undefined ? null : await this.#take(userId, request.record);
+    const record = unproven ?? (await this.records.get(userId));
     const isFounding = record === undefined || (await this.needsOwner(request));
     const genesis = isFounding ? this.#firstGenesis(userId, request) : undefined;
     if (request.requesterId === null) this.#checkProof(request, record ? accountKeyOf(record) : genesis!.account_key);
@@ -92,9 +94,9 @@ export class HomeOffers {
     return { entry: this.keys.entry(userId, await this.keys.forOffer(userId)), ...endorsed };
   }
 
-  async #take(userId: string, value: unknown): Promise<void> {
+  async #take(userId: string, value: unknown): Promise<HomeRecord | null> {
     if ((value as { user_id?: unknown } | null)?.user_id !== userId) throw MatrixError.badJson('The record is of another account');
-    await this.records.accept(value, 'client');
+    return this.names.take(value);
   }
 
   #checkProof({ userId, proof }: OfferRequest, publicKey: string): void {

@@ -9,10 +9,11 @@ import { HeardHomes } from '../login/heard-homes.js';
 import { AccountKeyProofs, type AccountKeyProof } from '../login/account-key-proofs.js';
 import { accountKeyOf } from '../records/account-key-of.js';
 import { HomeKeyStore } from '../records/home-key.store.js';
-import { HomeRecords, verifiedRecord } from '../records/home-records.js';
+import { HomeRecords, verifiedRecord, type AcceptedRecord } from '../records/home-records.js';
 import { RecordRefresh } from '../records/record-refresh.js';
 import { Arrivals, type RoomServers } from './arrivals.js';
 import { RecordSpread } from './record-spread.js';
+import { UnprovenNames } from './unproven-names.js';
 import { ServedAccounts } from './served-accounts.js';
 
 /** `PUT …/account/record`. */
@@ -49,6 +50,7 @@ export class RecordPublication implements OnModuleInit {
     private readonly records: HomeRecords,
     private readonly keyStore: HomeKeyStore,
     private readonly served: ServedAccounts,
+    private readonly names: UnprovenNames,
     private readonly arrivals: Arrivals,
     private readonly spread: RecordSpread,
     private readonly heard: HeardHomes,
@@ -73,7 +75,7 @@ export class RecordPublication implements OnModuleInit {
     if (typeof userId !== 'string') throw MatrixError.badJson('record: user_id is missing');
     if (request.requesterId !== null && request.requesterId !== userId) throw MatrixError.forbidden('This is another account');
     await this.#learn(userId, request.record);
-    const { record, outcome } = await this.records.accept(request.record, 'client');
+    const { record, outcome } = await this.#accept(userId, request);
     if (outcome === 'older') {
       throw new MatrixError(409, 'IO_PARTYLINE_STALE_RECORD', 'There is a higher record of this account', { record });
     }
@@ -96,6 +98,17 @@ export class RecordPublication implements OnModuleInit {
     const seeds = await this.keyStore.custody(userId);
     if (!seeds) throw MatrixError.notFound('This server does not hold the keys of the account');
     return seeds.recovery;
+  }
+
+  async #accept(userId: string, { record, rooms }: PublishRequest): Promise<AcceptedRecord> {
+    try {
+      return await this.records.accept(record, 'client');
+    } catch (error) {
+      const shown = verifiedRecord(record);
+      const isOffered = await this.served.isServedBy(userId, shown.homes);
+      if (!isOffered || !(await this.names.isVouchedFor(error, shown, rooms))) throw error;
+      return this.records.accept(record, 'client');
+    }
   }
 
   /** What the others know first, so that an old key or an old record does not count here because this server was away. */

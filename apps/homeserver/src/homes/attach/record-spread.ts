@@ -13,14 +13,13 @@ import type { Transaction } from '../../storage/database.js';
 import { HomeConsents } from '../records/home-consents.js';
 import { HomeRecords, type RecordBringer } from '../records/home-records.js';
 import { versionKey, versionOfHeard, type RecordVersion } from '../records/record-version.js';
+import { DueRows } from './due-rows.js';
 import { KnownServers } from './known-servers.js';
 import { RecordTellingsStore, type RecordTelling } from './record-tellings.store.js';
 
 const TIMEOUT_MS = 10_000;
 /** Rows that are taken at once. */
 const PAGE = 200;
-/** When nothing is due the rows are looked at again after this, at the latest. */
-const MAX_WAIT_MS = 60_000;
 
 /**
  * Tells servers of the records of accounts that live here, or did until then (protocol §2, "Telling and asking"): the homes old
@@ -33,10 +32,7 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
   /** What is on its way, by account and destination. */
   readonly #sending = new Map<string, Promise<void>>();
   readonly #unsubscribe: (() => void)[] = [];
-  #running: Promise<void> | null = null;
-  #again = false;
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
+  readonly #rows: DueRows;
 
   constructor(
     private readonly config: Config,
@@ -49,24 +45,24 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly destinations: Destinations,
     private readonly clock: Clock,
     private readonly log: Log,
-  ) {}
+  ) {
+    this.#rows = new DueRows(() => this.#begin(), () => this.clock.steady(), (error) => this.log.error('records could not be told', error));
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     this.#unsubscribe.push(
       this.records.onStoring((heard, previous, from) => this.#writer(heard, previous, from)),
       this.destinations.onAlive((server) => {
-        this.store.wake(server).then(() => this.#wake(), (error: unknown) => this.log.error('records could not be told', error, { server }));
+        this.store.wake(server).then(() => this.#rows.wake(), (error: unknown) => this.log.error('records could not be told', error, { server }));
       }),
     );
     await this.store.wake();
-    this.#wake();
+    this.#rows.wake();
   }
 
   async onModuleDestroy(): Promise<void> {
-    this.#stopped = true;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    clearTimeout(this.#timer);
-    await this.#running;
+    await this.#rows.stop();
     await Promise.allSettled(this.#sending.values());
   }
 
@@ -92,7 +88,7 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async #settled(userId: string): Promise<void> {
-    while (this.#running) await this.#running;
+    await this.#rows.settled();
     await Promise.allSettled([...this.#sending].flatMap(([key, sending]) => (key.startsWith(`${userId} `) ? sending : [])));
   }
 
@@ -103,43 +99,18 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
     return async (tx) => {
       if (servers.size === 0) return;
       await this.store.put(tx, [...servers].map(([destination, entry]) => ({ userId: record.user_id, destination, sha256, entry })));
-      tx.afterCommit(() => this.#wake());
+      tx.afterCommit(() => this.#rows.wake());
     };
   }
 
-  #wake(): void {
-    if (this.#stopped) return;
-    if (this.#running) {
-      this.#again = true;
-      return;
-    }
-    clearTimeout(this.#timer);
-    this.#running = this.#begin()
-      .catch((error: unknown) => {
-        if (!this.#stopped) this.log.error('records could not be told', error);
-        return MAX_WAIT_MS;
-      })
-      .then((waitMs) => {
-        this.#running = null;
-        if (this.#stopped) return;
-        if (this.#again) {
-          this.#again = false;
-          this.#wake();
-        } else if (waitMs !== null) {
-          this.#timer = setTimeout(() => this.#wake(), waitMs).unref();
-        }
-      });
-  }
-
-  /** Begins to tell whoever is to be told now. @returns milliseconds until somebody is again; null when nobody is left */
+  /** Begins to tell whoever is to be told now. @returns when somebody is again; null when nobody is left */
   async #begin(): Promise<number | null> {
-    for (let page = PAGE; page === PAGE && !this.#stopped;) {
+    for (let page = PAGE; page === PAGE && !this.#rows.stopped;) {
       const due = await this.store.claim(this.clock.steady(), PAGE);
       page = due.length;
       for (const telling of due) this.#tell(telling);
     }
-    const next = await this.store.next();
-    return next === null ? null : Math.min(MAX_WAIT_MS, Math.max(10, next - this.clock.steady()));
+    return this.store.next();
   }
 
   #tell(telling: RecordTelling): void {
@@ -149,10 +120,10 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
       .then(() => this.#slots.run({ account: telling.userId, destination: telling.destination }, () => this.#send(telling)))
       .then(() => this.store.done(telling))
       .catch(async (error: unknown) => {
-        if (this.#stopped) return;
+        if (this.#rows.stopped) return;
         this.log.debug('a server could not be told of a record', { destination: telling.destination, userId: telling.userId, reason: String(error) });
         await this.store.failed(telling, this.clock.steady()).catch((failure: unknown) => this.log.error('records could not be told', failure));
-        this.#wake();
+        this.#rows.wake();
       })
       .finally(() => {
         if (this.#sending.get(key) === sending) this.#sending.delete(key);

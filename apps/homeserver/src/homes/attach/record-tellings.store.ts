@@ -3,9 +3,8 @@ import type { HomeEntry } from '#federation';
 import { parseStoredJson } from '#json';
 import { Database, type Queryable, longStatement, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
+import { retryPause } from './due-rows.js';
 
-/** The longest pause between two attempts (protocol §2). */
-const MAX_RETRY_MS = 3_600_000;
 /** Longer than an attempt may take: a row that is being sent is nobody else's. */
 const LEASE_MS = 30_000;
 /** Servers that asked are told for a month after. */
@@ -33,7 +32,7 @@ const shown = statement(
 );
 const failed = statement(
   'record_telling.failed',
-  `UPDATE record_tellings SET attempts = attempts + 1, retry_at = $4::bigint + least(${MAX_RETRY_MS}, 500 * power(2, least(attempts, 20)))::bigint
+  `UPDATE record_tellings SET attempts = attempts + 1, retry_at = $4::bigint + ${retryPause(500)}
    WHERE user_id = $1 AND destination = $2 AND sha256 = $3`,
 );
 const wake = statement('record_telling.wake', 'UPDATE record_tellings SET retry_at = 0 WHERE destination = $1 AND attempts > 0');

@@ -12,6 +12,7 @@ const MAX_ENDS = 100;
 const MAX_SERVERS = 200;
 /** Threads whose receipts are read. */
 const MAX_READ = 200;
+const MAX_ADMISSIONS = 4;
 /** State ids that a question names, so that only the rest is given; beyond, the whole is asked for. */
 const MAX_KNOWN = 20_000;
 
@@ -25,6 +26,8 @@ export interface ReplicaAnswer {
   readonly branches: ReadonlyMap<string, { readonly with: readonly string[]; readonly without: readonly string[] }>;
   /** These as events, and where that was asked for what is between them and the given ones: parsed JSON. */
   readonly pdus: readonly unknown[];
+  /** The account's member events with attestations: parsed JSON. */
+  readonly admissions: readonly unknown[];
   /** Servers in the room. */
   readonly servers: readonly string[];
   /** SHA-256 of the sorted ids of its current state. */
@@ -80,7 +83,7 @@ export class ReplicaRequests {
 }
 
 function readAnswer(server: string, answer: Record<string, unknown>): ReplicaAnswer {
-  const { room_version: version, ends, pdus, servers, state_sha256: stateHash, read, seen } = answer;
+  const { room_version: version, ends, pdus, admissions, servers, state_sha256: stateHash, read, seen } = answer;
   const rules = typeof version === 'string' ? roomVersion(version) : undefined;
   if (!rules?.portable || !Array.isArray(ends)) throw MatrixError.unknown(502, `${server} does not hold a portable room`);
   const given = (ends as ({ event_id?: unknown; with?: unknown; without?: unknown } | null)[]).slice(0, MAX_ENDS).flatMap((end) =>
@@ -90,6 +93,7 @@ function readAnswer(server: string, answer: Record<string, unknown>): ReplicaAns
     ends: given.map(([id]) => id),
     branches: new Map(given),
     pdus: Array.isArray(pdus) ? pdus : [],
+    admissions: Array.isArray(admissions) ? admissions.slice(0, MAX_ADMISSIONS) : [],
     servers: texts(servers).slice(0, MAX_SERVERS),
     stateHash: typeof stateHash === 'string' ? stateHash : '',
     read: readReceipts(read),

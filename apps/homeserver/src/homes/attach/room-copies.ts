@@ -12,6 +12,7 @@ import { splitStateKey } from '../../rooms/state/state-key.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
 import { EventStatus } from '../../rooms/timeline/stored-event.js';
 import { HomeRecords } from '../records/home-records.js';
+import { NameWitnesses } from '../records/name-witnesses.js';
 import { stateHash } from './state-hash.js';
 
 /** Events on the way from the ends to those of another replica: enough to see that they belong together. */
@@ -42,12 +43,13 @@ export class RoomCopies {
     private readonly events: EventsStore,
     private readonly newcomers: Newcomers,
     private readonly receipts: Receipts,
+    private readonly witnesses: NameWitnesses,
   ) {}
 
   /**
    * @returns JSON text: `room_version`, `ends` (the forward extremities: `event_id`, `depth`, and where it is not the current state
    *   the state after the event, by the event ids that it has `with` and `without` those of the current one), `pdus` (the same as events, after
-   *   them what leads to `since`), `servers`, `state_sha256`, `read` (the account's public receipts, by thread), `seen`, and unless `endsOnly` the current state as `state_ids`, with
+   *   them what leads to `since`), `admissions` (the account's member events with attestations), `servers`, `state_sha256`, `read` (the account's public receipts, by thread), `seen`, and unless `endsOnly` the current state as `state_ids`, with
    *   the events of it (`state`) and of its `auth_chain` that are not `known`
    * @throws MatrixError 403 `M_FORBIDDEN` unless the origin is a home, by the highest record, of a joined member; 404 `M_NOT_FOUND`
    */
@@ -59,6 +61,8 @@ export class RoomCopies {
     this.#authorise(room, origin, userId, await this.records.get(userId), await this.records.isHome(userId, origin));
     this.newcomers.add(roomId, origin, userId);
     const read = await this.receipts.readBy(room.nid, userId);
+    const member = room.state.get('m.room.member', userId);
+    const admissions = member ? await this.witnesses.admissions(userId, member) : [];
     // All of one moment: nothing is awaited between.
     const branches = branchesOf(room);
     const state = [...room.state.entries(), ...room.state.knownEntries()].map(([, { event }]) => event);
@@ -80,7 +84,7 @@ export class RoomCopies {
     const newest = request.since
       ? await walkBack(this.events, { roomId, from: endIds, limit: endIds.length + MAX_SINCE, without: new Set(request.since) })
       : await this.events.byIds(roomId, endIds);
-    const members = [`"pdus":${list(newest.map((stored) => stored.event))}`];
+    const members = [`"pdus":${list(newest.map((stored) => stored.event))}`, `"admissions":${list(admissions)}`];
     if (!request.endsOnly) {
       const known = new Set(request.known);
       const all = [...state, ...beside.values()];

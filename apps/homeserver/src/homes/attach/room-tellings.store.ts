@@ -1,11 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Queryable, statement } from '../../storage/database.js';
+import { retryPause } from './due-rows.js';
 
-const MAX_RETRY_MS = 3_600_000;
 /** An account whose rooms are being told is nobody else's for so long. */
 const LEASE_MS = 10 * 60_000;
-/** Rooms that refuse for so many times, over days, are left to the account's next member event. */
-const MAX_ATTEMPTS = 60;
 
 const put = statement(
   'room_telling.put',
@@ -26,9 +24,7 @@ const done = statement(
 const postpone = statement('room_telling.postpone', 'UPDATE record_room_tellings SET due_at = $3 WHERE user_id = $1 AND due_at = $2');
 const failed = statement(
   'room_telling.failed',
-  `UPDATE record_room_tellings SET attempts = attempts + 1,
-     due_at = CASE WHEN attempts < ${MAX_ATTEMPTS} THEN $3::bigint + least(${MAX_RETRY_MS}, 1000 * power(2, least(attempts, 20)))::bigint END
-   WHERE user_id = $1 AND due_at = $2`,
+  `UPDATE record_room_tellings SET attempts = attempts + 1, due_at = $3::bigint + ${retryPause(1_000)} WHERE user_id = $1 AND due_at = $2`,
 );
 const release = statement('room_telling.release', 'UPDATE record_room_tellings SET due_at = 0 WHERE due_at IS NOT NULL');
 const next = statement('room_telling.next', 'SELECT min(due_at) AS at FROM record_room_tellings');

@@ -9,6 +9,7 @@ import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Transaction } from '../../storage/database.js';
 import { HomeRecords, type RecordBringer } from '../records/home-records.js';
+import { DueRows } from './due-rows.js';
 import { RemovalBudget } from './removal-budget.js';
 import { RoomTellingsStore, type RoomTelling } from './room-tellings.store.js';
 
@@ -28,7 +29,6 @@ const ROOMS_AT_ONCE = 8;
  */
 const REMOVALS = 10;
 const REMOVAL_PAUSE_MS = 6_000;
-const MAX_WAIT_MS = 60_000;
 
 /**
  * Shows new records in the account's portable rooms, by member events that travel as all events do. Which accounts are still to
@@ -39,10 +39,7 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #removals = new RemovalBudget(REMOVALS, REMOVAL_PAUSE_MS);
   readonly #slots = new FairSlots(fairLimits(ROOMS_AT_ONCE), Infinity);
   readonly #telling = new Set<Promise<void>>();
-  #running: Promise<void> | null = null;
-  #again = false;
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
+  readonly #rows: DueRows;
   #unsubscribe: (() => void) | undefined;
 
   constructor(
@@ -54,7 +51,9 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly members: MemberChanges,
     private readonly clock: Clock,
     private readonly log: Log,
-  ) {}
+  ) {
+    this.#rows = new DueRows(() => this.#work(), () => this.clock.steady(), (error) => this.#failed(error));
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     this.#unsubscribe = this.records.onStoring(async ({ record }, previous, from) => (tx) => this.#write(tx, record, previous, from));
@@ -63,10 +62,8 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onModuleDestroy(): Promise<void> {
-    this.#stopped = true;
     this.#unsubscribe?.();
-    clearTimeout(this.#timer);
-    await this.#running;
+    await this.#rows.stop();
     await Promise.allSettled(this.#telling);
   }
 
@@ -83,36 +80,20 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Looks for accounts whose rooms are to be told. */
   wake(): void {
-    if (this.#stopped) return;
-    if (this.#running) {
-      this.#again = true;
-      return;
-    }
-    clearTimeout(this.#timer);
-    this.#running = this.#work()
-      .catch((error: unknown) => {
-        if (!this.#stopped) this.log.error('rooms could not be told of records', error);
-        return MAX_WAIT_MS;
-      })
-      .then((waitMs) => {
-        this.#running = null;
-        if (this.#stopped) return;
-        if (this.#again) {
-          this.#again = false;
-          this.wake();
-        } else if (waitMs !== null) {
-          this.#timer = setTimeout(() => this.wake(), waitMs).unref();
-        }
-      });
+    this.#rows.wake();
   }
 
-  /** @returns milliseconds until there is something to do again; null when nothing is left */
+  #failed(error: unknown): void {
+    if (!this.#rows.stopped) this.log.error('rooms could not be told of records', error);
+  }
+
+  /** @returns when there is something to do again; null when nothing is left */
   async #work(): Promise<number | null> {
     const free = CONCURRENCY - this.#telling.size;
     const due = free > 0 ? await this.store.claim(this.clock.steady(), free) : [];
     for (const telling of due) {
       const told = this.#tell(telling)
-        .catch((error: unknown) => this.#stopped || this.log.error('rooms could not be told of records', error))
+        .catch((error: unknown) => this.#failed(error))
         .then(() => {
           this.#telling.delete(told);
           this.wake();
@@ -121,8 +102,7 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
     }
     // The one that ends looks again.
     if (this.#telling.size >= CONCURRENCY) return null;
-    const next = await this.store.next();
-    return next === null ? null : Math.min(MAX_WAIT_MS, Math.max(10, next - this.clock.steady()));
+    return this.store.next();
   }
 
   async #tell(telling: RoomTelling): Promise<void> {
@@ -138,11 +118,11 @@ export class RoomTellings implements OnApplicationBootstrap, OnModuleDestroy {
     if (removalMs > 0) return this.store.postpone(telling, now + removalMs);
     let isWhole = true;
     for (const roomId of rooms) {
-      if (this.#stopped) return;
+      if (this.#rows.stopped) return;
       try {
         await this.#slots.run({ account: userId }, () => this.members.refresh(roomId, userId));
       } catch (error) {
-        if (this.#stopped) return;
+        if (this.#rows.stopped) return;
         isWhole = false;
         this.log.info('a room was not told of a record', { userId, roomId, reason: String(error) });
       }

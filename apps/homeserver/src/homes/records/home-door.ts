@@ -61,11 +61,19 @@ export class HomeDoor extends NameDoor {
       if (!(error instanceof MatrixError)) throw error;
       if (isNamedByInvitation(room.state, record)) return 'open';
       if (error.status === 429 || error.status === 400) return error;
+      // What one server attests to another does not stand against a genesis that was proven here.
+      if (error.status === 403 && (await this.#isAnothers(record))) return { refused: error.message };
       if (await this.witnesses.isAttested(record)) return 'open';
       if (error.status === 403) return { refused: error.message };
       const isPublic = room.state.get('m.room.join_rules', '')?.pdu.content['join_rule'] === 'public';
       return isPublic && (await this.silence.isLong(record.genesis.server_name)) ? 'open' : error;
     }
+  }
+
+  /** Whether the name is pinned to another genesis that was proven. */
+  async #isAnothers(record: HomeRecord): Promise<boolean> {
+    const pin = await this.records.pin(record.user_id);
+    return pin !== undefined && pin.isEndorsed && pin.genesisSha256 !== genesisHash(record.genesis);
   }
 }
 

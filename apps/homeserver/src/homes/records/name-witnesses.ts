@@ -16,6 +16,10 @@ import { RoomRecords } from './room-records.js';
 /** How long it stands that nobody vouches for a genesis. */
 const NOBODY_FOR_MS = 10_000;
 const MAX_SIGNATURES = 5;
+/** Member events of one account, each upon the one before, that are looked through for attestations. */
+const MAX_LEVELS = 50;
+/** Member events with attestations that are shown to others, and taken of them. */
+const MAX_ADMISSIONS = 4;
 /** Of one attestation, as they are read. */
 const MAX_BYTES = 4_096;
 
@@ -37,21 +41,46 @@ export class NameWitnesses {
     const key = `${record.user_id} ${genesisHash(record.genesis)}`;
     const known = this.#attested.get(key);
     if (known && known.until > this.clock.steady()) return known.isAttested;
-    let isAttested = false;
-    for (const event of await this.rooms.memberEvents(record.user_id)) {
-      if (await this.isAttestedBy(event, record)) {
-        isAttested = true;
-        break;
-      }
-    }
+    const isAttested = await this.#isInRooms(record);
     this.#attested.set(key, { isAttested, until: isAttested ? Number.POSITIVE_INFINITY : this.clock.steady() + NOBODY_FOR_MS });
     return isAttested;
+  }
+
+  /** The first member event carries it; what the room shows may be a later one, which rests on those before. */
+  async #isInRooms(record: HomeRecord): Promise<boolean> {
+    let events = await this.rooms.memberEvents(record.user_id);
+    for (let level = 0; events.length > 0 && level < MAX_LEVELS; level++) {
+      for (const event of events) if (await this.isAttestedBy(event, record)) return true;
+      events = await this.rooms.before(record.user_id, events);
+    }
+    return false;
+  }
+
+  /** Member events of the account in a room, from its present one back, that carry attestations: a few, for who asks for them. */
+  async admissions(userId: string, present: RoomEvent): Promise<RoomEvent[]> {
+    const found: RoomEvent[] = [];
+    let events = [present];
+    for (let level = 0; events.length > 0 && level < MAX_LEVELS && found.length < MAX_ADMISSIONS; level++) {
+      found.push(...events.filter((event) => readAdmitted(event.pdu).length > 0));
+      events = await this.rooms.before(userId, events);
+    }
+    return found.slice(0, MAX_ADMISSIONS);
+  }
+
+  /** Takes what others show of rooms that are not here yet. @returns whether somebody's word among it counts */
+  async learn(record: HomeRecord, shown: readonly RoomEvent[]): Promise<boolean> {
+    for (const event of shown.slice(0, MAX_ADMISSIONS)) {
+      if (!(await this.isAttestedBy(event, record))) continue;
+      this.#attested.set(`${record.user_id} ${genesisHash(record.genesis)}`, { isAttested: true, until: Number.POSITIVE_INFINITY });
+      return true;
+    }
+    return false;
   }
 
   /**
    * Whether the event's attestation counts for the genesis of the record: it is of a server other than the bearer's homes in the event,
    * whose time is their own word, and other than his later homes unless it is older than the domain's silence; and the domain's key
-   * that proved it is one that this server knows of, if it knows any of the domain.
+   * that proved it is one that the domain uses as far as this server knows, if it knows anything of it.
    */
   async isAttestedBy(event: RoomEvent, record: HomeRecord): Promise<boolean> {
     const shown = recordOf(event);
@@ -65,12 +94,15 @@ export class NameWitnesses {
     return false;
   }
 
-  /** With a key that was in use when it was attested, and that is none that this server knows otherwise. */
+  /**
+   * With a key that was in use when it was attested. A key that the domain has retired may be stolen, and who has it makes up an
+   * answer in which it is in use; the time is only what the attesting server says. So the last answer that is known here decides.
+   */
   async #isGood(event: RoomEvent, admitted: Admitted, record: HomeRecord): Promise<boolean> {
     const domain = record.genesis.server_name;
-    const seen = await this.keyRing.everSeen(domain);
+    const listed = await this.keyRing.listed(domain, Number.POSITIVE_INFINITY);
     const usable = (readKeyResponse(admitted.keys, domain)?.keys ?? [])
-      .filter((key) => key.expiredTs === null && (seen.size === 0 || seen.get(key.keyId) === key.publicKey));
+      .filter((key) => key.expiredTs === null && (!listed || listed.keys.get(key.keyId) === key.publicKey));
     if (!(await isEndorsedBy(record, new Map(usable.map((key) => [key.keyId, key.publicKey]))))) return false;
     const keys: Record<string, string> = {};
     for (const keyId of Object.keys(admitted.signatures[admitted.server_name] ?? {}).slice(0, MAX_SIGNATURES)) {

@@ -15,6 +15,13 @@ const memberEvents = statement(
    WHERE c.type = 'm.room.member' AND c.state_key = $1 AND r.version = ANY ($2) ORDER BY c.event_nid DESC LIMIT $3`,
 );
 
+const earlier = statement(
+  'room_records.earlier_member_events',
+  `SELECT e.event_id, r.room_id, e.json FROM events e JOIN rooms r USING (room_nid)
+   WHERE e.event_id = ANY ($1) AND e.type = 'm.room.member' AND e.state_key = $2 AND r.version = ANY ($3)`,
+);
+type EventRow = { event_id: string; room_id: string; json: string };
+
 /**
  * Home records of members of the rooms here. When a room comes to this server its members' records come with the state, and are
  * not stored one by one. The rules of the room have seen that they are in order, not whose name they bear.
@@ -59,7 +66,14 @@ export class RoomRecords implements OnModuleDestroy {
 
   /** The account's member events in portable rooms here, newest first. */
   async memberEvents(userId: string): Promise<RoomEvent[]> {
-    const rows = await this.db.query<{ event_id: string; room_id: string; json: string }>(memberEvents, [userId, portable, MAX_ROOMS]);
+    const rows = await this.db.query<EventRow>(memberEvents, [userId, portable, MAX_ROOMS]);
+    return rows.map((row) => roomEventFromJson(row.json, row.event_id, row.room_id));
+  }
+
+  /** The account's member events upon which these rest: the ones before. */
+  async before(userId: string, events: readonly RoomEvent[]): Promise<RoomEvent[]> {
+    const ids = [...new Set(events.flatMap((event) => event.pdu.auth_events))];
+    const rows = ids.length === 0 ? [] : await this.db.query<EventRow>(earlier, [ids, userId, portable]);
     return rows.map((row) => roomEventFromJson(row.json, row.event_id, row.room_id));
   }
 
