@@ -3,7 +3,7 @@ import { accountKey, accountKeyLogin, nextHomeRecord, recoveredHomeRecord } from
 import { recordHash } from '../../libs/federation/src/index.js';
 import { RoomTellings } from '../../apps/homeserver/src/homes/attach/room-tellings.js';
 import { RoomTellingsStore } from '../../apps/homeserver/src/homes/attach/room-tellings.store.js';
-import { Database } from '../../apps/homeserver/src/storage/database.js';
+import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { HostilePerson } from '../hostile/hostile-person.js';
 import { HostileRoom } from '../hostile/hostile-room.js';
 import { HostileServer } from '../hostile/hostile-server.js';
@@ -127,14 +127,17 @@ it('changes rooms once a minute by additions, of which the last wins, and by rem
 
 it('does not give up telling a room, however often it fails', async () => {
   const store = a.get(RoomTellingsStore);
-  const future = 1e14;
-  await store.put(a.get(Database), '@nobody:told', future, true);
-  for (let i = 0, now = future; i < 100; i++, now += 3_600_000) {
-    const [telling] = await store.claim(now, 1);
-    expect([i, telling?.userId]).toEqual([i, '@nobody:told']);
-    await store.failed(telling!, now);
+  const userId = '@nobody:told';
+  const dueAt = statement('test.due_at', 'SELECT due_at FROM record_room_tellings WHERE user_id = $1');
+  await store.put(a.get(Database), userId, 1e14, true);
+  for (let i = 0, due = 1e14; i < 100; i++) {
+    await store.failed({ userId, due, isUrgent: true, paidUntil: 0 }, due);
+    const [row] = await a.get(Database).query<{ due_at: number | null }>(dueAt, [userId]);
+    expect(row!.due_at).toBeGreaterThan(due);
+    expect(row!.due_at! - due).toBeLessThanOrEqual(3_600_000);
+    due = row!.due_at!;
   }
-  await store.forget('@nobody:told');
+  await store.forget(userId);
 });
 
 it('lets no stolen key in at a home that was away while it was replaced', async () => {

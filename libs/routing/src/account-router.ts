@@ -23,6 +23,7 @@ import { withLastRecord } from './homes/last-record.js';
 import type { PhonebookAccount } from './phonebook/phonebook-data.js';
 import type { Phonebook } from './phonebook/phonebook.js';
 import { ResumeState } from './resume/resume-state.js';
+import { seenEvents } from './resume/seen-events.js';
 import { SyncRequests } from './resume/sync-requests.js';
 import { CopiesCompared } from './rooms/copies-compared.js';
 import type { CopiesVerdict } from './rooms/copies-compared.js';
@@ -88,7 +89,10 @@ export class AccountRouter {
       homes: () => this.account.homes.map((home) => home.serverName),
       baseUrl: (serverName, signal) => this.baseUrl(serverName, signal),
     });
-    this.client = new HomeClient(transport, new HomeSessions({ transport, phonebook, userId, sign: parts.sign }));
+    const key = (what: string): string => `io.partyline.${what}/${userId}`;
+    this.resume = new ResumeState(storage, key('resume'));
+    const sessions = new HomeSessions({ transport, phonebook, userId, sign: parts.sign, seen: () => seenEvents(this.resume) });
+    this.client = new HomeClient(transport, sessions);
     this.loop = new HomeLoop({
       clock,
       choice: this.choice,
@@ -97,7 +101,6 @@ export class AccountRouter {
       candidates: () => this.account.homes,
       picked: () => this.account.pickedHome,
     });
-    const key = (what: string): string => `io.partyline.${what}/${userId}`;
     this.requests = new AccountRequests({
       client: this.client,
       phonebook,
@@ -106,7 +109,6 @@ export class AccountRouter {
       oneTimeKeys: new OneTimeKeys(storage, key('one-time-keys')),
       random: parts.random,
     });
-    this.resume = new ResumeState(storage, key('resume'));
     this.syncs = new SyncRequests({
       client: this.client,
       state: this.resume,

@@ -13,6 +13,8 @@ export interface HomeSessionsParts {
   userId: string;
   /** Signs with the account key: unpadded base64. */
   sign(text: string): string | Promise<string>;
+  /** Ids of the latest events that the app has, by room. */
+  seen?: () => Promise<Record<string, string[]>>;
 }
 
 /** The account's access token at each home; logs in with the account key where there is none (protocol §5 rule 1). */

@@ -1,4 +1,4 @@
-import { accountKey, compareHomeRecords, firstHomeRecord, genesis, mergedHomeRecord, namedUserId, nextHomeRecord } from '#e2e';
+import { accountKey, compareHomeRecords, firstHomeRecord, genesis, loginProofText, mergedHomeRecord, namedUserId, nextHomeRecord } from '#e2e';
 import type { HomeEntry, HomeRecord } from '#federation';
 import { FakeClock } from '../../test/fake-clock.js';
 import { FakeStorage } from '../../test/fake-storage.js';
@@ -17,6 +17,8 @@ const second = nextHomeRecord(first, { drop: ['c'] }, key);
 describe('the highest record', () => {
   const asked: string[] = [];
   const sent: unknown[] = [];
+  const bodies: unknown[] = [];
+  let transport: HomeTransport;
   let answer: () => Response;
   let sign: (text: string) => string | Promise<string>;
   let book: Phonebook;
@@ -24,15 +26,18 @@ describe('the highest record', () => {
   beforeEach(async () => {
     asked.length = 0;
     sent.length = 0;
+    bodies.length = 0;
     sign = (text) => key.sign(text);
     answer = () => Response.json({ record: first, told: ['a', 'b'] });
     const clock = new FakeClock();
     book = await Phonebook.open(new FakeStorage(), clock);
     await book.addAccount({ userId, deviceId: 'D', deviceSecret: new Uint8Array(32), homes: [], record: first });
-    const transport = new HomeTransport({
+    transport = new HomeTransport({
       fetch: async (input, init) => {
         asked.push(String(input));
-        sent.push((JSON.parse(String(init?.body)) as { record: unknown }).record);
+        const body = init?.body ? JSON.parse(String(init.body)) as { record: unknown } : null;
+        bodies.push(body);
+        sent.push(body?.record);
         return answer();
       },
       clock, health: new HomeHealth(clock, () => undefined), homes: () => ['a', 'b', 'c'], baseUrl: async (name) => `https://${name}`,
@@ -57,6 +62,29 @@ describe('the highest record', () => {
     answer = () => Response.json({ errcode: 'IO_PARTYLINE_STALE_RECORD', record: second }, { status: 409 });
     await bringer.bring('b');
     expect(book.account(userId).record).toEqual(second);
+  });
+
+  describe('at a home where the client has not logged in yet', () => {
+    const seen = { '!room': ['$1', '$2'] };
+    const nonce = (): Response => Response.json({ nonce: 'once' });
+    beforeEach(() => {
+      bringer = new RecordBringer({ transport, phonebook: book, userId, sign: (text) => sign(text), seen: async () => seen });
+      answer = () => (asked.at(-1)!.endsWith('/nonce') ? nonce() : Response.json({ record: first, told: [] }));
+    });
+
+    it('comes with what the app has seen, and the proof that a home wants for that', async () => {
+      await bringer.bring('b');
+      expect(asked.map((url) => new URL(url).pathname.split('/').pop())).toEqual(['nonce', 'record']);
+      expect(bodies.at(-1)).toEqual({ record: first, seen, nonce: 'once', signature: key.sign(loginProofText('once', userId, 'b')) });
+    });
+
+    it('comes without where the home gives no nonce, and where the client has been', async () => {
+      answer = () => (asked.at(-1)!.endsWith('/nonce') ? new Response('{}', { status: 404 }) : Response.json({ record: first, told: [] }));
+      await bringer.bring('b');
+      await book.noteHome(userId, 'c', { accessToken: 'token' });
+      await bringer.bring('c');
+      expect(bodies.filter((body) => body !== null)).toEqual([{ record: first }, { record: first }]);
+    });
   });
 
   describe('when two devices have signed apart', () => {

@@ -1,15 +1,24 @@
 import type { HomeRecord } from '#federation';
 import { RecordMerger, type RecordMergerParts } from './record-merger.js';
 import type { HomeTransport } from './home-transport.js';
+import { loginProof } from './login-proof.js';
 
 const timeoutMs = 4_000;
+export interface RecordBringerParts extends RecordMergerParts {
+  transport: HomeTransport;
+  /** Ids of the latest events that the app has, by room. */
+  seen?: () => Promise<Record<string, string[]>>;
+}
+
 /** Records that are merged with what one home has, one after the other. */
 const maxMerges = 3;
 const path = '/_matrix/client/unstable/io.partyline/account/record';
 
 /**
  * Brings the highest record that the client has to each home that it meets, once: what a server was to tell the others may have
- * died with it (protocol §2, "Telling and asking"). No token is needed, a record proves itself.
+ * died with it (protocol §2, "Telling and asking"). No token is needed, a record proves itself. A home where the client has not logged in
+ * yet may be a new one: it is told, too, what the client has seen in its rooms, so that it has that before the client goes on
+ * there (protocol §3, "Moving in").
  */
 export class RecordBringer {
   /** By home, the signature of the record that it has. */
@@ -17,7 +26,7 @@ export class RecordBringer {
 
   private readonly merger: RecordMerger;
 
-  constructor(private readonly parts: RecordMergerParts & { transport: HomeTransport }) {
+  constructor(private readonly parts: RecordBringerParts) {
     this.merger = new RecordMerger(parts);
   }
 
@@ -37,18 +46,29 @@ export class RecordBringer {
     if (!record || (!anew && this.brought.get(serverName) === record.signature)) return;
     try {
       const headers = new Headers({ 'content-type': 'application/json' });
-      const answer = await transport.send(serverName, { method: 'PUT', path, headers, body: JSON.stringify({ record }), timeoutMs, countErrors: false });
-      const body = answer.object() as { record?: unknown; told?: unknown; rival?: unknown } | undefined;
+      const body = JSON.stringify({ record, ...(await this.seen(serverName)) });
+      const answer = await transport.send(serverName, { method: 'PUT', path, headers, body, timeoutMs, countErrors: false });
+      const said = answer.object() as { record?: unknown; told?: unknown; rival?: unknown } | undefined;
       // A home that has taken the record may know another one that was signed apart.
-      const shown = answer.status === 409 ? body?.record : body?.rival;
+      const shown = answer.status === 409 ? said?.record : said?.rival;
       const isMerged = shown !== undefined && await this.take(shown) && !isSame(phonebook.account(userId).record, shown);
       if (isMerged && merges > 0) return await this.bring(serverName, anew, merges - 1);
       if (!answer.ok && answer.status !== 409) return;
-      const told = Array.isArray(body?.told) ? body.told.filter((name): name is string => typeof name === 'string') : [];
+      const told = Array.isArray(said?.told) ? said.told.filter((name): name is string => typeof name === 'string') : [];
       for (const name of [serverName, ...told]) this.brought.set(name, record.signature);
     } catch {
       // It did not answer.
     }
+  }
+
+  /** With the account key's proof, which a home wants for this. */
+  private async seen(serverName: string): Promise<object> {
+    const { transport, phonebook, userId, sign } = this.parts;
+    const isNew = phonebook.home(userId, serverName)?.accessToken === undefined;
+    const seen = isNew ? await this.parts.seen?.() : undefined;
+    if (!seen || Object.keys(seen).length === 0) return {};
+    const proof = await loginProof({ transport, userId, serverName, sign, timeoutMs });
+    return proof ? { seen, ...proof } : {};
   }
 }
 

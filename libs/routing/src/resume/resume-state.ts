@@ -86,6 +86,13 @@ export class ResumeState {
     return { rooms, account: lastUntil(this.account.vectors, step)?.[1] ?? {}, to_device: toDevice };
   }
 
+  /** Per room that the user is in the ids of the timeline events that the app got last; the rooms that changed last come first. */
+  latest(): Array<[roomId: string, eventIds: string[]]> {
+    const { step } = this.account;
+    const rooms = [...this.rooms].filter(([, { frontiers }]) => frontiers.at(-1)?.[1] !== null).reverse();
+    return rooms.map(([roomId, { events }]) => [roomId, sinceAnew(events, step).map(([, id]) => id)]);
+  }
+
   /** Ids of recent timeline events of a room that the app has at a step. */
   eventsAt(roomId: string, step: Step): Set<string> {
     return new Set(sinceAnew(this.rooms.get(roomId)?.events ?? [], step).map(([, id]) => id));

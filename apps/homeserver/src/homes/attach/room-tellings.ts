@@ -18,8 +18,11 @@ import { RoomTellingsStore, type RoomTelling } from './room-tellings.store.js';
  * since a home that is added is often set up at once; the last one wins.
  */
 const ADDITION_PAUSE_MS = 60_000;
-/** Who did not take the record from the client itself leaves it so long to the one that did. */
-const OTHERS_FIRST_MS = 5_000;
+/**
+ * Who did not take the record from the client itself leaves it so long to the one that did, which has shown the last of several by
+ * then: else each home would use up a share of its own.
+ */
+const OTHERS_FIRST_MS = 2 * ADDITION_PAUSE_MS + 5_000;
 /** Accounts whose rooms are told at the same time, and rooms of theirs: those with many rooms do not hold up the others. */
 const CONCURRENCY = 64;
 const ROOMS_AT_ONCE = 8;
