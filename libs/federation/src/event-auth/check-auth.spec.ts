@@ -107,6 +107,11 @@ describe.each(versions.map((rules) => [rules.id, rules] as const))('authorizatio
     made.send(state('m.room.join_rules', alice, { join_rule: 'public' }));
     expect(made.try(member('@other:a.example', '@other:a.example', 'join'))).toBe('allowed');
     expect(made.try(member(bob, bob, 'join'))).toBe(rules.portable ? 'p5' : numbered('4'));
+    for (const odd of [null, 'false', 0, {}]) {
+      const other = RoomFixture.founded(rules, alice, { 'm.federate': odd });
+      other.send(state('m.room.join_rules', alice, { join_rule: 'public' }));
+      if (!rules.portable) expect([odd, other.try(member(bob, bob, 'join'))]).toEqual([odd, numbered('4')]);
+    }
   });
 
   describe('5: members', () => {
@@ -114,6 +119,9 @@ describe.each(versions.map((rules) => [rules.id, rules] as const))('authorizatio
       const made = populatedRoom(rules);
       expectRule(made, state('m.room.member', bob, {}, bob), '5.1');
       expectRule(made, member(bob, bob, 'party'), '5.8');
+      expectRule(made, member(bob, bob, null as unknown as string), '5.8');
+      for (const nobody of ['', 'dave', '@dave', 'dave:d.example', '@dave:', '@dave:d example', '!room:d.example']) expectRule(made, member(bob, nobody, 'invite'), '5.1');
+      if (!rules.portable) for (const old of ['@Dave:d.example', '@:d.example', '@d ave:d.example']) expectRule(made, member(bob, old, 'invite'), 'allowed');
       if (!rules.portable) expectRule(made, { type: 'm.room.member', sender: bob, content: { membership: 'join' } }, '5.1');
     });
 
@@ -147,6 +155,12 @@ describe.each(versions.map((rules) => [rules.id, rules] as const))('authorizatio
     it('5.3.6, 5.3.7: takes a missing join rule for invite and refuses unknown ones', () => {
       const made = RoomFixture.founded(rules, alice);
       expectRule(made, member(bob, bob, 'join'), '5.3.7');
+      for (const odd of [null, 5, ['public'], { public: true }]) {
+        made.send(state('m.room.join_rules', alice, { join_rule: odd }));
+        expectRule(made, member(dave, dave, 'join'), '5.3.7');
+        expectRule(made, member(carol, carol, 'join', { displayname: 'inside' }), '5.3.7');
+        expectRule(made, member(dave, dave, 'knock'), '5.7.1');
+      }
       made.send(state('m.room.join_rules', alice, { join_rule: 'constructor' }));
       expectRule(made, member(bob, bob, 'join'), '5.3.7');
       made.send(state('m.room.join_rules', alice, { join_rule: 'public' }));

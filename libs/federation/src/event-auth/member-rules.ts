@@ -1,4 +1,5 @@
 import { jsonMember } from '../events/index.js';
+import { isUserId } from '../identifiers/index.js';
 import { checkBan } from './ban-rules.js';
 import { checkInvite } from './invite-rules.js';
 import { checkAuthoriserSignature, checkJoin } from './join-rules.js';
@@ -15,6 +16,8 @@ export function checkMember(input: RuleInput): void {
   const membership = jsonMember(event.pdu.content, 'membership');
   // It says whose membership it is, and which.
   if (target === undefined || membership === undefined) reject(`${n}.1`, 'no state_key or no membership');
+  // Whose it is not, nobody can say.
+  if (!isUserId(target, { historical: true })) reject(`${n}.1`, 'the state_key is no user id');
   if (rules.portable) checkRecord(input, target);
   if (rules.portable && input.judged === 'beside' && onlyCarries(event)) return;
   checkAuthoriserSignature(input);

@@ -1,4 +1,6 @@
+import type { JsonObject } from '../events/index.js';
 import { roomVersion } from '../room-versions/index.js';
+import { RoomFixture } from './room-fixture.js';
 import { alice, bob, carol, dave, member, populatedRoom, state } from './populated-room.js';
 
 const version = (id: string) => roomVersion(id)!;
@@ -18,6 +20,24 @@ describe.each(ids)('authorization rules of room version %s', (id) => {
     const made = populatedRoom(rules, 'public', { events_default: '40', users: { [alice]: '100', [bob]: ' 50 ' } });
     expect(made.try({ type: 'm.room.message', sender: bob })).toBe('allowed');
     expect(made.try({ type: 'm.room.message', sender: carol })).not.toBe('allowed');
+  });
+
+  it('does not take null, or what is no level, for absent in levels', () => {
+    const fresh = RoomFixture.founded(rules, alice);
+    const none = rules.aliasesRule ? '10.1' : '9.1';
+    expect(fresh.try(state('m.room.power_levels', alice, { users: null }))).toBe(none);
+    expect(fresh.try(state('m.room.power_levels', alice, { users: { [bob]: null } }))).toBe(none);
+    const made = populatedRoom(rules, 'public', { events: { 'm.room.power_levels': 50 }, invite: 0 });
+    const { invite: _invite, ...levels } = made.state.get('m.room.power_levels\0')!.pdu.content;
+    expect(made.try(state('m.room.power_levels', bob, levels))).toBe('allowed');
+    for (const odd of [null, 'x', [], {}, true]) {
+      for (const bad of [{ invite: odd }, { events: { x: odd } }, { users: { [bob]: odd } }, { users_default: odd }] as JsonObject[]) {
+        expect([bad, made.try(state('m.room.power_levels', bob, { ...levels, ...bad }))]).not.toContain('allowed');
+      }
+    }
+    for (const bad of [{ events: null }, ...(rules.notificationLevels ? [{ notifications: null }] : [])] as JsonObject[]) {
+      expect([bad, made.try(state('m.room.power_levels', bob, { ...levels, ...bad }))]).not.toContain('allowed');
+    }
   });
 
   it('knows knocking from version 7 on', () => {

@@ -25,6 +25,10 @@ describe.each(versions.map((rules) => [rules.id, rules] as const))('power levels
     ['an event level that is a string', '10.2', { events: { x: '1' } }],
     ['a notification level that is no integer', '10.2', { notifications: { room: true } }],
     ['users that are no object', '10.3', { users: [] }],
+    ['users that are null', '10.3', { users: null }],
+    ['events that are null', '10.2', { events: null }],
+    ['notifications that are null', '10.2', { notifications: null }],
+    ['a user level that is null', '10.3', users({ [dave]: null })],
     ['a key that is no user id', '10.3', users({ x: 1 })],
     ['a user level that is a string', '10.3', users({ [dave]: '10' })],
     ['raising a level to one\'s own', 'allowed', { events_default: 50 }],
@@ -55,6 +59,8 @@ describe.each(versions.map((rules) => [rules.id, rules] as const))('power levels
     const fresh = RoomFixture.founded(rules, alice);
     expectRule(fresh, state('m.room.power_levels', alice, { ban: 1000, users: { [bob]: 1000 } }), 'allowed');
     expectRule(fresh, state('m.room.power_levels', alice, { ban: '1000' }), '10.1');
+    expectRule(fresh, state('m.room.power_levels', alice, { users: null }), '10.3');
+    expectRule(fresh, state('m.room.power_levels', alice, {}), 'allowed');
   });
 
   it('does not let them name creators who have all power', () => {

@@ -21,6 +21,7 @@ export function checkPowerLevels(input: RuleInput): void {
   // The first power levels of a room are free.
   const previous = state.get('m.room.power_levels', '')?.pdu.content;
   if (previous === undefined) return;
+  if (!rules.integerPowerLevels) for (const compared of [previous, content]) checkReadable(compared, `${n(1)}`, input);
   const own = levels.user(sender);
   const read = (holder: JsonValue | undefined, key: string): number | undefined =>
     readLevel(jsonMember(holder, key), rules);
@@ -85,13 +86,26 @@ function checkShape({ event, create, rules, numbers }: RuleInput): void {
     }
   }
   // Users are user ids, and their levels are levels.
-  const users = jsonMember(content, 'users') ?? {};
-  const valid = isJsonObject(users)
-    && Object.entries(users).every(([id, level]) => isUserId(id, { historical: true }) && isLevel(level));
+  const users = jsonMember(content, 'users');
+  const valid = users === undefined
+    || (isJsonObject(users) && Object.entries(users).every(([id, level]) => isUserId(id, { historical: true }) && isLevel(level)));
   if (!valid) reject(`${n}.${rules.integerPowerLevels ? 3 : 1}`, 'users does not map user ids to levels');
   // Version 12: the creators' level is not for power levels to say.
-  if (rules.privilegedCreators && Object.keys(users).some((id) => isPrivilegedCreator(create, id, rules))) {
+  if (rules.privilegedCreators && isJsonObject(users) && Object.keys(users).some((id) => isPrivilegedCreator(create, id, rules))) {
     reject(`${n}.4`, 'users names a creator');
+  }
+}
+
+/**
+ * Before version 10 no rule says what a level is, but nobody can compare what is none: other servers refuse a change from or to it, also
+ * of `null`, which is there.
+ */
+function checkReadable(content: JsonObject, rule: string, { rules }: RuleInput): void {
+  const isLevel = (value: JsonValue | undefined): boolean => value === undefined || readLevel(value, rules) !== undefined;
+  for (const key of SINGLE_LEVELS) if (!isLevel(jsonMember(content, key))) reject(rule, `${key} is no level`);
+  for (const name of ['users', ...(rules.notificationLevels ? LEVEL_MAPS : LEVEL_MAPS_OF_OLD)]) {
+    const map = jsonMember(content, name);
+    if (map !== undefined && !(isJsonObject(map) && Object.values(map).every(isLevel))) reject(rule, `${name} does not map to levels`);
   }
 }
 

@@ -8,10 +8,10 @@ export function membershipOf(state: StateReader, userId: string): string | undef
   return typeof membership === 'string' ? membership : undefined;
 }
 
-/** The join rule; a room without one is invite-only. */
+/** The join rule; a room without one is invite-only. What is no text, `null` too, is a rule that lets nobody in: an empty text. */
 export function joinRuleOf(state: StateReader): string {
   const rule = jsonMember(state.get('m.room.join_rules', '')?.pdu.content, 'join_rule');
-  return typeof rule === 'string' ? rule : 'invite';
+  return rule === undefined ? 'invite' : typeof rule === 'string' ? rule : '';
 }
 
 /** The one creator of old, who gets power 100 before there are power levels: `content.creator` up to version 10. */

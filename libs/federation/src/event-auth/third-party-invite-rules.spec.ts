@@ -27,6 +27,12 @@ describe.each(versions.map((rules) => [rules.id, rules] as const))('third-party 
     expectRule(invited(list), member(bob, dave, 'invite', sign(dave, 'token')), 'allowed');
   });
 
+  it('reads none of the keys where the list of them is none', () => {
+    for (const odd of [null, 'x', {}]) {
+      expectRule(invited({ public_key: key.publicKey, public_keys: odd }), member(bob, dave, 'invite', sign(dave, 'token')), '5.4.1.8');
+    }
+  });
+
   it('refuses everything else', () => {
     const made = invited({ public_key: key.publicKey });
     expectRule(made, member(bob, dave, 'invite', { third_party_invite: {} }), '5.4.1.2');

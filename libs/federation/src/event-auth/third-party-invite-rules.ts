@@ -49,9 +49,11 @@ function isSignedByInvitation(signed: JsonObject, invitation: RoomEvent): boolea
 function publicKeysOf(invitation: RoomEvent): string[] {
   const { content } = invitation.pdu;
   const list = jsonMember(content, 'public_keys');
+  // Others cannot read the invitation, `null` too, so that nothing in it counts.
+  if (list !== undefined && !Array.isArray(list)) return [];
   const candidates = [
     jsonMember(content, 'public_key'),
-    ...(Array.isArray(list) ? list.map((item) => jsonMember(item, 'public_key')) : []),
+    ...(list ?? []).map((item) => jsonMember(item, 'public_key')),
   ];
   return candidates.filter((key) => typeof key === 'string');
 }

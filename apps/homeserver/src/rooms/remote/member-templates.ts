@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { authStateKeys, isUserId, pairedReferences, serverNameOf, type JsonObject } from '#federation';
+import { authStateKeys, isUserId, joinRuleOf, type JsonObject, pairedReferences, serverNameOf } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { RestrictedJoins } from '../membership/restricted-joins.js';
@@ -37,7 +37,7 @@ export class MemberTemplates {
     const current = membershipOf(room.state.get('m.room.member', userId));
     if (current === 'ban') throw MatrixError.forbidden('The user is banned from the room');
     const authoriser = await this.restricted.authoriser(room, userId);
-    const joinRule = room.state.get('m.room.join_rules', '')?.pdu.content['join_rule'] ?? 'invite';
+    const joinRule = joinRuleOf(room.state);
     if (joinRule !== 'public' && !authoriser && current !== 'invite' && current !== 'join') {
       throw MatrixError.forbidden('The user is not invited to the room');
     }
