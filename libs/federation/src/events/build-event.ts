@@ -1,7 +1,7 @@
 import type { RoomVersionRules } from '../room-versions/room-version-rules.js';
 import { sha256Base64, sha256Base64Url } from '../signing/sha256.js';
 import type { SigningKey } from '../signing/signing-key.js';
-import { EventTooLargeError, exceedsBytes, MAX_EVENT_BYTES, MAX_FIELD_BYTES } from './event-limits.js';
+import { EventTooLargeError, exceedsBytes, MAX_OWN_EVENT_BYTES, MAX_FIELD_BYTES } from './event-limits.js';
 import { fullText, hashedText, pduMembers, signedText, withMember } from './pdu-members.js';
 import { eventIdOf } from './event-id-of.js';
 import type { EventDraft, Pdu, RoomEvent } from './pdu.js';
@@ -14,7 +14,7 @@ import { pairedReferences, withPlainReferences } from './references.js';
  * the room id is in the result. Every other event needs one.
  *
  * @param signer `name` is the server name, or in portable rooms the home; the signature is `signatures[name][keyId]`.
- * @throws EventTooLargeError beyond 65,536 bytes, or 255 for type, state key, sender or room id.
+ * @throws EventTooLargeError beyond 65,522 bytes, or 255 for type, state key, sender or room id.
  * @throws CanonicalJsonError when the content has none.
  */
 export function buildEvent(
@@ -53,7 +53,7 @@ export function buildEvent(
   const signed = signedText(members, unhashed as Pdu, rules);
   const signatures = { [signer.name]: { [signer.key.keyId]: signer.key.sign(signed) } };
   const json = fullText(withMember(members, 'signatures', signatures));
-  if (exceedsBytes(json, MAX_EVENT_BYTES)) throw new EventTooLargeError(`the event exceeds ${MAX_EVENT_BYTES} bytes`);
+  if (exceedsBytes(json, MAX_OWN_EVENT_BYTES)) throw new EventTooLargeError(`the event exceeds ${MAX_OWN_EVENT_BYTES} bytes`);
 
   const eventId = eventIdOf(unhashed as Pdu, signed, rules);
   return {

@@ -1,5 +1,9 @@
 /** Bytes of the whole event as canonical JSON with its signatures (client-server API, §Size limits). */
 export const MAX_EVENT_BYTES = 65_536;
+/**
+ * The same of events that are made here: Synapse counts an empty `unsigned` with it (`,"unsigned":{}`), and would drop a larger one.
+ */
+export const MAX_OWN_EVENT_BYTES = MAX_EVENT_BYTES - 14;
 /** Bytes of `type`, `state_key`, `sender`, `room_id` and of an event id. */
 export const MAX_FIELD_BYTES = 255;
 /**

@@ -119,6 +119,13 @@ describe('readPdu', () => {
     expect(() => readPdu(padded(room + 1), v11)).toThrow(PduFormatError);
   });
 
+  it('takes 126 levels in a member, and refuses one more, where other servers\' parsers end', () => {
+    const nested = (levels: number): JsonObject => JSON.parse(`${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`);
+    expect(readPdu(wire({ content: nested(126) }), v11).pdu.content).toEqual(nested(126));
+    expect(() => readPdu(wire({ content: nested(127) }), v11)).toThrow(PduFormatError);
+    expect(() => readPdu(wire({ extra: nested(127) }), v11)).toThrow(PduFormatError);
+  });
+
   it('refuses endless nesting as a format error', () => {
     const text = `{"content":{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}},${base.json.slice(1).replace(/"content":\{[^}]*\},/, '')}`;
     expect(() => readPdu(JSON.parse(text), v11)).toThrow(PduFormatError);

@@ -16,10 +16,14 @@ type Conflicts = Map<string, RoomEvent[]>;
 export function resolveStateV1(input: StateResolutionInput): Map<string, string> {
   const { state, conflicts } = separate(input);
   const settled = new Map(state);
-  const judge = (event: RoomEvent, current: ReadonlyMap<string, string>): boolean => {
+  // Of a large state only what differs is kept beside it: a copy for each conflict would be conflicts times state.
+  const judge = (event: RoomEvent, beside?: RoomEvent): boolean => {
+    const key = beside && stateKeyOf(beside.pdu.type, beside.pdu.state_key!);
     const reader: StateReader = {
       get: (type, stateKey) => {
-        const id = current.get(stateKeyOf(type, stateKey));
+        const wanted = stateKeyOf(type, stateKey);
+        if (wanted === key) return beside;
+        const id = settled.get(wanted);
         return id === undefined ? undefined : input.event(id);
       },
     };
@@ -31,8 +35,8 @@ export function resolveStateV1(input: StateResolutionInput): Map<string, string>
       const type = events[0]!.pdu.type;
       if (wanted === undefined ? AUTH_TYPES.includes(type) : type !== wanted) continue;
       const chosen = wanted === undefined
-        ? chooseNewest(events, (event) => judge(event, settled))
-        : chooseLastAllowed(key, events, settled, judge);
+        ? chooseNewest(events, (event) => judge(event))
+        : chooseLastAllowed(events, judge);
       found.set(key, chosen.eventId);
     }
     // Events of one kind do not judge each other.
@@ -68,15 +72,10 @@ function newestFirst(a: RoomEvent, b: RoomEvent): number {
 }
 
 /** From the oldest on, each one that the one before allows; the first that is refused ends it. */
-function chooseLastAllowed(
-  key: string, events: readonly RoomEvent[], settled: ReadonlyMap<string, string>,
-  judge: (event: RoomEvent, current: ReadonlyMap<string, string>) => boolean,
-): RoomEvent {
-  const current = new Map(settled);
+function chooseLastAllowed(events: readonly RoomEvent[], judge: (event: RoomEvent, beside: RoomEvent) => boolean): RoomEvent {
   let chosen = events.at(-1)!;
   for (const event of events.slice(0, -1).reverse()) {
-    current.set(key, chosen.eventId);
-    if (!judge(event, current)) break;
+    if (!judge(event, chosen)) break;
     chosen = event;
   }
   return chosen;
