@@ -2,6 +2,7 @@ import { Controller, Get, Param, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { DIGEST_BUCKETS, readPlaces, type LogPlaces } from '#federation';
+import { parseJson } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { AnswerTurns } from '../../federation/inbound/answer-turns.js';
 import { AccountCopies } from '../../homes/ops/account-copies.js';
@@ -9,13 +10,14 @@ import { DigestExchange } from '../../homes/ops/digest-exchange.js';
 import { OperationExchange } from '../../homes/ops/operation-exchange.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { BodyOptions } from '../../http/body-options.decorator.js';
-import { JsonBody, OriginServer } from '../../http/param.decorators.js';
+import { JsonBody, OriginServer, QueryParams } from '../../http/param.decorators.js';
 
 const operationsBody = z.object({
   version: z.unknown().optional(), heads: z.unknown().optional(), now: z.unknown().optional(), digest: z.unknown().optional(),
   horizon: z.unknown().optional(), ops: z.array(z.unknown()).max(500),
 });
 const digestBody = z.object({ version: z.unknown().optional(), horizon: z.unknown().optional(), buckets: z.array(z.unknown()).length(DIGEST_BUCKETS) });
+const versionQuery = z.object({ version: z.string().max(300).default('null') });
 const missingBody = z.object({ version: z.unknown().optional(), since: z.unknown() });
 
 /** The data of an account between its homes (docs/protocol.md, §4). */
@@ -58,8 +60,19 @@ export class AccountReplicationController {
 
   @Get('snapshot')
   @Auth('server')
-  snapshot(@OriginServer() origin: string, @Param('userId') userId: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<object> {
-    return this.turns.run(origin, reply.raw, () => this.copies.give(origin, userId));
+  snapshot(
+    @OriginServer() origin: string, @Param('userId') userId: string, @QueryParams(versionQuery) query: z.output<typeof versionQuery>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    return this.turns.run(origin, reply.raw, () => this.copies.give(origin, userId, readJson('version', query.version)));
+  }
+}
+
+function readJson(name: string, text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    throw MatrixError.invalidParam(`${name}: not JSON`);
   }
 }
 

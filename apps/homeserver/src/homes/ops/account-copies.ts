@@ -8,6 +8,7 @@ import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { HomeRecords } from '../records/home-records.js';
+import { versionOf } from '../records/record-version.js';
 import { snapshotPath } from './account-paths.js';
 import { HomeRequests } from './home-requests.js';
 import { FormerRecords } from './former-records.js';
@@ -71,8 +72,8 @@ export class AccountCopies {
   }
 
   /** @throws as `HomeRequests.authorise` */
-  async give(origin: string, userId: string): Promise<AccountCopy> {
-    const record = await this.requests.authorise(origin, userId, COPY_COST);
+  async give(origin: string, userId: string, claimed: unknown): Promise<AccountCopy> {
+    const record = await this.requests.authorise(origin, userId, COPY_COST, claimed);
     // The heads first: what happens meanwhile comes again as operations, and not at all only the other way round.
     const heads = wireHeads(await this.pages.heads(record));
     const kept = await this.store.keptOf(userId, MAX_GIVEN_BYTES);
@@ -91,7 +92,9 @@ export class AccountCopies {
   async take(userId: string, from: string): Promise<Map<string, string[]>> {
     const record = await this.records.get(userId);
     if (!record || !(await this.#mayAsk(record, from))) throw MatrixError.forbidden(`${from} is no home of the account`);
-    const answer = await this.federation.request({ destination: from, method: 'GET', path: snapshotPath(userId), timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES });
+    // It may not have heard yet that this server is a home.
+    const query = { version: JSON.stringify(versionOf(record)) };
+    const answer = await this.federation.request({ destination: from, method: 'GET', path: snapshotPath(userId), query, timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES });
     if (!Array.isArray(answer['ops']) || !Array.isArray(answer['heads'])) throw MatrixError.unknown(502, `${from} gave no copy of the account`);
     const heads = (answer['heads'] as unknown[]).slice(0, MAX_HEADS).flatMap((value) => readHead(userId, value) ?? []);
     const ops = (answer['ops'] as unknown[]).slice(0, MAX_ITEMS).flatMap((value) => readOperation(userId, value) ?? []);

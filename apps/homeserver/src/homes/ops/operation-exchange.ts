@@ -152,7 +152,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
     const malformed = body.ops.filter((_value, i) => given[i] === undefined).map(refusal);
     const heard = await this.heads.hear(record, origin, { ...body, refused: undefined });
     const { fresh, refused, missing, waiting } = await this.merge.take(userId, ops, heard.keys);
-    this.waiting.note(userId, origin, waiting);
+    this.waiting.note(userId, origin, waiting, 'message');
     if (fresh > 0) this.#tellOthersLater(userId, origin);
     const claimed = await this.heads.stillLacking(record, heard.lacking, heard.heads);
     const { root } = await this.digests.of(userId, this.digests.agreed(body.horizon));

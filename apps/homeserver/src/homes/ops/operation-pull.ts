@@ -6,9 +6,10 @@ import { missingPath } from './account-paths.js';
 import { AccountCopies } from './account-copies.js';
 import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
 import { FormerRecords } from './former-records.js';
-import { OperationMerge } from './operation-merge.js';
+import { OperationMerge, type TakenOperations } from './operation-merge.js';
 import { OperationsStore } from './operations.store.js';
 import { PeerHeads } from './peer-heads.js';
+import { WaitingOperations } from './waiting-operations.js';
 
 const TIMEOUT_MS = 20_000;
 /** Requests of one catching-up; 200,000 operations. */
@@ -24,6 +25,7 @@ export class OperationPull {
     private readonly copies: AccountCopies,
     private readonly heads: PeerHeads,
     private readonly former: FormerRecords,
+    private readonly waiting: WaitingOperations,
     private readonly federation: FederationClient,
   ) {}
 
@@ -36,6 +38,7 @@ export class OperationPull {
     if (Object.keys(claimed).length === 0) return;
     const userId = record.user_id;
     let isFurtherBack = false;
+    let last: TakenOperations['waiting'] = [];
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const since = await this.#held(userId, isFurtherBack ? claimed : {});
       const page = await this.federation.request({ destination: from, method: 'POST', path: missingPath(userId), body: { since, version: versionOf(record) }, timeoutMs: TIMEOUT_MS });
@@ -46,12 +49,14 @@ export class OperationPull {
       const ops = (Array.isArray(page['ops']) ? page['ops'] : []).flatMap((value) => readOperation(userId, value) ?? []);
       const heard = await this.heads.hear(record, from, page);
       await this.former.learn(record, page['former']);
-      const { fresh } = await this.merge.take(userId, ops, heard.keys);
+      const { fresh, waiting } = await this.merge.take(userId, ops, heard.keys);
+      last = waiting;
       if (page['more'] === true && fresh > 0) continue;
       // What is claimed may lie on a branch that left this home's line before its end.
       if (isFurtherBack || Object.keys(await this.heads.stillLacking(record, claimed)).length === 0) break;
       isFurtherBack = true;
     }
+    this.waiting.note(userId, from, last, 'answer');
     if (Object.keys(await this.heads.stillLacking(record, claimed, heads)).length > 0) this.heads.distrust(userId, from);
   }
 

@@ -16,9 +16,9 @@ export class WaitingOperations {
 
   constructor(private readonly clock: Clock) {}
 
-  /** What of a home's last message could not be taken yet. */
-  note(userId: string, home: string, places: readonly (readonly [log: string, n: number])[]): void {
-    const key = `${userId} ${home}`;
+  /** What of a home's last message could not be taken yet, or of what it answered last when it was asked. */
+  note(userId: string, home: string, places: readonly (readonly [log: string, n: number])[], from: 'message' | 'answer'): void {
+    const key = keyOf(userId, home, from);
     const before = this.#since.get(key);
     if (places.length === 0) {
       this.#since.delete(key);
@@ -30,6 +30,9 @@ export class WaitingOperations {
 
   named(userId: string, home: string): (readonly [log: string, n: number])[] {
     const due = this.clock.steady() - NAMED_AFTER_MS;
-    return [...(this.#since.get(`${userId} ${home}`)?.values() ?? [])].filter(({ ts }) => ts <= due).map(({ place }) => place);
+    const noted = (['message', 'answer'] as const).flatMap((from) => [...(this.#since.get(keyOf(userId, home, from)) ?? [])]);
+    return [...new Map(noted).values()].filter(({ ts }) => ts <= due).map(({ place }) => place);
   }
 }
+
+const keyOf = (userId: string, home: string, from: string): string => `${userId} ${home} ${from}`;
