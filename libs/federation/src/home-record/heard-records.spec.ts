@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { accountKey, firstHomeRecord, genesis, lastHomeRecord, mergedHomeRecord, namedUserId, nextHomeRecord, recoveredHomeRecord, type HomeChange } from '#e2e';
+import { accountKey, firstHomeRecord, genesis, lastHomeRecord, mergedHomeRecord, namedUserId, nextHomeRecord, recoveredHomeRecord, signRecord, type HomeChange } from '#e2e';
 import { compareRecords } from './compare-records.js';
 import { hearRecord, homesInForce, type HeardRecords } from './heard-records.js';
 import type { HomeEntry, HomeRecord } from './home-record.js';
@@ -66,6 +66,15 @@ it('takes older records of one line for what they are', () => {
     expect(hear(...records)).toMatchObject({ record: last, rival: null });
     expect(believed(hear(...records))).toBe('bcd');
   }
+});
+
+it('holds no record of version 1, which names none before it, against a key that came back', () => {
+  const old = (seq: number, names: string[], from = first): HomeRecord => {
+    const { prev_sha256: _prev, retired: _retired, ...record } = from;
+    return signRecord({ ...record, seq, homes: names.map(home) }, key);
+  };
+  const [without, back] = [old(1, ['a']), old(2, ['a', 'b'])];
+  for (const records of [[first, without, back], [back, without, first], [next(back), first, without]]) expect(believed(hear(...records))).toBe('ab');
 });
 
 const change = fc.record({

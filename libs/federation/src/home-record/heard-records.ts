@@ -57,7 +57,8 @@ function keysAfter(before: HeardKeys, records: readonly HomeRecord[]): HeardKeys
     for (const { key } of retired) keys.set(key, [keys.get(key)?.[0] ?? seq, true]);
   }
   for (const record of records) {
-    if (record.deactivated) continue;
+    // Those of version 1 name no record before them; there a key could come back.
+    if (record.deactivated || (record.prev_sha256 === undefined && record.seq > 0)) continue;
     for (const [key, [since]] of keys) {
       if (since < record.seq && !record.homes.some((home) => home.key === key)) keys.set(key, [since, true]);
     }

@@ -4,7 +4,7 @@ import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { RecordExchange } from './record-exchange.js';
-import { isNews, versionOfHeard, type RecordVersion } from './record-version.js';
+import { compareRecordVersions, isNews, versionKey, versionOfHeard, type RecordVersion } from './record-version.js';
 
 const TIMEOUT_MS = 10_000;
 /** Who claimed a record that he could not show is not believed about that account for so long. */
@@ -17,6 +17,8 @@ const DISBELIEVED_MS = 3_600_000;
 @Injectable()
 export class RecordClaims {
   readonly #asking = new Map<string, Promise<void>>();
+  /** Versions that were looked at and brought nothing that counts here. */
+  readonly #looked = boundedCache<string, string>(50_000);
   readonly #disbelieved = boundedCache<string, number>(50_000);
   readonly #slots = new FairSlots(fairLimits(16));
 
@@ -42,7 +44,7 @@ export class RecordClaims {
     const key = `${origin} ${userId}`;
     const known = await this.exchange.heard(userId);
     if (known ? !isNews(claimed, versionOfHeard(known)) : !isUnknownAskedFor) return;
-    if ((this.#disbelieved.get(key) ?? 0) > this.clock.steady()) return;
+    if ((this.#disbelieved.get(key) ?? 0) > this.clock.steady() || this.#looked.get(key) === versionKey(claimed)) return;
     let asking = this.#asking.get(key);
     if (!asking) {
       asking = this.#ask(origin, userId, claimed).finally(() => this.#asking.delete(key));
@@ -54,6 +56,9 @@ export class RecordClaims {
   async #ask(origin: string, userId: string, claimed: RecordVersion): Promise<void> {
     await this.#slots.run({ account: userId, destination: origin }, () => this.exchange.ask(origin, [userId], { timeoutMs: TIMEOUT_MS }));
     const now = await this.exchange.heard(userId);
-    if (now && isNews(claimed, versionOfHeard(now))) this.#disbelieved.set(`${origin} ${userId}`, this.clock.steady() + DISBELIEVED_MS);
+    if (!now || !isNews(claimed, versionOfHeard(now))) return;
+    // What restricts a record there need not restrict it here: that is no lie.
+    if (compareRecordVersions(claimed, versionOfHeard(now)) <= 0) this.#looked.set(`${origin} ${userId}`, versionKey(claimed));
+    else this.#disbelieved.set(`${origin} ${userId}`, this.clock.steady() + DISBELIEVED_MS);
   }
 }
