@@ -22,6 +22,7 @@ export class HostileServer {
   #key: SigningKey = signingKeyFromSeed('ed25519:bad', randomBytes(32));
   #retired: SigningKey[] = [];
   keyLifetimeMs = 24 * 3_600_000;
+  refusesKeys = false;
   readonly #handlers: { readonly pattern: RegExp; readonly answer: HostileAnswer }[] = [];
   readonly #server: Server;
   #txn = 0;
@@ -52,6 +53,11 @@ export class HostileServer {
   rotate(): void {
     this.#retired = [...this.#retired, this.#key];
     this.#key = signingKeyFromSeed(`ed25519:bad${this.#retired.length}`, randomBytes(32));
+  }
+
+  /** Takes another signing key and names the former one no more. */
+  forget(): void {
+    this.#key = signingKeyFromSeed('ed25519:fresh', randomBytes(32));
   }
 
   async stop(): Promise<void> {
@@ -112,7 +118,7 @@ export class HostileServer {
     const text = Buffer.concat(chunks).toString();
     const body = text === '' ? undefined : JSON.parse(text);
     this.requests.push({ method: request.method!, path, body });
-    if (path.startsWith('/_matrix/key/v2/server')) return reply(response, 200, this.#keys());
+    if (path.startsWith('/_matrix/key/v2/server')) return this.refusesKeys ? reply(response, 400, {}) : reply(response, 200, this.#keys());
     const handler = this.#handlers.find(({ pattern }) => pattern.test(path));
     if (!handler) return reply(response, 404, { errcode: 'M_NOT_FOUND', error: 'not here' });
     const answer = await handler.answer(path, body);

@@ -54,6 +54,7 @@ describe.each(['10', '12'])('joining a room of version %s', (version) => {
       ['another room', 400, 'M_INVALID_PARAM', sendJoin(join, { room: other })],
       ['a room that is not here', 404, 'M_NOT_FOUND', sendJoin(join, { room: `!${'E'.repeat(43)}` })],
       ['no signature', 403, 'M_FORBIDDEN', sendJoin(join, { body: { ...wire(join), signatures: {} } })],
+      ['no hash', 403, 'M_FORBIDDEN', sendJoin(join, { body: { ...wire(join), hashes: undefined } })],
       ['a wrong signature', 403, 'M_FORBIDDEN', sendJoin(join, { body: forged })],
       ['a message', 400, 'M_BAD_JSON', sendJoin(bad.message('x'))],
       ['a leave', 400, 'M_BAD_JSON', sendJoin(await bad.madeJoin(a, hostile.user('new'), { content: { membership: 'leave' } }))],

@@ -53,6 +53,19 @@ describe('what others do not have', () => {
     await world.expectGoodServersAgree(roomId);
   });
 
+  it('takes what was given before its server had no more to give', async () => {
+    const state = [...bad.state.values()];
+    const first = bad.follow(bad.message('first'));
+    const second = bad.follow(bad.message('second'));
+    const third = bad.follow(bad.message('third'));
+    silent.on(/get_missing_events/, (_path, body) => (body.latest_events.includes(third.eventId) ? { events: [wire(second)] } : 'no more'));
+    // Everything else is 404: of what lies before the second one it tells the state before the first.
+    silent.on(new RegExp(`state_ids.*${first.eventId.slice(1)}`), () => ({ pdu_ids: state, auth_chain_ids: [] }));
+    silent.on(new RegExp(`/event/.*${first.eventId.slice(1)}`), () => ({ pdus: [wire(first)] }));
+    expect(await silent.send(a, [wire(third)])).toEqual({ [third.eventId]: {} });
+    expect(await world.isShown(roomId, second)).toBe(true);
+  });
+
   it('does not hold up the good servers while the hostile one keeps them waiting', async () => {
     silent.on(/get_missing_events|state_ids|\/state\/|\/event\/|event_auth|backfill/, () => undefined);
     const flood = silent.send(a, Array.from({ length: 50 }, (_, i) => wire(orphan(i)))).catch(() => undefined);

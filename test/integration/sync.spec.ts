@@ -216,6 +216,18 @@ describe('a long poll', () => {
     expect((await sync(alice, { since: answer.next_batch })).rooms).toBeUndefined();
   });
 
+  it('says nothing of a room whose member has only another name, where the filter hides that', async () => {
+    const [alice, bob] = [await user(), await user()];
+    const roomId = await createRoom(alice);
+    const hidden = filter({ room: { timeline: { types: [] }, state: { types: ['nothing'] }, ephemeral: { types: [] } } });
+    const { next_batch: since } = await sync(alice, { filter: hidden });
+    await alice.request('PUT', `/v3/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${encodeURIComponent(alice.userId)}`, { membership: 'join', displayname: 'Boris' });
+    const answer = await sync(alice, { since, filter: hidden });
+    expect(answer.rooms).toBeUndefined();
+    await alice.request('POST', `/v3/rooms/${encodeURIComponent(roomId)}/invite`, { user_id: bob.userId });
+    expect((await sync(alice, { since: answer.next_batch, filter: hidden })).rooms.join[roomId].summary).toMatchObject({ 'm.invited_member_count': 1 });
+  });
+
   it('ends when the client hangs up', async () => {
     const alice = await user();
     const { next_batch: since } = await sync(alice);

@@ -19,9 +19,6 @@ export function checkProfileField(key: string, value: unknown): void {
   if (typeof value !== 'string') throw MatrixError.badJson(`${key} must be a string`);
   const limit = key === 'avatar_url' ? MAX_AVATAR_URL_BYTES : MAX_DISPLAY_NAME_BYTES;
   if (Buffer.byteLength(value) > limit) throw new MatrixError(400, 'M_INVALID_PARAM', `${key} is longer than ${limit} bytes`);
-  if (key === 'avatar_url' && value !== '' && !value.startsWith('mxc://')) {
-    throw MatrixError.invalidParam('avatar_url must be an mxc:// URI');
-  }
 }
 
 /** @throws MatrixError 400 M_KEY_TOO_LARGE or M_INVALID_PARAM */

@@ -73,6 +73,8 @@ export class DeviceListUpdates implements OnModuleInit, OnModuleDestroy {
     };
     this.remoteLists.updateArrived(userId);
     await this.deviceLists.remoteChanged(userId, wake, (tx) => this.#apply(tx, update));
+    // Before its server may be gone, and so that the next update fits.
+    this.remoteLists.renew(userId);
   }
 
   async #onSigningKeyUpdate(origin: string, content: Record<string, unknown>): Promise<void> {

@@ -13,6 +13,9 @@ import { type RemoteList, RemoteDeviceListStore } from './remote-device-list.sto
 
 /** Users whose lists are new here and are fetched one by one. */
 const MAX_SINGLE = 8;
+/** Lists that are renewed at a time; the others are fetched when somebody asks for them. */
+const MAX_RENEWALS = 100;
+const RENEWAL_MS = 15_000;
 
 export interface RemoteAnswer {
   /** Users that are missing are unknown to their server, or it did not answer. */
@@ -42,6 +45,8 @@ export class RemoteDeviceLists {
   /** Users whose list is on its way, and whether an update came meanwhile, so that the answer may be too old. */
   readonly #fetching = new Map<string, { promise: Promise<Fetched | Error>; isOutdated: boolean }>();
 
+  readonly #renewing = new Set<string>();
+
   constructor(
     private readonly db: Database,
     private readonly store: RemoteDeviceListStore,
@@ -70,6 +75,15 @@ export class RemoteDeviceLists {
     for (const [userId, answer] of fetched) users.set(userId, toUserKeys(answer));
     await this.#addCrossSigning(users, new Set(cached), viewer);
     return { users, failures };
+  }
+
+  /** Fetches the list of a user who is shared with in the background, if what is kept of it is missing or old. */
+  renew(userId: string): void {
+    if (this.#renewing.size >= MAX_RENEWALS || this.#renewing.has(userId)) return;
+    this.#renewing.add(userId);
+    this.keysOf([userId], null, RENEWAL_MS)
+      .catch((error: unknown) => this.log.debug('a device list was not renewed', { userId, reason: String(error) }))
+      .finally(() => this.#renewing.delete(userId));
   }
 
   /** Tells that an update about the user arrived, so that an answer that is on its way may not hold it. */

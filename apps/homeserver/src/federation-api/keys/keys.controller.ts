@@ -20,6 +20,13 @@ const Minimum = z.object({ minimum_valid_until_ts: z.int().nonnegative().optiona
 const NotaryQuery = z.object({ server_keys: z.record(z.string(), z.record(z.string(), Minimum)) });
 const SingleQuery = z.object({ minimum_valid_until_ts: queryNumber(Number.MAX_SAFE_INTEGER).optional() });
 
+/** What is asked of one server; `minimum` in milliseconds, no key ids for any. */
+interface Wanted {
+  readonly serverName: string;
+  readonly minimum: number | undefined;
+  readonly keyIds: readonly string[];
+}
+
 /** Signing keys (server-server API, §Retrieving server keys): this server's, and as a notary those of others. Not signed requests. */
 @Controller('/_matrix/key/v2')
 export class KeysController {
@@ -42,7 +49,7 @@ export class KeysController {
   async query(
     @Param('serverName') serverName: string, @QueryParams(SingleQuery) query: z.output<typeof SingleQuery>, @ClientAddress() address: string,
   ): Promise<RawJson> {
-    return this.#answer([[serverName, query.minimum_valid_until_ts]], address);
+    return this.#answer([{ serverName, minimum: query.minimum_valid_until_ts, keyIds: [] }], address);
   }
 
   @Post('/query')
@@ -54,22 +61,22 @@ export class KeysController {
     return this.#answer(
       wanted.map(([serverName, keys]) => {
         const minima = Object.values(keys).map((key) => key.minimum_valid_until_ts ?? 0);
-        return [serverName, minima.length > 0 ? minima.reduce((a, b) => Math.max(a, b)) || undefined : undefined];
+        return { serverName, minimum: minima.reduce((a, b) => Math.max(a, b), 0) || undefined, keyIds: Object.keys(keys) };
       }),
       address,
     );
   }
 
-  async #answer(wanted: readonly (readonly [serverName: string, minimum: number | undefined])[], address: string): Promise<RawJson> {
+  async #answer(wanted: readonly Wanted[], address: string): Promise<RawJson> {
     const cause = addressKey(address);
-    const found = await Promise.all(wanted.map(([serverName, minimum]) => this.#one(serverName, minimum ?? this.clock.now(), cause)));
-    return new RawJson(`{"server_keys":[${found.filter((text) => text !== undefined).join(',')}]}`);
+    const found = await Promise.all(wanted.map((one) => this.#ofOne(one, cause)));
+    return new RawJson(`{"server_keys":[${found.flat().join(',')}]}`);
   }
 
-  async #one(serverName: string, minimum: number, cause: string): Promise<string | undefined> {
-    if (serverName === this.own.serverName) return this.own.published();
-    const json = await this.ring.response(serverName, minimum, cause);
+  async #ofOne({ serverName, minimum, keyIds }: Wanted, cause: string): Promise<string[]> {
+    if (serverName === this.own.serverName) return [this.own.published()];
+    const found = await this.ring.responses(serverName, minimum ?? this.clock.now(), keyIds, cause);
     // The notary's signature goes beside the server's own.
-    return json === undefined ? undefined : canonicalJson(this.own.sign(parseStoredJson(json) as JsonObject));
+    return found.map((json) => canonicalJson(this.own.sign(parseStoredJson(json) as JsonObject)));
   }
 }

@@ -31,13 +31,14 @@ export class RequestVerifier {
   /**
    * The name of the server that signed the request.
    *
-   * @throws MatrixError 401 M_UNAUTHORIZED without a good signature, or with one that is meant for another server
+   * @throws MatrixError 400 M_INVALID_PARAM of no server; 401 M_UNAUTHORIZED without a good signature, or with one that is meant for another server
    */
   async verify(request: InboundRequest): Promise<string> {
     const header = parseXMatrix(request.authorization);
     if (!header) throw unauthorized('A signed request with an X-Matrix Authorization header is needed');
     const { origin, key: keyId, sig } = header;
-    if (!isServerName(origin) || origin === this.own.serverName) throw unauthorized('The origin is not another server');
+    if (!isServerName(origin)) throw MatrixError.invalidParam('The origin is no server name');
+    if (origin === this.own.serverName) throw unauthorized('The origin is not another server');
     if (header.destination !== undefined && header.destination !== this.own.serverName) {
       throw unauthorized(`The request is for ${header.destination}, this is ${this.own.serverName}`);
     }

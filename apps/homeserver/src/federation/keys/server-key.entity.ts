@@ -41,3 +41,22 @@ export class ServerKeyResponse {
   @Column('bigint', { name: 'valid_until_ts' })
   validUntilTs!: number;
 }
+
+/** A former key object (`migrations/0026-notary.sql`). */
+@Entity('server_key_past_responses')
+export class PastKeyResponse {
+  @PrimaryColumn('text', { name: 'server_name' })
+  serverName!: string;
+
+  /** The key that the newest object lacks. */
+  @PrimaryColumn('text', { name: 'key_id' })
+  keyId!: string;
+
+  /** The last signed object that named it as in use. */
+  @Column('text')
+  json!: string;
+
+  /** Milliseconds. */
+  @Column('bigint', { name: 'fetched_ts' })
+  fetchedTs!: number;
+}

@@ -61,6 +61,9 @@ export class MemberReceiver {
   }
 
   async #read(origin: string, room: Room, eventId: string, body: unknown, membership: 'join' | 'leave'): Promise<RoomEvent> {
+    // The hash is part of what is signed.
+    const { type: given, hashes } = (body ?? {}) as { type?: unknown; hashes?: unknown };
+    if (given !== undefined && hashes === undefined) throw MatrixError.forbidden('The event is not signed');
     let event: RoomEvent;
     try {
       event = readPdu(body, room.rules);

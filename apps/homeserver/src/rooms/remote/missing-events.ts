@@ -59,12 +59,14 @@ export class MissingEvents {
     const open = async (ids: readonly string[]) => new Set((await this.unknown(room, ids)).filter((id) => !behind.has(id)));
     let wanted = await open(event.pdu.prev_events);
     for (let round = 0; wanted.size > 0 && round < MAX_ROUNDS; round++) {
-      const answer = await this.federation.request<{ events?: unknown }>({
+      const asked = this.federation.request<{ events?: unknown }>({
         destination: from,
         method: 'POST',
         path: federationPath`/_matrix/federation/v1/get_missing_events/${room.id}`,
         body: { earliest_events: room.extremities.map((e) => e.eventId), latest_events: latest, limit: EVENTS_PER_ROUND, min_depth: 0 },
       });
+      // What was given before counts.
+      const answer = await (round === 0 ? asked : asked.catch(() => ({ events: [] })));
       const given = readAll(Array.isArray(answer.events) ? answer.events.slice(0, EVENTS_PER_ROUND) : [], room.rules, room.id);
       const fresh = given.filter((item) => !found.has(item.eventId) && !behind.has(item.eventId) && item.eventId !== event.eventId);
       const signed = await this.verifier.signedOnes(fresh, room.rules);

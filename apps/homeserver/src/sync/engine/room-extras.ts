@@ -53,7 +53,8 @@ export class RoomExtrasReader {
 
   #typing(roomId: string, since: SyncPositions | null, matcher: EventMatcher): string | null {
     const typing = this.typing.inRoom(roomId);
-    const isNews = typing !== undefined && (since === null ? typing.users.length > 0 : typing.pos > since.typing);
+    // The end of it is news, too, for whoever begins anew.
+    const isNews = typing !== undefined && (since === null || typing.pos > since.typing);
     if (!isNews || !matcher.passesType('m.typing')) return null;
     return `{"type":"m.typing","content":{"user_ids":${JSON.stringify(typing.users)}}}`;
   }

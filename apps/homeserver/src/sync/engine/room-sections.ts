@@ -3,6 +3,7 @@ import { stateKeyOf } from '#federation';
 import { Clock } from '../../observability/clock.js';
 import { LazyMembers } from '../rooms/lazy-members.js';
 import { RoomWindows } from '../rooms/room-windows.js';
+import { memberOf } from '../rooms/room-log.js';
 import type { SyncEvent } from '../rooms/sync-event.js';
 import { SyncEvents } from '../rooms/sync-events.js';
 import { TimelineCollector, type CollectedTimeline, type TimelineWish } from '../rooms/timeline-collector.js';
@@ -49,7 +50,8 @@ export class RoomSectionsWriter {
       this.extras.read(request, plan, moment),
     ]);
     const states = await this.states.select(request, rooms);
-    const shown = rooms.filter((room) => isShown(room, states.get(room.plan.room.roomNid), extras));
+    const unmoved = await this.#unmoved(rooms, states);
+    const shown = rooms.filter((room) => !unmoved.has(room.plan.room.roomNid) && isShown(room, states.get(room.plan.room.roomNid), extras));
     const [unread, events] = await Promise.all([
       this.#unread(request, plan, shown, extras),
       this.#stateEvents(shown, states),
@@ -81,6 +83,20 @@ export class RoomSectionsWriter {
     }
     const isAnew = shown.some(({ plan: { section }, timeline }) => section === 'join' && timeline.limited);
     return { join, leave, isAnew };
+  }
+
+  /** Rooms of which there is nothing to show but a summary, and in which nobody came, went or was named anew by an event that counts. */
+  async #unmoved(rooms: readonly RoomWithTimeline[], states: ReadonlyMap<number, SelectedState>): Promise<Set<number>> {
+    const silent = rooms.flatMap(({ plan, timeline }) => {
+      const state = states.get(plan.room.roomNid);
+      const isSilent = plan.section === 'join' && plan.state === 'changes' && timeline.entries.length === 0 && !timeline.limited
+        && state?.nids.length === 0 && state.summary !== null && state.deltas.every(({ key }) => memberOf(key) !== undefined);
+      return isSilent ? [{ roomNid: plan.room.roomNid, deltas: state.deltas }] : [];
+    });
+    if (silent.length === 0) return new Set();
+    const events = await this.events.load(silent.flatMap(({ deltas }) => deltas.flatMap(({ nid, previous }) => [nid, previous].filter((one) => one !== null))));
+    const membership = (nid: number | null): string | undefined => (nid === null ? undefined : events.get(nid)?.membership);
+    return new Set(silent.filter(({ deltas }) => deltas.every((delta) => membership(delta.nid) === membership(delta.previous))).map(({ roomNid }) => roomNid));
   }
 
   async #roomsWithTimelines(
