@@ -11,6 +11,8 @@ const OLDEST_NODE = [24, 9];
 const FETCHED_NODE = '24';
 const SOURCES = ['libs', 'apps/homeserver', 'apps/web', 'apps/companion', 'apps/web/src', 'apps/web/tsconfig.json', 'bin/bundle.js', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
 const STAMP = join(root, 'dist', '.built');
+/** A folder that bin/lay-out.js made, such as the container image, has all that it needs and nothing to build it from. */
+const isLaidOut = !existsSync(join(root, 'package-lock.json'));
 
 /** On stderr: stdout belongs to the command's result. */
 function progress(what) {
@@ -33,9 +35,14 @@ function npm(args) {
   else run('npm', args);
 }
 
+/** Of the program, as in package.json. */
+export function version() {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
+}
+
 /** Installs the dependencies unless exactly those of package-lock.json are there. */
 export function ensureDependencies() {
-  if (hasDependencies()) return;
+  if (isLaidOut || hasDependencies()) return;
   progress('fetching dependencies (once, about a minute)');
   npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
 }
@@ -97,6 +104,7 @@ function versionOf(file) {
 
 /** Compiles when a source has changed since the last build. */
 export function ensureBuild(node) {
+  if (isLaidOut) return;
   const newest = Math.max(...SOURCES.map((path) => newestChange(join(root, path))));
   if (existsSync(STAMP) && Number(readFileSync(STAMP, 'utf8')) === newest) return;
   progress('building');

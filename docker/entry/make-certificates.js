@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createCertificateAuthority } from '/app/dist/apps/homeserver/src/tls/certificate-authority.js';
+import { createCertificateAuthority } from '../../dist/apps/homeserver/src/tls/certificate-authority.js';
 
 const [folder, ...names] = process.argv.slice(2);
 const authorityFile = join(folder, 'authority.pem');
