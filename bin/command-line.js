@@ -8,7 +8,7 @@ const commands = [
   { words: ['serve'], does: 'run the server (also: npm start)' },
   { words: ['demo'], options: { json: flag, seed: { type: 'string' } }, does: 'three servers on this machine, to try what happens when one dies' },
   { words: ['admin', 'create-user'], takes: ['NAME'], options: { admin: flag, 'password-stdin': flag }, does: 'create an account; --admin makes it an administrator' },
-  { words: ['admin', 'reset-password'], takes: ['NAME'], options: { 'password-stdin': flag }, does: 'a new password for who lost his; ends his sessions' },
+  { words: ['admin', 'reset-password'], takes: ['NAME'], options: { 'password-stdin': flag, 'end-sessions': flag }, does: 'a new password for who lost his; --end-sessions where somebody else knew it' },
   { words: ['admin', 'log-level'], takes: ['LEVEL'], does: 'how much the running server logs: debug, info, warn or error' },
   { words: ['admin', 'restored'], does: 'after a backup was restored in a way that the server cannot notice' },
   { words: ['admin', 'end-sessions'], does: 'everybody has to log in anew' },
@@ -39,6 +39,7 @@ Settings are environment variables or lines of partyline.yaml, in the working fo
   PARTYLINE_DEFAULT_ROOM_VERSION room version of new rooms (12, or portable where everybody can)
   PARTYLINE_RATE_LIMITS          on or off (on)
   PARTYLINE_LOG_LEVEL            debug, info, warn, error or silent (info)
+  PARTYLINE_NOTARIES             servers that are asked for the keys of servers that do not answer (none)
   PARTYLINE_FEDERATION_CA        PEM file of further authorities trusted for federation
   PARTYLINE_ALLOW_PRIVATE_ADDRESSES  on lets outgoing requests reach private addresses (off)
   PARTYLINE_PASSWORD_COST        normal; cheap is for tests (normal)

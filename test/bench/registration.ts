@@ -24,7 +24,7 @@ export function registrationMac(secret: string, nonce: string, username: string,
  * @throws HttpFailure when the server refuses
  */
 export async function registerUser(http: HttpClient, secret: string, username: string): Promise<BenchUser> {
-  const password = `pw-${username}`;
+  const password = `password-${username}`;
   const { nonce } = await http.json<{ nonce: string }>('GET', path, null);
   const account = await http.json<{ user_id: string; access_token: string }>('POST', path, null, {
     nonce, username, password, admin: false, mac: registrationMac(secret, nonce, username, password),

@@ -100,7 +100,7 @@ describe('the first genesis of an account that exists', () => {
     expect(person.record).not.toHaveProperty('endorsement_terms');
     await tell(person.record);
     const other = await Person.named('other', a);
-    const wrong = { username: 'third', password: 'x', 'io.partyline.genesis': other.record.genesis };
+    const wrong = { username: 'third', password: 'x long enough', 'io.partyline.genesis': other.record.genesis };
     await net.client(a).expectError(400, 'M_BAD_JSON', 'POST', '/v3/register', wrong, { anonymous: true });
     // A second one cannot be had, by password either.
     const again = { user_id: person.userId, genesis: { ...person.record.genesis, created_ts: 5 } };

@@ -21,8 +21,8 @@ afterAll(() => net?.stop());
 async function administrator(): Promise<TestClient> {
   const client = net.client(a);
   const { nonce } = await client.request('GET', '/_synapse/admin/v1/register');
-  const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0admin\0x\0admin`).digest('hex');
-  client.accessToken = (await client.request('POST', '/_synapse/admin/v1/register', { nonce, username: 'admin', password: 'x', admin: true, mac })).access_token;
+  const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0admin\0x long enough\0admin`).digest('hex');
+  client.accessToken = (await client.request('POST', '/_synapse/admin/v1/register', { nonce, username: 'admin', password: 'x long enough', admin: true, mac })).access_token;
   return client;
 }
 

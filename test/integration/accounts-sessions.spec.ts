@@ -36,14 +36,14 @@ describe('sessions', () => {
 
     it('refuses wrong passwords, unknown people and unknown kinds alike', async () => {
       await net.client().register('bob');
-      const login = (fields: Json) => ({ type: 'm.login.password', identifier: { type: 'm.id.user', user: 'bob' }, password: 'x', ...fields });
+      const login = (fields: Json) => ({ type: 'm.login.password', identifier: { type: 'm.id.user', user: 'bob' }, password: 'x long enough', ...fields });
       const wrong = await net.client().expectError(403, 'M_FORBIDDEN', 'POST', '/v3/login', login({}));
       const unknown = await net.client().expectError(403, 'M_FORBIDDEN', 'POST', '/v3/login', login({ identifier: { type: 'm.id.user', user: 'nobody' } }));
       expect(unknown.error).toBe(wrong.error);
       await net.client().expectError(403, 'M_FORBIDDEN', 'POST', '/v3/login', login({ identifier: { type: 'm.id.thirdparty', medium: 'email', address: 'b@b' } }));
       await net.client().expectError(400, 'M_UNKNOWN', 'POST', '/v3/login', login({ type: 'm.login.telepathy' }));
       await net.client().expectError(400, 'M_BAD_JSON', 'POST', '/v3/login', login({ password: 5 }));
-      await net.client().expectError(400, 'M_MISSING_PARAM', 'POST', '/v3/login', { password: 'x' });
+      await net.client().expectError(400, 'M_MISSING_PARAM', 'POST', '/v3/login', { password: 'x long enough' });
     });
 
     it('takes a device over and ends the session that it had', async () => {
@@ -151,20 +151,20 @@ describe('sessions', () => {
     it('ends the other sessions and makes the old password worthless', async () => {
       const client = await net.client().register('mia');
       const other = await net.client().login('mia');
-      const { session } = (await client.raw('POST', '/v3/account/password', { new_password: 'new' })).body;
-      await client.request('POST', '/v3/account/password', { new_password: 'new', auth: passwordAuth(client, session) });
+      const { session } = (await client.raw('POST', '/v3/account/password', { new_password: 'new long enough' })).body;
+      await client.request('POST', '/v3/account/password', { new_password: 'new long enough', auth: passwordAuth(client, session) });
       await client.request('GET', '/v3/account/whoami');
       await other.expectError(401, 'M_UNKNOWN_TOKEN', 'GET', '/v3/account/whoami');
       await expect(net.client().login('mia')).rejects.toThrow('M_FORBIDDEN');
-      await net.client().login('mia', 'new');
+      await net.client().login('mia', 'new long enough');
     });
 
     it('spares them when asked to', async () => {
       const client = await net.client().register('ned');
       const other = await net.client().login('ned');
-      await client.request('POST', '/v3/account/password', { new_password: 'new', logout_devices: false, auth: passwordAuth(client) });
+      await client.request('POST', '/v3/account/password', { new_password: 'new long enough', logout_devices: false, auth: passwordAuth(client) });
       await other.request('GET', '/v3/account/whoami');
-      await client.expectError(400, 'M_WEAK_PASSWORD', 'POST', '/v3/account/password', { new_password: '', auth: passwordAuth(client, undefined, 'new') });
+      await client.expectError(400, 'M_WEAK_PASSWORD', 'POST', '/v3/account/password', { new_password: '', auth: passwordAuth(client, undefined, 'new long enough') });
     });
   });
 
@@ -238,9 +238,9 @@ describe('sessions', () => {
   describe('moderation', () => {
     it('suspends and locks accounts for administrators only', async () => {
       const { nonce } = await net.client().request('GET', '/_synapse/admin/v1/register');
-      const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0admin\0x\0admin`).digest('hex');
+      const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0admin\0x long enough\0admin`).digest('hex');
       const admin = net.client();
-      admin.accessToken = (await admin.request('POST', '/_synapse/admin/v1/register', { nonce, username: 'admin', password: 'x', admin: true, mac })).access_token;
+      admin.accessToken = (await admin.request('POST', '/_synapse/admin/v1/register', { nonce, username: 'admin', password: 'x long enough', admin: true, mac })).access_token;
       const sam = await net.client().register('sam');
       const path = (what: string) => `/v1/admin/${what}/${encodeURIComponent(sam.userId)}`;
       const rename = ['PUT', `/v3/profile/${encodeURIComponent(sam.userId)}/displayname`, { displayname: 'Sam' }] as const;

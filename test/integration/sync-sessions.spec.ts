@@ -25,8 +25,8 @@ beforeAll(async () => {
   net = await Network.start({ clock });
   admin = net.client();
   const { nonce } = await admin.request('GET', '/_synapse/admin/v1/register');
-  const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0root\0x\0admin`).digest('hex');
-  admin.accessToken = (await admin.request('POST', '/_synapse/admin/v1/register', { nonce, username: 'root', password: 'x', admin: true, mac })).access_token;
+  const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0root\0x long enough\0admin`).digest('hex');
+  admin.accessToken = (await admin.request('POST', '/_synapse/admin/v1/register', { nonce, username: 'root', password: 'x long enough', admin: true, mac })).access_token;
 });
 afterAll(() => net.stop());
 

@@ -93,8 +93,8 @@ describe('sync over WebSocket', () => {
   it('is for those for whom /sync is, for as long as it is', async () => {
     const admin = net.client();
     const { nonce } = await admin.request('GET', '/_synapse/admin/v1/register');
-    const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0root\0x\0admin`).digest('hex');
-    admin.accessToken = (await admin.request('POST', '/_synapse/admin/v1/register', { nonce, username: 'root', password: 'x', admin: true, mac })).access_token;
+    const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0root\0x long enough\0admin`).digest('hex');
+    admin.accessToken = (await admin.request('POST', '/_synapse/admin/v1/register', { nonce, username: 'root', password: 'x long enough', admin: true, mac })).access_token;
     const names = ['locked', 'expiring', 'removed'];
     for (const name of names) await net.client().register(name);
     const [locked, expiring, removed] = await Promise.all(names.map((name, i) => net.client().login(name, undefined, { refresh_token: i === 1 }))) as TestClient[];

@@ -160,9 +160,9 @@ export class Network {
       defaultRoomVersionIsSet: false,
       rateLimits: false,
       notaries: [],
+      logLevel: 'info',
       federationCa: this.cluster.ca,
       allowPrivateAddresses: true,
-      appservices: [],
       passwordCost: 'cheap',
     };
     return Object.freeze(Object.assign(new Config(), defaults, settings));

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { Type } from '@nestjs/common';
 import type { Config } from '../../apps/homeserver/src/config/config.js';
-import { Log } from '../../apps/homeserver/src/observability/log.js';
+import { Log, type LogLevel } from '../../apps/homeserver/src/observability/log.js';
 import { startServer, type RunningServer, type ServerOptions } from '../../apps/homeserver/src/server.js';
 
 /** A real server of a test network, in this process. It can be stopped, crashed and started again on its data. */
@@ -41,7 +41,7 @@ export class TestServer {
     this.#running = await startServer(this.config, {
       ...this.options,
       // PARTYLINE_TEST_LOG=debug shows the servers' logs.
-      log: new Log(process.env['PARTYLINE_TEST_LOG'] ?? 'silent', { server: this.label }),
+      log: new Log((process.env['PARTYLINE_TEST_LOG'] ?? 'silent') as LogLevel, { server: this.label }),
     });
   }
 

@@ -24,7 +24,7 @@ describe('the folder of a server with a database of its own', () => {
   /** Starts the server and stops it. @returns its epoch, and how it noticed a restore */
   const run = async (): Promise<{ epoch: string; cause: string }> => {
     const settings = loadConfig({ PARTYLINE_DATA_DIR: join(folder, 'data'), PARTYLINE_HTTP_PORT: '0', PARTYLINE_PASSWORD_COST: 'cheap' }, folder);
-    const environment = await openEnvironment(settings, () => undefined);
+    const environment = await openEnvironment(settings, { progress: () => undefined });
     try {
       const server = await startServer(environment.config, { log: new Log('silent') });
       const { epoch, cause } = server.app.get<DatabaseEpoch>(DatabaseEpoch, { strict: false }).current;

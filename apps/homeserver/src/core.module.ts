@@ -9,6 +9,7 @@ import { Random } from './observability/random.js';
 import { Stopping } from './observability/stopping.js';
 import { Database } from './storage/database.js';
 import { DatabaseEpoch } from './storage/database-epoch.js';
+import { DatabaseHealth } from './storage/database-health.js';
 import { RestoreTasks } from './storage/restore-tasks.js';
 import { StreamPositions } from './storage/stream-positions.js';
 
@@ -20,6 +21,7 @@ export interface Core {
   readonly log: Log;
   readonly stopping: Stopping;
   readonly database: Database;
+  readonly health: DatabaseHealth;
   readonly resolver: NameResolver;
 }
 
@@ -37,6 +39,7 @@ export class CoreModule {
         { provide: Log, useValue: core.log },
         { provide: Stopping, useValue: core.stopping },
         { provide: Database, useValue: core.database },
+        { provide: DatabaseHealth, useValue: core.health },
         { provide: NameResolver, useValue: core.resolver },
         { provide: Bus, useClass: InProcessBus },
         {
@@ -49,7 +52,7 @@ export class CoreModule {
         { provide: StreamPositions, inject: [DatabaseEpoch], useFactory: (epoch: DatabaseEpoch) => epoch.positions },
         RestoreTasks,
       ],
-      exports: [Config, Clock, Random, Log, Stopping, Database, NameResolver, Bus, DatabaseEpoch, RestoreTasks, StreamPositions],
+      exports: [Config, Clock, Random, Log, Stopping, Database, DatabaseHealth, NameResolver, Bus, DatabaseEpoch, RestoreTasks, StreamPositions],
     };
   }
 }

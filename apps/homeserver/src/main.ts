@@ -1,10 +1,22 @@
 import { endSessions, restored } from './commands/after-restore.js';
-import { createUser, createUserUsage } from './commands/create-user.js';
+import { createUser } from './commands/create-user.js';
+import { logLevel } from './commands/log-level.js';
+import { resetPassword } from './commands/reset-password.js';
 import { serve } from './commands/serve.js';
 import { SettingsError } from './config/settings-error.js';
+import { operatorSentence } from './storage/operator-errors.js';
+
+/** What `partyline admin` does; each gets what follows its name. */
+const operatorCommands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  'create-user': createUser,
+  'reset-password': resetPassword,
+  'log-level': logLevel,
+  restored,
+  'end-sessions': endSessions,
+};
 
 /**
- * Runs a command of `bin/partyline.js`, which has checked its name.
+ * Runs a command, which `bin/command-line.js` has checked.
  *
  * @param args the command line after the program's name
  * @returns exit status
@@ -14,11 +26,9 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     if (command === 'serve') return await serve();
     if (command === 'demo') return await demo(rest);
-    if (command === 'admin' && rest[0] === 'create-user') return await createUser(rest.slice(1));
-    if (command === 'admin' && rest[0] === 'restored') return await restored();
-    if (command === 'admin' && rest[0] === 'end-sessions') return await endSessions();
-    process.stderr.write(`${createUserUsage}\n`);
-    return 2;
+    const run = command === 'admin' ? operatorCommands[rest[0] ?? ''] : undefined;
+    if (!run) throw new Error(`there is no command "${args.join(' ')}"`);
+    return await run(rest.slice(1));
   } catch (error) {
     process.stderr.write(`partyline: ${explain(error)}\n`);
     return error instanceof SettingsError ? 2 : 1;
@@ -34,12 +44,9 @@ async function demo(args: readonly string[]): Promise<number> {
 }
 
 function explain(error: unknown): string {
-  const { code, port, address, message, stack } = error as NodeJS.ErrnoException & { port?: number; address?: string };
-  if (code === 'EADDRINUSE') return `port ${port} is in use: stop what listens there, or set PARTYLINE_HTTP_PORT (or _HTTPS_PORT) to another.`;
-  if (code === 'EACCES' && port !== undefined) return `this user may not open port ${port}: choose one above 1023.`;
-  if (code === 'EADDRNOTAVAIL') return `PARTYLINE_BIND: this machine has no address ${address}.`;
-  if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return `the database does not answer (${message}): check DATABASE_URL.`;
+  const sentence = operatorSentence(error, true);
   // What is thrown as a plain Error is a sentence for the operator; anything else is a fault of the program.
-  const isForPeople = error instanceof SettingsError || (error instanceof Error && error.constructor === Error);
-  return isForPeople ? message : (stack ?? String(error));
+  const isForPeople = error instanceof SettingsError || (error instanceof Error && error.constructor === Error && !('code' in error));
+  if (isForPeople) return error.message;
+  return sentence ?? (error as Error).stack ?? String(error);
 }

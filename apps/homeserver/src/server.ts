@@ -17,10 +17,12 @@ import { Clock } from './observability/clock.js';
 import { Log } from './observability/log.js';
 import { Random } from './observability/random.js';
 import { Stopping } from './observability/stopping.js';
+import { DatabaseHealth } from './storage/database-health.js';
 import { databaseOf, dropConnections, openDataSource } from './storage/data-source.js';
 import type { Database } from './storage/database.js';
 import type { DatabaseLimits } from './storage/database-limits.js';
 import { migrate, readMigrations } from './storage/migrate.js';
+import { checkDatabase, connectionError } from './storage/usable-database.js';
 
 /** Requests under way get this long when the server stops; long polls end at once. */
 const STOP_GRACE_MS = 2_000;
@@ -31,6 +33,10 @@ export interface ServerOptions {
   readonly random?: Random;
   readonly log?: Log;
   readonly resolver?: NameResolver;
+  /** Where whoever watches the database tells what is wrong with it. */
+  readonly health?: DatabaseHealth;
+  /** Path of a Unix socket on which requests are taken as well. */
+  readonly operatorSocket?: string;
   /** In place of AppModule: a server of some parts only. */
   readonly rootModule?: Type;
   readonly databaseLimits?: DatabaseLimits;
@@ -64,16 +70,20 @@ export function migrationsFolder(): string {
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const log = options.log ?? new Log('info', { server: config.serverName });
   const stopping = new Stopping();
-  const dataSource = await openDataSource(config.databaseUrl, { entities, migrations: readMigrations(migrationsFolder()) }, options.databaseLimits);
-  const database = databaseOf(dataSource, options.databaseLimits);
+  const health = options.health ?? new DatabaseHealth(log);
+  const dataSource = await openDataSource(config.databaseUrl, { entities, migrations: readMigrations(migrationsFolder()) }, options.databaseLimits).catch((error: unknown) => {
+    throw connectionError(error, config.databaseFolder === null ? 'DATABASE_URL' : null);
+  });
+  const database = databaseOf(dataSource, options.databaseLimits, () => health.isFull);
   let app: NestFastifyApplication | undefined;
   try {
+    await checkDatabase(dataSource);
     await migrate(dataSource, options.databaseLimits);
     let listeners!: Listeners;
     const adapter = new FastifyAdapter({
       ...fastifyOptions,
       serverFactory: (handler: RequestListener) => {
-        listeners = new Listeners(config, handler);
+        listeners = new Listeners(config, handler, options.operatorSocket ?? null);
         return listeners.hub;
       },
     });
@@ -84,6 +94,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       log,
       stopping,
       database,
+      health,
       resolver: options.resolver ?? new SystemResolver(),
     });
     app = await NestFactory.create<NestFastifyApplication>({ module: options.rootModule ?? AppModule, imports: [core] }, adapter, {

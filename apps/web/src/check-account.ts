@@ -1,4 +1,5 @@
-export const MIN_PASSWORD_LENGTH = 10;
+/** As in the server (auth/passwords.ts). */
+export const MIN_PASSWORD_LENGTH = 8;
 const NAME = /^[a-z0-9._=\-/+]{1,200}$/;
 
 /** What is wrong with each field; names of messages in `texts/<language>.json`. */

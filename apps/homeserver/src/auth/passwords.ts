@@ -3,6 +3,8 @@ import { hash, type Options, verify } from '@node-rs/argon2';
 import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
 
+/** One rule for all ways to a password: registration, change, the set-up page (apps/web/src/check-account.ts), the operator. */
+const MIN_PASSWORD_LENGTH = 8;
 const MAX_PASSWORD_BYTES = 512;
 /** Hashes that are computed at once: they would keep the thread pool from everything else, signatures for one. */
 const MAX_RUNNING = 2;
@@ -28,7 +30,10 @@ export class Passwords {
 
   /** @throws MatrixError 400 M_INVALID_PARAM or M_WEAK_PASSWORD */
   async hash(password: string): Promise<string> {
-    if (password === '') throw new MatrixError(400, 'M_WEAK_PASSWORD', 'The password is empty');
+    // By code point, as a person counts.
+    if ([...password].length < MIN_PASSWORD_LENGTH) {
+      throw new MatrixError(400, 'M_WEAK_PASSWORD', `The password is too short: it needs at least ${MIN_PASSWORD_LENGTH} characters`);
+    }
     if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) {
       throw MatrixError.invalidParam(`The password is longer than ${MAX_PASSWORD_BYTES} bytes`);
     }

@@ -1,9 +1,13 @@
-import { mkdirSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { prepareDataFolder } from '../config/data-folder.js';
 import { completeConfig, type Settings } from '../config/load-config.js';
 import type { Config } from '../config/config.js';
 import { registrationSecret } from '../config/registration-secret.js';
+import { SettingsError } from '../config/settings-error.js';
+import { readSigningKeyFile } from '../federation/keys/signing-key-file.js';
 import { Random } from '../observability/random.js';
+import { ClusterKeeper, freeBytes, MIN_FREE_BYTES } from '../storage/cluster-keeper.js';
+import type { DatabaseHealth } from '../storage/database-health.js';
 import { openPrivateDatabase } from '../storage/private-database.js';
 
 /** A configuration whose database answers. */
@@ -13,31 +17,42 @@ export interface Environment {
   close(): Promise<void>;
 }
 
-/** Makes the data folder and starts the database where the operator named none. */
-export async function openEnvironment(settings: Settings, progress: (what: string) => void): Promise<Environment> {
-  // Others may pass through (the database's user, when this is root) but not look.
-  mkdirSync(settings.dataDir, { recursive: true, mode: 0o711 });
-  const complete = {
-    ...settings,
-    registrationSecret: settings.registrationSecret ?? registrationSecret(settings.dataDir, new Random()),
-  };
+/** How a start is accompanied. */
+export interface EnvironmentOptions {
+  /** Told what is done when it may take more than a second. */
+  readonly progress: (what: string) => void;
+  /** Told what is wrong with a private database, which is then watched for life; without, nobody watches. */
+  readonly health?: DatabaseHealth;
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Makes the data folder and what belongs into it, and starts the database where the operator named none.
+ *
+ * @throws Error with a sentence for the operator, before a database is made where it is about a setting
+ */
+export async function openEnvironment(settings: Settings, { progress, health, signal }: EnvironmentOptions): Promise<Environment> {
+  const { dataDir } = settings;
+  prepareDataFolder(dataDir);
+  const random = new Random();
+  await readSigningKeyFile(join(dataDir, 'signing.key'), random);
+  const complete = { ...settings, registrationSecret: settings.registrationSecret ?? registrationSecret(dataDir, random) };
   if (settings.databaseUrl !== null) {
     return { config: completeConfig(complete, settings.databaseUrl), close: () => Promise.resolve() };
   }
-  const database = await openPrivateDatabase({ dataDir: settings.dataDir, path: process.env['PATH'], progress });
-  return { config: completeConfig(complete, database.url, database.folder), close: () => database.close() };
-}
-
-/** Replaces port 0 by a free port, because the public address has to be known before the server listens. */
-export async function withChosenPort(settings: Settings): Promise<Settings> {
-  if (settings.httpPort !== 0) return settings;
-  const httpPort = await new Promise<number>((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, settings.bind[0], () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-  return { ...settings, httpPort, publicUrl: settings.publicUrl.replace(/:0$/, `:${httpPort}`) };
+  const free = await freeBytes(dataDir);
+  if (free !== null && free < MIN_FREE_BYTES) {
+    throw new SettingsError('PARTYLINE_DATA_DIR', `only ${Math.floor(free / 1_000_000)} MB are free on the disk of ${dataDir}; the database needs ${MIN_FREE_BYTES / 1_000_000} MB to start`);
+  }
+  const database = await openPrivateDatabase({ dataDir, path: process.env['PATH'], progress, signal });
+  const keeper = health && new ClusterKeeper(database.cluster, health);
+  await keeper?.begin();
+  return {
+    config: completeConfig(complete, database.url, database.folder),
+    close: async () => {
+      await keeper?.end();
+      await database.close();
+    },
+  };
 }

@@ -1,35 +1,52 @@
 import { createHmac } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Agent, fetch } from 'undici';
 import { parseJson } from '#json';
 import { loadConfig, type Settings } from '../config/load-config.js';
-import { registrationSecret } from '../config/registration-secret.js';
+import { SETTINGS_FILE } from '../config/settings-file.js';
 import { Log } from '../observability/log.js';
-import { Random } from '../observability/random.js';
-import { startServer } from '../server.js';
+import { migrationsFolder, startServer } from '../server.js';
 import { openEnvironment } from './environment.js';
+import { OperatorDoor, readEntrance, type OperatorEntrance } from './operator-door.js';
 
 const NONCE_ROUTE = '/_synapse/admin/v1/register';
 const TIMEOUT_MS = 10_000;
 
-/** Asks a server in the name of its operator, who knows its secret. */
+/** Asks a server in the name of its operator, who knows its secret and can open its socket. */
 export class OperatorRequests {
-  constructor(
-    private readonly url: string,
-    private readonly secret: string,
-  ) {}
+  readonly #agent: Agent;
+
+  constructor(private readonly entrance: OperatorEntrance) {
+    this.#agent = new Agent({ connect: { socketPath: entrance.socket } });
+  }
 
   /** @param words what the MAC covers besides the nonce */
   async post(path: string, words: readonly string[], body: object = {}): Promise<Record<string, unknown>> {
     const { nonce } = await this.#call(NONCE_ROUTE);
-    const mac = createHmac('sha1', this.secret).update([nonce, ...words].join('\0')).digest('hex');
+    const mac = createHmac('sha1', this.entrance.secret).update([nonce, ...words].join('\0')).digest('hex');
     return this.#call(path, { ...body, nonce, mac });
   }
 
+  /** False when nobody listens at the socket: the server that told of it was killed. */
+  async isAnswered(): Promise<boolean> {
+    try {
+      await this.#call(NONCE_ROUTE);
+      return true;
+    } catch (error) {
+      const { code } = ((error as Error).cause ?? {}) as { code?: unknown };
+      if (code === 'ECONNREFUSED' || code === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
   async #call(path: string, body?: object): Promise<Record<string, unknown>> {
-    const response = await fetch(`${this.url}${path}`, {
+    const response = await fetch(`http://localhost${path}`, {
       method: body ? 'POST' : 'GET',
       headers: { 'content-type': 'application/json' },
-      body: body ? JSON.stringify(body) : undefined,
+      body: body ? JSON.stringify(body) : null,
       signal: AbortSignal.timeout(TIMEOUT_MS),
+      dispatcher: this.#agent,
     });
     const answer = parseJson(await response.text()) as Record<string, unknown> & { error?: string };
     if (!response.ok) throw new Error(answer.error ?? `The server answered ${response.status}.`);
@@ -39,15 +56,19 @@ export class OperatorRequests {
 
 /** Lets `work` ask the running server or, when none runs, one that is started for it, without public sockets. */
 export async function asOperator<T>(work: (requests: OperatorRequests) => Promise<T>): Promise<T> {
-  const settings = loadConfig(process.env, process.cwd());
-  const running = `http://localhost:${settings.httpPort}`;
-  if (await answers(running)) return work(new OperatorRequests(running, secretOf(settings)));
-  const environment = await openEnvironment(settings, (what) => void process.stderr.write(`${what} …\n`));
+  const settings = settingsOfServer();
+  const running = await runningServer(settings.dataDir);
+  if (running) return work(running);
+  if (!existsSync(settings.dataDir) && (process.env['PARTYLINE_DATA_DIR'] ?? '') === '' && settings.databaseUrl === null) {
+    throw new Error(`There is no server in ${settings.dataDir}. Run this in the folder that the server is started in, or set PARTYLINE_DATA_DIR.`);
+  }
+  const environment = await openEnvironment(settings, { progress: (what) => void process.stderr.write(`${what} …\n`) });
   try {
-    const config = Object.freeze({ ...environment.config, bind: ['127.0.0.1'], httpPort: 0, httpsPort: null });
-    const server = await startServer(config, { log: new Log('warn') });
+    const config = Object.freeze({ ...environment.config, bind: [], httpsPort: null });
+    const { socket } = OperatorDoor.of(config);
+    const server = await startServer(config, { log: new Log('warn'), operatorSocket: socket });
     try {
-      return await work(new OperatorRequests(`http://127.0.0.1:${server.httpPort}`, config.registrationSecret!));
+      return await work(new OperatorRequests({ socket, secret: config.registrationSecret! }));
     } finally {
       await server.stop();
     }
@@ -56,14 +77,25 @@ export async function asOperator<T>(work: (requests: OperatorRequests) => Promis
   }
 }
 
-function secretOf(settings: Settings): string {
-  return settings.registrationSecret ?? registrationSecret(settings.dataDir, new Random());
+/** Asks the running server only. @throws Error when none runs */
+export async function asOperatorOfRunning<T>(work: (requests: OperatorRequests) => Promise<T>): Promise<T> {
+  const { dataDir } = settingsOfServer();
+  const running = await runningServer(dataDir);
+  if (!running) throw new Error(`No server runs on the data folder ${dataDir}.`);
+  return work(running);
 }
 
-async function answers(url: string): Promise<boolean> {
-  try {
-    return (await fetch(`${url}${NONCE_ROUTE}`, { signal: AbortSignal.timeout(TIMEOUT_MS) })).ok;
-  } catch {
-    return false;
-  }
+async function runningServer(dataDir: string): Promise<OperatorRequests | undefined> {
+  const entrance = readEntrance(dataDir);
+  const requests = entrance && new OperatorRequests(entrance);
+  return requests && (await requests.isAnswered()) ? requests : undefined;
+}
+
+/** Of this folder; of the program's own, where `npm start` runs, when neither settings nor data are here. */
+function settingsOfServer(): Settings {
+  const here = process.cwd();
+  const own = resolve(migrationsFolder(), '..');
+  const isHome = (folder: string): boolean => existsSync(join(folder, SETTINGS_FILE)) || existsSync(join(folder, 'data'));
+  const isTold = (process.env['PARTYLINE_DATA_DIR'] ?? '') !== '';
+  return loadConfig(process.env, !isTold && !isHome(here) && isHome(own) ? own : here);
 }

@@ -3,7 +3,10 @@ import { loadConfig } from '../config/load-config.js';
 import { Clock } from '../observability/clock.js';
 import { Log } from '../observability/log.js';
 import { startServer, type RunningServer } from '../server.js';
-import { openEnvironment, withChosenPort } from './environment.js';
+import { DatabaseHealth } from '../storage/database-health.js';
+import { openEnvironment, type Environment } from './environment.js';
+import { withFreeAddresses } from './free-addresses.js';
+import { OperatorDoor } from './operator-door.js';
 import { stopSignal } from './stop-signal.js';
 
 /** A server that cannot flush its queues within this time is ended without; what was acknowledged is in the database. */
@@ -16,26 +19,46 @@ const STOP_TIMEOUT_MS = 4_500;
  */
 export async function serve(): Promise<number> {
   const asked = stopSignal(() => new Clock().now());
+  const interruption = new AbortController();
+  void asked.then((reason) => interruption.abort(new Error(reason)));
   const progress = (what: string): void => void process.stderr.write(`${what} …\n`);
-  const settings = await withChosenPort(loadConfig(process.env, process.cwd()));
-  const environment = await openEnvironment(settings, progress);
+  const settings = await withFreeAddresses(loadConfig(process.env, process.cwd()));
+  const log = new Log(settings.logLevel, { server: settings.serverName });
+  const health = new DatabaseHealth(log);
+  let environment: Environment;
   try {
-    const log = new Log('info', { server: settings.serverName });
-    const server = await startServer(environment.config, { log });
-    process.stdout.write(`listening ${addresses(server).join(' ')}\n${await welcome(server)}\n`);
-    const reason = await asked;
-    process.stdout.write(`stopping (${reason}) …\n`);
-    await stopInTime(server, log);
+    environment = await openEnvironment(settings, { progress, health, signal: interruption.signal });
+  } catch (error) {
+    if (!interruption.signal.aborted) throw error;
+    process.stdout.write(`stopped (${await asked}) before it listened\n`);
+    return 0;
+  }
+  try {
+    const door = OperatorDoor.of(environment.config);
+    const server = await startServer(environment.config, { log, health, operatorSocket: door.socket });
+    try {
+      door.open();
+      process.stdout.write(`listening ${addresses(server).join(' ')}\n${await welcome(server)}\n`);
+      const reason = await asked;
+      process.stdout.write(`stopping (${reason}) …\n`);
+    } finally {
+      door.close();
+      await stopInTime(server, log);
+    }
     return 0;
   } finally {
     await environment.close();
   }
 }
 
-function addresses(server: RunningServer): string[] {
+function addresses({ config, httpPort, httpsPort }: RunningServer): string[] {
+  // The name works where a loopback address is among them; otherwise only an address does.
+  const [first] = config.bind;
+  const isLocal = config.bind.some((address) => /^(127\.|::1$|0\.0\.0\.0$|::$)/.test(address));
+  const host = isLocal ? 'localhost' : first!.includes(':') ? `[${first}]` : first;
   const found: string[] = [];
-  if (server.httpPort !== null) found.push(`http://localhost:${server.httpPort}`);
-  if (server.httpsPort !== null) found.push(`https://localhost:${server.httpsPort}`);
+  if (httpPort !== null) found.push(`http://${host}:${httpPort}`);
+  if (httpsPort !== null) found.push(`https://${host}:${httpsPort}`);
   return found;
 }
 

@@ -1,3 +1,5 @@
+import type { LogLevel } from '../observability/log.js';
+
 /**
  * The settings of one server, validated and frozen (see load-config.ts). It is a class so that it can be injected by its
  * own type; nothing else reads the environment.
@@ -30,12 +32,12 @@ export class Config {
   readonly rateLimits!: boolean;
   /** Servers that are asked for the keys of a server that does not answer and was never met here. */
   readonly notaries!: readonly string[];
+  /** What the log holds at the start; it can be changed while the server runs. */
+  readonly logLevel!: LogLevel;
   /** PEM text of additional certificate authorities trusted for federation; null for none. */
   readonly federationCa!: string | null;
   /** Lets outgoing requests reach loopback and private addresses. */
   readonly allowPrivateAddresses!: boolean;
-  /** Application service registration files. */
-  readonly appservices!: readonly string[];
   /** argon2id cost; tests use the cheap one. */
   readonly passwordCost!: 'normal' | 'cheap';
 }

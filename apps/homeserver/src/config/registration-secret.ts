@@ -18,5 +18,8 @@ export function registrationSecret(dataDir: string, random: Random): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-  return readFileSync(file, 'utf8').trim();
+  const secret = readFileSync(file, 'utf8').trim();
+  // Everybody could make accounts with it.
+  if (secret === '') throw new Error(`${file} is empty: delete it, and the next start makes a secret.`);
+  return secret;
 }

@@ -46,6 +46,11 @@ export class MatrixError extends Error {
     return new MatrixError(status, 'M_UNKNOWN', message);
   }
 
+  /** 503: nothing is wrong with the request, and it may be made again. With the header Retry-After. */
+  static unavailable(message: string, retryAfterMs: number): MatrixError {
+    return new MatrixError(503, 'M_UNKNOWN', message, { retry_after_ms: retryAfterMs });
+  }
+
   static tooLarge(message: string): MatrixError {
     return new MatrixError(413, 'M_TOO_LARGE', message);
   }

@@ -2,7 +2,13 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injecta
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Log } from '../observability/log.js';
+import { isUnavailable, UnknownOutcome } from '../storage/database-errors.js';
+import { DatabaseHealth } from '../storage/database-health.js';
+import { operatorSentence } from '../storage/operator-errors.js';
 import { RouteTable } from './route-table.js';
+
+/** When a client may try again while the database does not serve. */
+const RETRY_AFTER_MS = 2_000;
 
 /** Turns whatever a request throws into Matrix's error body. */
 @Injectable()
@@ -11,6 +17,7 @@ export class MatrixErrorFilter implements ExceptionFilter {
   constructor(
     private readonly log: Log,
     private readonly routes: RouteTable,
+    private readonly database: DatabaseHealth,
   ) {}
 
   catch(exception: unknown, host: ArgumentsHost): void {
@@ -36,7 +43,14 @@ export class MatrixErrorFilter implements ExceptionFilter {
     if (status === 413) return MatrixError.tooLarge('The request is too large');
     if (status !== undefined && status >= 400 && status < 500) return MatrixError.unknown(status, (exception as Error).message);
     // The path without its query, which may hold a token.
-    this.log.error('request failed', exception, { method: request.method, path: pathOf(request) });
+    const where = { method: request.method, path: pathOf(request) };
+    const sentence = operatorSentence(exception);
+    if (sentence !== null || isUnavailable(exception)) {
+      const answer = this.database.problem ?? sentence ?? (exception instanceof UnknownOutcome ? exception.message : this.database.sentence);
+      this.log.error(`request failed: ${answer}`, exception, where);
+      return MatrixError.unavailable(answer, RETRY_AFTER_MS);
+    }
+    this.log.error('request failed', exception, where);
     return MatrixError.unknown(500, 'Internal server error');
   }
 }

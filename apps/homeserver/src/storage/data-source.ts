@@ -121,7 +121,7 @@ function sessionOf(limits: DatabaseLimits): string {
 }
 
 /** The database of an open data source. */
-export function databaseOf(dataSource: DataSource, limits: DatabaseLimits = usualLimits): Database {
+export function databaseOf(dataSource: DataSource, limits: DatabaseLimits = usualLimits, isFull = (): boolean => false): Database {
   const { extra } = dataSource.options as PostgresDataSourceOptions;
   const connect = async (): Promise<pg.Client> => {
     const { connectionString } = extra as { connectionString: string };
@@ -130,7 +130,7 @@ export function databaseOf(dataSource: DataSource, limits: DatabaseLimits = usua
     await client.connect();
     return client;
   };
-  return new Database({ dataSource, pool: poolOf(dataSource), outcomes: new CommitOutcomes(connect), limits });
+  return new Database({ dataSource, pool: poolOf(dataSource), outcomes: new CommitOutcomes(connect), limits, isFull });
 }
 
 /** Drops all connections at once, as a killed process does: transactions under way are rolled back by PostgreSQL. */

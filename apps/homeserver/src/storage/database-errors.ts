@@ -22,6 +22,13 @@ export class UnknownOutcome extends Error {
   }
 }
 
+/** The disk has no room for more: nothing is stored, before PostgreSQL itself would fail. */
+export class DiskFull extends Error {
+  constructor() {
+    super('The disk of the database is nearly full: nothing is stored until there is room.');
+  }
+}
+
 /** True where PostgreSQL cannot take a value, such as text with NUL (SQLSTATE class 22): a second try cannot help. */
 export function isInvalidValue(error: unknown): boolean {
   return /^22[0-9A-Z]{3}$/.test(codeOf(error));
@@ -62,7 +69,7 @@ export function isRepeatable(error: unknown): boolean {
  * class 08), no resources (53), a database that is being stopped (57P), too slow (57014).
  */
 export function isUnavailable(error: unknown): boolean {
-  if (error instanceof NotStored || error instanceof UnknownOutcome) return true;
+  if (error instanceof NotStored || error instanceof UnknownOutcome || error instanceof DiskFull) return true;
   return isLost(error) || isRepeatable(error) || /^(?:(?:08|53)[0-9A-Z]{3}|57P[0-9A-Z]{2}|57014)$/.test(codeOf(error));
 }
 

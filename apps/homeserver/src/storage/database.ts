@@ -23,6 +23,8 @@ export interface DatabaseParts {
   readonly pool: Pool;
   readonly outcomes: CommitOutcomes;
   readonly limits: DatabaseLimits;
+  /** Whether its disk has no room for more. */
+  readonly isFull: () => boolean;
 }
 
 /**
@@ -121,7 +123,7 @@ export class Database implements Queryable {
     const { answerMs } = this.parts.limits;
     let tx: Transaction;
     try {
-      tx = await Transaction.begin(client, answerMs, longMs);
+      tx = await Transaction.begin(client, answerMs, this.parts.isFull, longMs);
     } catch (error) {
       held.failure = error;
       throw isLost(error) ? new Undone(error) : error;

@@ -14,6 +14,7 @@ export interface PrivateDatabase {
   readonly url: string;
   /** PostgreSQL's data folder. */
   readonly folder: string;
+  readonly cluster: PrivateCluster;
   /** Stops the cluster. */
   close(): Promise<void>;
 }
@@ -27,11 +28,12 @@ export interface PrivateDatabase {
 export async function openPrivateDatabase(options: ClusterOptions): Promise<PrivateDatabase> {
   let isWaiting = false;
   for (let waited = 0; waited <= LOCK_TIMEOUT_MS; waited += POLL_MS) {
+    options.signal?.throwIfAborted();
     const cluster = await startPrivateCluster(options);
     const result = await takeOver(cluster);
     if (result !== 'stopping' && result !== 'in use') {
       // The lock is held until the cluster is down: whoever waits for it must not use a cluster that is about to stop.
-      return { url: cluster.url(DATABASE), folder: cluster.folder, close: () => cluster.stop().then(() => void result.end().catch(() => undefined)) };
+      return { url: cluster.url(DATABASE), folder: cluster.folder, cluster, close: () => cluster.stop().then(() => void result.end().catch(() => undefined)) };
     }
     if (!isWaiting) options.progress('waiting for another server on this data folder to end');
     isWaiting = true;

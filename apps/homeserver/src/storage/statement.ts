@@ -6,13 +6,15 @@ export interface Statement {
   readonly text: string;
   /** Whether it may change something. */
   readonly writes: boolean;
+  /** Whether it may store something, so that it needs room on the disk. */
+  readonly grows: boolean;
   /** May take minutes: see `longStatement`. */
   readonly isLong?: boolean;
 }
 
 /** Declares a statement. The name must be unique in the program: `<store>.<what>`. */
 export function statement(name: string, text: string): Statement {
-  return { name, text, writes: /\b(?:INSERT|UPDATE|DELETE)\b/.test(text) };
+  return { name, text, writes: /\b(?:INSERT|UPDATE|DELETE)\b/.test(text), grows: /\b(?:INSERT|UPDATE)\b/.test(text) };
 }
 
 /** One that goes through all that an account or the server has, and that no request waits for: it has a limit of its own. */

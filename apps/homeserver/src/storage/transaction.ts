@@ -1,4 +1,5 @@
 import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
+import { DiskFull } from './database-errors.js';
 import { timed, type Queryable, type Statement } from './statement.js';
 
 /** Begins a transaction and tells its number, in one message. Prepared on every connection by data-source.ts. */
@@ -15,16 +16,17 @@ export class Transaction implements Queryable {
   private constructor(
     private readonly client: PoolClient,
     private readonly answerMs: number,
+    private readonly isFull: () => boolean,
     xid: number,
   ) {
     this.xid = xid;
   }
 
-  /** Called by the database. */
-  static async begin(client: PoolClient, answerMs: number, longMs?: number): Promise<Transaction> {
+  /** Called by the database. @param isFull whether its disk has no room for more */
+  static async begin(client: PoolClient, answerMs: number, isFull: () => boolean, longMs?: number): Promise<Transaction> {
     const text = longMs === undefined ? BEGIN : `BEGIN; SET LOCAL statement_timeout = ${longMs}; EXECUTE begun`;
     const answers = (await client.query(timed({ text }, answerMs))) as unknown as readonly QueryResult<{ xid: number }>[];
-    return new Transaction(client, longMs === undefined ? answerMs : longMs + answerMs, answers.at(-1)!.rows[0]!.xid);
+    return new Transaction(client, longMs === undefined ? answerMs : longMs + answerMs, isFull, answers.at(-1)!.rows[0]!.xid);
   }
 
   /**
@@ -42,6 +44,7 @@ export class Transaction implements Queryable {
 
   async query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
     try {
+      if (sql.grows && this.isFull()) throw new DiskFull();
       return (await this.client.query<R>(timed(sql, this.answerMs, values))).rows;
     } catch (error) {
       this.failure ??= error as Error;

@@ -4,6 +4,7 @@ import type { Requester } from '../accounts/requester.js';
 import { ToDeviceInbox } from '../device-keys/to-device/to-device-inbox.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
+import { DiskFull } from '../storage/database-errors.js';
 import { positionsBy } from '../storage/positions-text.js';
 import { SyncEngine } from './engine/sync-engine.js';
 import type { SyncRequest } from './engine/sync-request.js';
@@ -115,6 +116,12 @@ export class SyncService {
 
   /** Who comes with a token has received what the answer before it held. */
   async #acknowledge({ userId, deviceId, since }: SyncRequest): Promise<void> {
-    if (since && !since.resume && deviceId !== null) await this.toDevice.acknowledge(userId, deviceId, since.positions.to_device);
+    if (!since || since.resume || deviceId === null) return;
+    try {
+      await this.toDevice.acknowledge(userId, deviceId, since.positions.to_device);
+    } catch (error) {
+      // Reading goes on without room on the disk: the next token acknowledges them, too.
+      if (!(error instanceof DiskFull)) throw error;
+    }
   }
 }

@@ -24,7 +24,7 @@ export interface ServerKeyFile {
  * @throws Error naming the file when it holds no key
  */
 export async function readSigningKeyFile(path: string, random: Random): Promise<ServerKeyFile> {
-  let text = await readFile(path, 'utf8').catch(ifMissing);
+  let text = await readFile(path, 'utf8').catch((error) => ifMissing(error, path));
   if (text === undefined) {
     await createKeyFile(path, random);
     text = await readFile(path, 'utf8');
@@ -34,13 +34,24 @@ export async function readSigningKeyFile(path: string, random: Random): Promise<
   for (const line of text.split('\n')) {
     const words = line.trim().split(/\s+/);
     if (words[0] === 'ed25519' && words.length === 3 && !current) {
-      current = signingKeyFromSeed(`ed25519:${words[1]}`, fromBase64(words[2]!));
+      current = readKey(words[1]!, words[2]!);
     } else if (words[0] === 'old' && words.length === 4) {
       old.push({ keyId: words[1]!, publicKey: words[2]!, expiredTs: Number(words[3]) });
     }
   }
-  if (!current) throw new Error(`${path} holds no signing key (a line "ed25519 <version> <seed in Base64>")`);
+  if (!current) {
+    throw new Error(`${path} holds no signing key (a line "ed25519 <version> <seed in Base64>"). Restore it from a backup: without it no server believes this one again.`);
+  }
   return { current, old };
+}
+
+/** Undefined for what is no key, as a file that was cut. */
+function readKey(version: string, seed: string): SigningKey | undefined {
+  try {
+    return signingKeyFromSeed(`ed25519:${version}`, fromBase64(seed));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Written beside and linked into place, so that no start ever sees half a file and two starts agree on one key. */
@@ -61,6 +72,6 @@ async function createKeyFile(path: string, random: Random): Promise<void> {
   await rm(temporary);
 }
 
-function ifMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
+function ifMissing(error: NodeJS.ErrnoException, path: string): undefined {
+  if (error.code !== 'ENOENT') throw new Error(`${path} cannot be read (${error.code}).`, { cause: error });
 }

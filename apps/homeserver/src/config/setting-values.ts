@@ -1,0 +1,78 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { isServerName, parseServerName, roomVersion, roomVersions } from '#federation';
+import { LOG_LEVELS } from '../observability/log.js';
+
+/** Room for a localpart: a user id has at most 255 bytes. */
+const MAX_SERVER_NAME_LENGTH = 230;
+const MAX_SERVERS = 10;
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Says what is wrong, or nothing. */
+type Check = (value: string) => string | undefined;
+
+const checked = (check: Check) =>
+  z.string().check((context) => {
+    const problem = check(context.value);
+    if (problem !== undefined) context.issues.push({ code: 'custom', message: problem, input: context.value });
+  });
+
+/** A text that is not blank. */
+export const text = checked((value) => (value.trim() === '' ? 'is blank' : undefined)).transform((value) => value.trim());
+
+/** A port, or null for `off`. */
+export const port = checked((value) => (/^(\d{1,5}|off)$/.test(value) && !(Number(value) > 65_535) ? undefined : 'expected a port number up to 65535, or "off"')).transform(
+  (value) => (value === 'off' ? null : Number(value)),
+);
+
+export const flag = z
+  .enum(['on', 'off', 'true', 'false', '1', '0', 'yes', 'no'], 'expected "on" or "off"')
+  .transform((value) => ['on', 'true', '1', 'yes'].includes(value));
+
+/** Addresses to listen on: literal ones, as a name may mean any machine. */
+export const addresses = checked((value) => {
+  const items = split(value);
+  if (items.length === 0) return 'names no address; "127.0.0.1,::1" is this machine alone, "0.0.0.0,::" all networks';
+  const wrong = items.find((item) => item !== 'localhost' && isIP(item) === 0);
+  return wrong === undefined ? undefined : `"${wrong}" is no IP address, such as 127.0.0.1 or ::`;
+}).transform((value): string[] => [...new Set(split(value).flatMap((item) => (item === 'localhost' ? ['127.0.0.1', '::1'] : [item])))]);
+
+/** Stricter than what is accepted of others: our own name has to be reachable. */
+export const serverName = checked((value) => {
+  if (/[A-Z]/.test(value)) return `has to be in lower case: ${value.toLowerCase()}`;
+  const parsed = parseServerName(value);
+  if (!parsed || value.length > MAX_SERVER_NAME_LENGTH) return 'expected a host name such as example.org, perhaps with :port';
+  if (parsed.port !== undefined && (parsed.port === 0 || !value.endsWith(`:${parsed.port}`))) return 'has no port number after the colon';
+  if (parsed.isIpLiteral || parsed.host.split('.').every((label) => LABEL.test(label))) return undefined;
+  return `"${parsed.host}" is no host name: its parts are of letters, digits and hyphens, with no hyphen at either end`;
+});
+
+/** Names of other servers. */
+export const serverNames = checked((value) => {
+  const names = split(value);
+  if (names.length > MAX_SERVERS) return `names more than ${MAX_SERVERS} servers`;
+  const wrong = names.find((name) => !isServerName(name));
+  return wrong === undefined ? undefined : `"${wrong}" is no server name, such as matrix.org`;
+}).transform(split);
+
+/** Base URL without a path, without trailing slash. */
+export const publicUrl = checked((value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) return 'expected an address such as https://matrix.example.org';
+  const isPlain = url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
+  return isPlain && !/[?#]/.test(value) ? undefined : `expected an address without anything after the host: ${url.origin}`;
+}).transform((value) => new URL(value).origin);
+
+export const databaseUrl = checked((value) =>
+  /^postgres(ql)?:\/\//.test(value) && URL.canParse(value) ? undefined : 'expected postgresql://user:password@host/database (% and other signs of the password as %25 …)',
+);
+
+export const roomVersionId = checked((value) =>
+  roomVersion(value.trim()) ? undefined : `is no room version that this server has: ${roomVersions.map(({ id }) => id).join(', ')}`,
+).transform((value) => value.trim());
+
+export const logLevel = z.enum(LOG_LEVELS, `expected ${LOG_LEVELS.join(', ')}`);
+
+function split(value: string): string[] {
+  return value.split(',').map((item) => item.trim()).filter((item) => item !== '');
+}
