@@ -66,7 +66,11 @@ export async function launch({ binaries, folder, socketFolder, ids, url, setting
   for (let waited = 0; waited < START_TIMEOUT_MS; waited += POLL_MS) {
     try {
       signal?.throwIfAborted();
-      if (await Promise.race([answers(url), failed])) return child.pid!;
+      if (await Promise.race([answers(url), failed])) {
+        // From now on it is not its start that fails.
+        child.removeAllListeners('exit');
+        return child.pid!;
+      }
       await Promise.race([sleep(POLL_MS), failed]);
     } catch (error) {
       if (signal?.aborted) await stopProcess(child.pid!, folder);
