@@ -18,3 +18,9 @@ UPDATE remote_devices SET json = well_formed_json(json) WHERE json LIKE '%\\ud%'
 UPDATE local_memberships SET stripped_state = well_formed_json(stripped_state) WHERE stripped_state LIKE '%\\ud%' AND stripped_state <> well_formed_json(stripped_state);
 
 DROP FUNCTION well_formed_json(text);
+
+-- A refresh token that was spent and comes again was stolen, by who brings it now or by who brought it before: the session ends. Spent ones
+-- are not kept: a token tells its session and its place in the line of that session's tokens.
+ALTER TABLE refresh_tokens ADD COLUMN line text; -- base64url of the SHA-256 of the part that all tokens of the session share; NULL for tokens of before
+ALTER TABLE refresh_tokens ADD COLUMN place integer NOT NULL DEFAULT 0; -- how many were before it
+CREATE INDEX refresh_tokens_line ON refresh_tokens (line);

@@ -139,7 +139,7 @@ describe('receipts', () => {
   it('are refused with wrong threads, types and rooms', async () => {
     const [eventId, other] = [await say(alice, 'x'), await say(alice, 'y')];
     const path = (kind: string) => `${room(roomId)}/receipt/${kind}/${encodeURIComponent(eventId)}`;
-    for (const thread of ['', 7, null, 'elsewhere', other]) {
+    for (const thread of ['', 7, 'elsewhere', other]) {
       await bob.expectError(400, 'M_INVALID_PARAM', 'POST', path('m.read'), { thread_id: thread });
     }
     await bob.expectError(400, 'M_INVALID_PARAM', 'POST', path('m.fully_read'), { thread_id: 'main' });

@@ -78,13 +78,38 @@ describe('HTTP', () => {
 
   it('takes JSON under any content type or none, and tokens in the query', async () => {
     const body = JSON.stringify({ type: 'm.login.password', user: 'alice', password: 'password of alice' });
-    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/octet-stream']) {
-      expect((await client.raw('POST', '/v3/login', body, { headers: { 'content-type': type } })).status).toBe(200);
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/octet-stream', '', ' ', 'json', 'text/plain;', 'application/json; charset', '*/*', 'a/b/c', ';', 'application/json;charset=utf-16']) {
+      expect([type, (await client.raw('POST', '/v3/login', body, { headers: { 'content-type': type } })).status]).toEqual([type, 200]);
     }
     const query = { access_token: client.accessToken! };
     expect((await client.request('GET', '/v3/account/whoami', undefined, { anonymous: true, query })).user_id).toBe(client.userId);
     const lower = await client.raw('GET', '/v3/account/whoami', undefined, { headers: { authorization: `bearer ${client.accessToken}` } });
     expect(lower.status).toBe(200);
+  });
+
+  it('takes null for an optional member that is left out, wherever it is', async () => {
+    const { room_id: roomId } = await client.request('POST', '/v3/createRoom', { invite: null, topic: null, creation_content: null, preset: null });
+    const room = `/v3/rooms/${encodeURIComponent(roomId)}`;
+    const { event_id: eventId } = await client.request('PUT', `${room}/send/m.room.message/n`, { body: null, msgtype: 'm.text' });
+    expect((await client.request('GET', `${room}/event/${encodeURIComponent(eventId)}`)).content).toEqual({ body: null, msgtype: 'm.text' });
+    const user = `/v3/user/${encodeURIComponent(client.userId)}`;
+    const optional: [method: string, path: string, body: object][] = [
+      ['POST', '/v3/login', { type: 'm.login.password', identifier: { type: 'm.id.user', user: 'alice' }, user: null, password: 'password of alice', device_id: null, refresh_token: null }],
+      ['POST', `${user}/filter`, { room: { timeline: { limit: null, types: null, not_senders: null }, state: null, rooms: null }, presence: null, event_fields: null }],
+      ['PUT', '/v3/pushrules/global/override/null', { actions: [], conditions: null, pattern: null }],
+      ['PUT', `${room}/typing/${encodeURIComponent(client.userId)}`, { typing: false, timeout: null }],
+      ['POST', `${room}/receipt/m.read/${encodeURIComponent(eventId)}`, { thread_id: null }],
+      ['POST', `${room}/read_markers`, { 'm.fully_read': null, 'm.read': eventId, 'm.read.private': null }],
+      ['PUT', `/v3/devices/${client.deviceId}`, { display_name: null }],
+      ['POST', '/v3/keys/upload', { device_keys: null, one_time_keys: null, fallback_keys: null }],
+      ['POST', `${room}/invite`, { user_id: '@nobody:localhost:1', reason: null }],
+      ['PUT', `${user}/rooms/${encodeURIComponent(roomId)}/tags/u.null`, { order: null }],
+    ];
+    for (const [method, path, body] of optional) {
+      const answer = await client.raw(method, path, body);
+      expect([method, path, answer.status, answer.body?.errcode]).not.toEqual([method, path, 400, expect.any(String)]);
+    }
+    await client.expectError(400, 'M_BAD_JSON', 'POST', '/v3/login', { type: null });
   });
 
   it('lets pages of any origin in', async () => {

@@ -12,11 +12,14 @@ const insert = statement(
 );
 const insertRefresh = statement(
   'access_token.insert_refresh',
-  'INSERT INTO refresh_tokens (token_hash, user_id, device_id, access_hash, supersedes) VALUES ($1, $2, $3, $4, $5)',
+  'INSERT INTO refresh_tokens (token_hash, user_id, device_id, access_hash, supersedes, line, place) VALUES ($1, $2, $3, $4, $5, $6, $7)',
 );
 const lockRefresh = statement(
   'access_token.lock_refresh',
   'SELECT user_id, device_id, access_hash, supersedes FROM refresh_tokens WHERE token_hash = $1 FOR UPDATE',
+);
+const newestOfLine = statement(
+  'access_token.newest_of_line', 'SELECT user_id, device_id, place FROM refresh_tokens WHERE line = $1 ORDER BY place DESC LIMIT 1',
 );
 const removeOne = statement('access_token.delete', 'DELETE FROM access_tokens WHERE token_hash = $1');
 const removeOfDevices = statement(
@@ -74,6 +77,9 @@ export interface NewTokens {
   readonly deviceId: string | null;
   readonly accessHash: string;
   readonly refreshHash: string | null;
+  /** Where the refresh token is among those of its session; its line as a hash. */
+  readonly line: string | null;
+  readonly place: number;
   readonly createdTs: number;
   readonly expiresTs: number | null;
   /** Hash of the refresh token that was handed in. */
@@ -92,14 +98,19 @@ export class AccessTokenStore {
   }
 
   async insert(db: Queryable, tokens: NewTokens): Promise<void> {
-    const { userId, deviceId, accessHash, refreshHash, createdTs, expiresTs, supersedes } = tokens;
+    const { userId, deviceId, accessHash, refreshHash, line, place, createdTs, expiresTs, supersedes } = tokens;
     await db.query(insert, [accessHash, userId, deviceId, createdTs, expiresTs, supersedes]);
-    if (refreshHash !== null) await db.query(insertRefresh, [refreshHash, userId, deviceId, accessHash, supersedes]);
+    if (refreshHash !== null) await db.query(insertRefresh, [refreshHash, userId, deviceId, accessHash, supersedes, line, place]);
   }
 
   /** The refresh token, locked until the transaction ends. */
   async lockRefresh(db: Queryable, hash: string): Promise<RefreshTokenRow | undefined> {
     return (await db.query<RefreshTokenRow>(lockRefresh, [hash]))[0];
+  }
+
+  /** The newest refresh token of a line that is still good, with its device; undefined when the session is over. */
+  async newestOfLine(db: Queryable, line: string): Promise<{ user_id: string; device_id: string; place: number } | undefined> {
+    return (await db.query<{ user_id: string; device_id: string; place: number }>(newestOfLine, [line]))[0];
   }
 
   async deleteOne(db: Queryable, hash: string): Promise<void> {

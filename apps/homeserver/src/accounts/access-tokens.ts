@@ -6,6 +6,7 @@ import { Random } from '../observability/random.js';
 import { Database, type Queryable, type Transaction } from '../storage/database.js';
 import { AccessTokenStore } from './access-token.store.js';
 import type { Requester } from './requester.js';
+import { newRefreshToken, placeOf } from './refresh-token.js';
 import { boundedCache } from '../storage/bounded-cache.js';
 
 /** Sessions in memory: about 300 bytes each. */
@@ -67,16 +68,17 @@ export class AccessTokens {
     return this.issueIn(this.db, input, null);
   }
 
-  /** As `issue`, within a transaction, in place of a refresh token (its hash) that was handed in. */
+  /** As `issue`, within a transaction, in place of a refresh token that was handed in. */
   async issueIn(
     db: Queryable,
     input: { userId: string; deviceId: string | null; refreshable?: boolean },
-    supersedes: string | null,
+    before: string | null,
   ): Promise<IssuedTokens> {
     const { userId, deviceId } = input;
     const refreshable = input.refreshable === true && deviceId !== null;
     const accessToken = `plt_${this.random.token(32)}`;
-    const refreshToken = refreshable ? `plr_${this.random.token(32)}` : undefined;
+    const refreshToken = refreshable ? newRefreshToken(before, (bytes) => this.random.token(bytes)) : undefined;
+    const place = refreshToken === undefined ? undefined : placeOf(refreshToken);
     const createdTs = this.clock.now();
     await this.store.insert(db, {
       userId,
@@ -84,8 +86,10 @@ export class AccessTokens {
       accessHash: hashOf(accessToken),
       refreshHash: refreshToken === undefined ? null : hashOf(refreshToken),
       createdTs,
+      line: place === undefined ? null : hashOf(place.line),
+      place: place?.place ?? 0,
       expiresTs: refreshable ? createdTs + REFRESHABLE_LIFETIME_MS : null,
-      supersedes,
+      supersedes: before === null ? null : hashOf(before),
     });
     return refreshToken === undefined ? { accessToken } : { accessToken, refreshToken, expiresInMs: REFRESHABLE_LIFETIME_MS };
   }

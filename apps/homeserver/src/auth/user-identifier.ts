@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { localpartOf, serverNameOf } from '#federation';
 
 /** Whom a client means: `identifier` of type m.id.user, or the deprecated `user`. */
 export const userIdentifierShape = {
@@ -18,5 +19,11 @@ export function userIdOf(
   if (identifier && identifier.type !== 'm.id.user') return undefined;
   const user = identifier ? identifier.user : body.user;
   if (user === undefined || user === '') return undefined;
-  return user.startsWith('@') ? user : `@${user.toLowerCase()}:${serverName}`;
+  const userId = user.startsWith('@') ? user : `@${user}:${serverName}`;
+  return `@${lowered(localpartOf(userId))}:${serverNameOf(userId)}`;
+}
+
+/** No name of an account has capitals. Of ASCII only: else somebody's U+212A (the kelvin sign) would be a `k`. */
+function lowered(localpart: string): string {
+  return localpart.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

@@ -5,7 +5,8 @@ import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Random } from '../observability/random.js';
 
-const LOCALPART = /^[a-z0-9._=\-/+]+$/;
+/** As people type it. Looked at before it is lowered: other alphabets have capitals whose small letters are ASCII (U+212A, the kelvin sign). */
+const CHOSEN = /^[A-Za-z0-9._=\-/+]+$/;
 const MAX_USER_ID_BYTES = 255;
 
 /** Which names people can register (appendices "user identifiers"). */
@@ -42,9 +43,8 @@ export class UserNames {
 
   /** As `choose`, but for names that may be taken or reserved. @throws MatrixError 400 M_INVALID_USERNAME */
   format(name: string): string {
-    const localpart = name.toLowerCase();
-    const userId = `@${localpart}:${this.config.serverName}`;
-    if (!LOCALPART.test(localpart)) {
+    const userId = `@${name.toLowerCase()}:${this.config.serverName}`;
+    if (!CHOSEN.test(name)) {
       throw new MatrixError(400, 'M_INVALID_USERNAME', 'A user name holds letters, digits and . _ = - / + only');
     }
     if (Buffer.byteLength(userId) > MAX_USER_ID_BYTES) {

@@ -63,6 +63,8 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable): void 
       done(MatrixError.invalidParam('The address must not hold NUL characters'));
       return;
     }
+    // Whatever it says, and be it nothing or no media type at all: a body is JSON, but for routes that take bytes.
+    if (!(request.routeOptions.config as { body?: BodyOptions }).body?.stream) delete request.raw.headers['content-type'];
     if (request.method !== 'GET') {
       reply.raw.once('close', () => {
         if (request.bodyBytes > 0) budget.give(addressKey(request.ip), request.bodyBytes);

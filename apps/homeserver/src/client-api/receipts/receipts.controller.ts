@@ -27,7 +27,7 @@ export class ReceiptsController {
     @JsonBody(bodySchema) body: z.output<typeof bodySchema>,
   ): Promise<object> {
     if (!isEventId(eventId)) throw MatrixError.invalidParam('This is no event id');
-    const threadId = readThreadId(body.thread_id);
+    const threadId = readThreadId(body.thread_id ?? undefined);
     switch (type) {
       case 'm.read':
       case 'm.read.private':
