@@ -31,6 +31,7 @@ export class RefreshTokens {
   /** @throws MatrixError 401 M_UNKNOWN_TOKEN */
   async refresh(refreshToken: string): Promise<IssuedTokens> {
     const refreshHash = hashOf(refreshToken);
+    this.#forgetOld();
     const given = this.#given.get(refreshHash);
     if (given && given.until > this.clock.steady()) {
       const issued = await given.issued.catch(() => undefined);
@@ -44,6 +45,15 @@ export class RefreshTokens {
       if (this.#given.get(refreshHash) === entry) this.#given.delete(refreshHash);
     });
     return issued;
+  }
+
+  /** Tokens are nowhere else but with their clients. */
+  #forgetOld(): void {
+    const now = this.clock.steady();
+    for (const hash of this.#given.rkeys()) {
+      if (this.#given.peek(hash)!.until > now) return;
+      this.#given.delete(hash);
+    }
   }
 
   async #trade(refreshToken: string, refreshHash: string): Promise<IssuedTokens> {
