@@ -1,5 +1,6 @@
 import type { JsonObject } from '#federation';
 import { Clock } from '../../apps/homeserver/src/observability/clock.js';
+import { memberContent, type MembershipTarget } from '../../apps/homeserver/src/rooms/membership/member-content.js';
 import { EventSender } from '../../apps/homeserver/src/rooms/pipeline/event-sender.js';
 import { EventSigners } from '../../apps/homeserver/src/rooms/pipeline/event-signers.js';
 import { RoomRegistry } from '../../apps/homeserver/src/rooms/room-registry.js';
@@ -23,7 +24,12 @@ export async function inOneCommit(server: TestServer, roomId: string, events: re
   const room = await server.get(RoomRegistry).get(roomId);
   const [sender, signers, clock] = [server.get(EventSender), server.get(EventSigners), server.get(Clock)];
   const ready = await Promise.all(events.map(async (event) => ({ event, signer: await signers.of(event.sender, room.rules) })));
-  const sent = ready.map(({ event, signer }) => room.run((draft) => sender.appendTo(draft, { ...event, ts: clock.now() }, signer).eventId));
+  const sent = ready.map(({ event, signer }) => room.run((draft) => {
+    const content = event.type === 'm.room.member'
+      ? memberContent(draft, event.sender, event.stateKey!, event.content['membership'] as MembershipTarget, signer.record, event.content)
+      : event.content;
+    return sender.appendTo(draft, { ...event, content, ts: clock.now() }, signer).eventId;
+  }));
   return (await Promise.allSettled(sent)).map((one) => (one.status === 'fulfilled' ? one.value : undefined));
 }
 

@@ -45,7 +45,7 @@ export class AccountDataReplication implements OnModuleInit {
   async #applyEntry({ userId, value }: RemoteChange, roomId: string, type: string): Promise<void> {
     if ((type === PUSH_RULES_TYPE && roomId === '') || isReadMarker(roomId, type)) return;
     const json = objectText(value) ?? '{}';
-    await this.writer.submit({ userId, roomId, type, change: () => json, ops: () => [] });
+    await this.writer.submit({ userId, roomId, type, change: () => json, ops: () => [], isReplica: true });
   }
 
   async #applyRule({ userId, key, value }: RemoteChange): Promise<void> {
@@ -59,6 +59,7 @@ export class AccountDataReplication implements OnModuleInit {
       type: PUSH_RULES_TYPE,
       change: (present) => JSON.stringify(applied(userId, parseStoredPushRules(present), kind, ruleId, op)),
       ops: () => [],
+      isReplica: true,
     });
   }
 

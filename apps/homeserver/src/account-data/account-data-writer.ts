@@ -5,10 +5,13 @@ import { MatrixError } from '../errors/matrix-error.js';
 import { Database, type Transaction } from '../storage/database.js';
 import { StreamPositions } from '../storage/stream-positions.js';
 import { type Positioned, StreamWriter } from '../storage/stream-writer.js';
-import { type AccountDataKey, AccountDataStore } from './account-data.store.js';
+import { type AccountDataKey, type AccountDataSize, AccountDataStore } from './account-data.store.js';
 
-/** Entries of one account over all rooms. */
+/** What one account may hold over all rooms: all of it may have to go into one answer of /sync. */
 const MAX_ENTRIES = 50_000;
+const MAX_BYTES = 10 * 1024 * 1024;
+/** Each home lets its clients write up to the bound; together they may come to more. */
+const REPLICA_SHARE = 2;
 
 /** A change of one entry. */
 export interface AccountDataChange extends AccountDataKey {
@@ -19,6 +22,8 @@ export interface AccountDataChange extends AccountDataKey {
   readonly change: (present: string | null) => string;
   /** What other homes of the account are told of the new content; nothing for what came from there. */
   readonly ops: (json: string) => readonly AccountChange[];
+  /** Another home of the account has taken it already. */
+  readonly isReplica?: boolean;
 }
 
 type ChangeListener = (key: AccountDataKey) => void;
@@ -69,13 +74,15 @@ export class AccountDataWriter {
     const present = new Map((await this.store.getMany(tx, items.map(({ item }) => item))).map((entry) => [keyOf(entry), entry.json]));
     const written = new Map<string, AccountDataKey & { json: string; pos: number }>();
     const ops = new Map<string, AccountChange[]>();
-    const isNew = new Set<string>();
+    const growth = new Map<string, AccountDataSize & { isReplica: boolean }>();
     for (const { item, pos } of items) {
       const key = keyOf(item);
       const before = present.get(key) ?? null;
       const json = item.change(before);
       if (json === before) continue;
-      if (before === null) isNew.add(item.userId);
+      const grown = growth.get(item.userId) ?? { bytes: 0, entries: 0, isReplica: true };
+      const bytes = before === null ? sizeOf(item, json) : Buffer.byteLength(json) - Buffer.byteLength(before);
+      growth.set(item.userId, { bytes: grown.bytes + bytes, entries: grown.entries + (before === null ? 1 : 0), isReplica: grown.isReplica && item.isReplica === true });
       present.set(key, json);
       written.set(key, { userId: item.userId, roomId: item.roomId, type: item.type, json, pos });
       const changes = ops.get(item.userId) ?? [];
@@ -83,10 +90,11 @@ export class AccountDataWriter {
       ops.set(item.userId, changes);
     }
     await this.store.upsert(tx, [...written.values()]);
-    if (isNew.size > 0) {
-      for (const count of (await this.store.counts(tx, [...isNew])).values()) {
-        if (count > MAX_ENTRIES) throw MatrixError.tooLarge('This account holds too much account data');
-      }
+    for (const [userId, { bytes, entries }] of growth.size === 0 ? [] : await this.store.grow(tx, growth)) {
+      const grown = growth.get(userId)!;
+      const share = grown.isReplica ? REPLICA_SHARE : 1;
+      const isFull = (grown.bytes > 0 && bytes > share * MAX_BYTES) || (grown.entries > 0 && entries > share * MAX_ENTRIES);
+      if (isFull) throw MatrixError.tooLarge(`This account holds too much account data: ${MAX_BYTES} bytes and ${MAX_ENTRIES} entries is the most`);
     }
     await this.ops.recordAll(tx, ops);
   }
@@ -97,6 +105,10 @@ export function accountDataOp(roomId: string, type: string, json: string): Accou
   return roomId === ''
     ? { kind: 'account_data', key: type, value: json }
     : { kind: 'room_account_data', key: JSON.stringify([roomId, type]), value: json };
+}
+
+function sizeOf({ roomId, type }: AccountDataKey, json: string): number {
+  return Buffer.byteLength(json) + Buffer.byteLength(type) + Buffer.byteLength(roomId);
 }
 
 function keyOf({ userId, roomId, type }: AccountDataKey): string {

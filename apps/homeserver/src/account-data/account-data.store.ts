@@ -12,6 +12,12 @@ export interface AccountDataEntry {
   readonly json: string;
 }
 
+/** What account data takes. */
+export interface AccountDataSize {
+  readonly bytes: number;
+  readonly entries: number;
+}
+
 export type AccountDataKey = Pick<AccountDataEntry, 'userId' | 'roomId' | 'type'>;
 
 interface Row {
@@ -21,6 +27,9 @@ interface Row {
   json: string;
 }
 
+/** Bytes of contents that are read at once. */
+const MAX_READ_BYTES = 20 * 1024 * 1024;
+
 const columns = 'user_id, room_id, type, json';
 const byKey = statement('account_data.get', `SELECT json FROM account_data WHERE user_id = $1 AND room_id = $2 AND type = $3`);
 const byKeys = statement(
@@ -28,25 +37,27 @@ const byKeys = statement(
   `SELECT ${columns} FROM account_data
    WHERE (user_id, room_id, type) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))`,
 );
-const globalAll = statement('account_data.global_all', `SELECT ${columns} FROM account_data WHERE user_id = $1 AND room_id = ''`);
-const roomsAll = statement(
-  'account_data.rooms_all',
-  `SELECT ${columns} FROM account_data WHERE user_id = $1 AND room_id = ANY($2)`,
+/** Newest first, up to so many bytes: no account holds more, unless it was filled before there was a bound. */
+const bounded = (name: string, where: string) => statement(
+  `account_data.${name}`,
+  `SELECT ${columns} FROM (
+     SELECT *, sum(octet_length(json)) OVER (ORDER BY pos DESC) AS total FROM account_data WHERE user_id = $1 AND ${where}
+   ) e WHERE total <= ${MAX_READ_BYTES} ORDER BY pos`,
 );
-const globalSince = statement(
-  'account_data.global_since',
-  `SELECT ${columns} FROM account_data WHERE user_id = $1 AND pos > $2 AND room_id = '' ORDER BY pos`,
-);
-const roomsSince = statement(
-  'account_data.rooms_since',
-  `SELECT ${columns} FROM account_data WHERE user_id = $1 AND pos > $2 AND room_id <> '' ORDER BY pos`,
-);
+const globalAll = bounded('global_all', "room_id = ''");
+const roomsAll = bounded('rooms_all', 'room_id = ANY($2)');
+const globalSince = bounded('global_since', "pos > $2 AND room_id = ''");
+const roomsSince = bounded('rooms_since', "pos > $2 AND room_id <> ''");
 const everything = statement('account_data.everything', `SELECT ${columns} FROM account_data WHERE user_id = $1`);
-const counts = statement(
-  'account_data.counts',
-  'SELECT user_id, count(*) AS n FROM account_data WHERE user_id = ANY($1) GROUP BY user_id',
+const grow = statement(
+  'account_data.grow',
+  `INSERT INTO account_data_sizes AS s (user_id, bytes, entries) SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+   ON CONFLICT (user_id) DO UPDATE SET bytes = s.bytes + excluded.bytes, entries = s.entries + excluded.entries
+   RETURNING user_id, bytes, entries`,
 );
-const removeAll = statement('account_data.remove_all', 'DELETE FROM account_data WHERE user_id = $1');
+const removeAll = statement(
+  'account_data.remove_all', 'WITH sizes AS (DELETE FROM account_data_sizes WHERE user_id = $1) DELETE FROM account_data WHERE user_id = $1',
+);
 
 /** The table `account_data`. Ranges of positions have no upper end: what changed again meanwhile is found where it is now. */
 @Injectable()
@@ -83,10 +94,13 @@ export class AccountDataStore {
     return (await this.db.query<Row>(everything, [userId])).map(entry);
   }
 
-  /** Number of entries of each account. */
-  async counts(tx: Queryable, userIds: readonly string[]): Promise<Map<string, number>> {
-    const rows = await tx.query<{ user_id: string; n: number }>(counts, [userIds]);
-    return new Map(rows.map((row) => [row.user_id, row.n]));
+  /** Notes by how much the data of accounts has grown or shrunk. @returns what each holds now */
+  async grow(tx: Queryable, growth: ReadonlyMap<string, AccountDataSize>): Promise<Map<string, AccountDataSize>> {
+    const sizes = [...growth.values()];
+    const rows = await tx.query<{ user_id: string } & AccountDataSize>(
+      grow, [[...growth.keys()], sizes.map((size) => size.bytes), sizes.map((size) => size.entries)],
+    );
+    return new Map(rows.map(({ user_id: userId, bytes, entries }) => [userId, { bytes, entries }]));
   }
 
   /** @param entries no two of the same key */

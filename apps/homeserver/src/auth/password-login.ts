@@ -41,7 +41,7 @@ export class PasswordLogin implements OnModuleInit {
     if (!parsed.success) throw MatrixError.badJson('A user and a password are needed');
     const userId = userIdOf(parsed.data, this.config.serverName);
     const account = userId === undefined ? undefined : await this.directory.get(userId);
-    const matches = await this.passwords.verify(account?.passwordHash ?? null, parsed.data.password);
+    const matches = await this.passwords.verify(userId ?? '', account?.passwordHash ?? null, parsed.data.password);
     if (account && account.deactivatedTs !== null) {
       throw new MatrixError(403, 'M_USER_DEACTIVATED', 'This account has been deactivated');
     }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { hash, type Options, verify } from '@node-rs/argon2';
 import { Config } from '../config/config.js';
+import { Clock } from '../observability/clock.js';
+import { TokenBuckets } from '../observability/token-buckets.js';
 import { MatrixError } from '../errors/matrix-error.js';
 
 /** One rule for all ways to a password: registration, change, the set-up page (apps/web/src/check-account.ts), the operator. */
@@ -9,6 +11,9 @@ const MAX_PASSWORD_BYTES = 512;
 /** Hashes that are computed at once: they would keep the thread pool from everything else, signatures for one. */
 const MAX_RUNNING = 2;
 const MAX_WAITING = 200;
+/** Wrong passwords for one account, wherever they are tried and from how many addresses. */
+const GUESSES = { perSecond: 0.1, burst: 5 };
+const MAX_GUESSED = 50_000;
 
 /** argon2id, the library's default algorithm. `normal` follows OWASP's password storage cheat sheet. */
 const costs: Record<Config['passwordCost'], Options> = {
@@ -23,9 +28,14 @@ export class Passwords {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
   #decoy: Promise<string> | undefined;
+  readonly #guesses: TokenBuckets;
 
-  constructor(config: Config) {
+  constructor(
+    private readonly config: Config,
+    clock: Clock,
+  ) {
     this.#cost = costs[config.passwordCost];
+    this.#guesses = new TokenBuckets(clock, MAX_GUESSED);
   }
 
   /** @throws MatrixError 400 M_INVALID_PARAM or M_WEAK_PASSWORD */
@@ -40,8 +50,23 @@ export class Passwords {
     return this.#turn(() => hash(password, this.#cost));
   }
 
-  /** @param stored null for unknown accounts and those without a password: takes as long, and is false */
-  async verify(stored: string | null, password: string): Promise<boolean> {
+  /**
+   * Checks a password. Every wrong one counts against the account, whoever asks for what.
+   *
+   * @param userId whose password it is said to be; there need not be such an account
+   * @param stored null for unknown accounts and those without a password: takes as long, and is false
+   * @throws MatrixError 429 M_LIMIT_EXCEEDED after too many wrong ones, unless the operator switched limits off
+   */
+  async verify(userId: string, stored: string | null, password: string): Promise<boolean> {
+    // Taken before it is known to be wrong: guesses at the same time count, too.
+    const wait = this.config.rateLimits ? this.#guesses.take(userId, GUESSES) : 0;
+    if (wait > 0) throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many wrong passwords', { retry_after_ms: wait });
+    const isRight = await this.#matches(stored, password);
+    if (isRight) this.#guesses.giveBack(userId, GUESSES);
+    return isRight;
+  }
+
+  #matches(stored: string | null, password: string): Promise<boolean> {
     const isPossible = stored !== null && Buffer.byteLength(password) <= MAX_PASSWORD_BYTES;
     return this.#turn(async () => {
       this.#decoy ??= hash('decoy', this.#cost);

@@ -83,7 +83,7 @@ export class Registration implements OnModuleInit {
 
   async #isOwner(userId: string, password: string | undefined): Promise<boolean> {
     const account = await this.directory.get(userId);
-    return account !== undefined && password !== undefined && this.passwords.verify(account.passwordHash, password);
+    return account !== undefined && password !== undefined && this.passwords.verify(userId, account.passwordHash, password);
   }
 
   async #register(request: RegistrationRequest): Promise<string> {

@@ -2,12 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
-import { boundedCache } from '../storage/bounded-cache.js';
+import { TokenBuckets } from '../observability/token-buckets.js';
 
 /** Calls per second that refill a bucket, and how many may come at once. */
 const limits = {
   login: { perSecond: 0.2, burst: 10 },
-  'login-account': { perSecond: 0.1, burst: 5 },
   registration: { perSecond: 0.1, burst: 5 },
   message: { perSecond: 10, burst: 50 },
   join: { perSecond: 1, burst: 20 },
@@ -23,49 +22,38 @@ const limits = {
   socket: { perSecond: 0.5, burst: 40 },
   // What another home of an account brings and asks for: one for each operation, and for each 4 KiB.
   operations: { perSecond: 200, burst: 20_000 },
+  'account-data': { perSecond: 10, burst: 200 },
+  // In units of a message to a device and 4 KiB of it.
+  'to-device': { perSecond: 200, burst: 2_000 },
 } as const;
 
 export type RateLimitKind = keyof typeof limits;
 
-/** Callers that are remembered; the least recently seen is forgotten, which at worst gives it a full bucket again. */
+/** Callers that are remembered. */
 const MAX_BUCKETS = 50_000;
-
-interface Bucket {
-  tokens: number;
-  at: number;
-}
 
 /** Token buckets per kind and caller. */
 @Injectable()
 export class RateLimits {
-  readonly #buckets = boundedCache<string, Bucket>(MAX_BUCKETS);
+  readonly #buckets: TokenBuckets;
 
   constructor(
     private readonly config: Config,
-    private readonly clock: Clock,
-  ) {}
+    clock: Clock,
+  ) {
+    this.#buckets = new TokenBuckets(clock, MAX_BUCKETS);
+  }
 
   /**
-   * Takes a token, or several, unless the operator switched limits off.
+   * Takes a token, or as many as something costs, unless the operator switched limits off.
    *
    * @param caller user id or address; see `addressKey`
    * @throws MatrixError 429 M_LIMIT_EXCEEDED with `retry_after_ms`
    */
-  take(kind: RateLimitKind, caller: string, cost = 1): void {
+  take(kind: RateLimitKind, caller: string, tokens = 1): void {
     if (!this.config.rateLimits) return;
-    const { perSecond, burst } = limits[kind];
-    const now = this.clock.steady();
-    const key = `${kind} ${caller}`;
-    const bucket = this.#buckets.get(key) ?? { tokens: burst, at: now };
-    bucket.tokens = Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * perSecond);
-    bucket.at = now;
-    this.#buckets.set(key, bucket);
-    const needed = Math.min(cost, burst);
-    if (bucket.tokens < needed) {
-      const wait = Math.ceil(((needed - bucket.tokens) / perSecond) * 1000);
-      throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many requests', { retry_after_ms: wait });
-    }
-    bucket.tokens -= needed;
+    const wait = this.#buckets.take(`${kind} ${caller}`, limits[kind], tokens);
+    if (wait > 0) throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many requests', { retry_after_ms: wait });
   }
 }
 

@@ -1,9 +1,9 @@
 import type { PushCondition } from '../account-data/push-rules/push-rule.js';
-import { containsWord, wholeGlob, wordGlob } from './glob.js';
+import { wholeGlob, wordGlob, wordLiteral } from './glob.js';
 import { parsePropertyPath, propertyAt } from './property-path.js';
-import type { PushContext, PushEvent } from './push-event.js';
+import type { PushLook } from './push-look.js';
 
-export type PushMatcher = (event: PushEvent, context: PushContext) => boolean;
+export type PushMatcher = (look: PushLook) => boolean;
 
 const never: PushMatcher = () => false;
 const COUNT = /^(==|<=|>=|<|>)?(\d{1,15})$/;
@@ -17,12 +17,12 @@ export function compileCondition(condition: PushCondition): PushMatcher {
     case 'event_property_is': {
       if (typeof key !== 'string' || !isScalar(value)) return never;
       const path = parsePropertyPath(key);
-      return (event) => propertyAt(event, path) === value;
+      return ({ event }) => propertyAt(event, path) === value;
     }
     case 'event_property_contains': {
       if (typeof key !== 'string' || !isScalar(value)) return never;
       const path = parsePropertyPath(key);
-      return (event) => {
+      return ({ event }) => {
         const list = propertyAt(event, path);
         return Array.isArray(list) && list.includes(value);
       };
@@ -32,7 +32,7 @@ export function compileCondition(condition: PushCondition): PushMatcher {
     case 'room_member_count':
       return typeof condition['is'] === 'string' ? memberCount(condition['is']) : never;
     case 'sender_notification_permission':
-      return typeof key === 'string' ? (_event, context) => context.senderPower >= context.notificationPower(key) : never;
+      return typeof key === 'string' ? ({ context }) => context.senderPower >= context.notificationPower(key) : never;
     default:
       return never;
   }
@@ -41,18 +41,24 @@ export function compileCondition(condition: PushCondition): PushMatcher {
 /** Matches a property by a glob: `content.body` by words, others as a whole. */
 export function eventMatch(key: string, pattern: string): PushMatcher {
   const path = parsePropertyPath(key);
+  if (key !== 'content.body' && !/[*?]/.test(pattern)) {
+    const wanted = pattern.toLowerCase();
+    return ({ event }) => {
+      const value = propertyAt(event, path);
+      return typeof value === 'string' && value.toLowerCase() === wanted;
+    };
+  }
   const matches = key === 'content.body' ? wordGlob(pattern) : wholeGlob(pattern);
-  return (event) => {
-    const value = propertyAt(event, path);
-    return typeof value === 'string' && matches(value);
+  return (look) => {
+    const text = look.text(path);
+    return text !== undefined && matches(text, look.budget);
   };
 }
 
-function containsDisplayName(event: PushEvent, { displayName }: PushContext): boolean {
-  const body = propertyAt(event, ['content', 'body']);
-  if (typeof body !== 'string' || displayName === undefined || displayName === '') return false;
-  // Names are no patterns: their asterisks mean themselves.
-  return containsWord(body.toLowerCase(), displayName.toLowerCase());
+function containsDisplayName(look: PushLook): boolean {
+  const { displayName } = look.context;
+  const body = look.text(['content', 'body']);
+  return body !== undefined && displayName !== undefined && displayName !== '' && wordLiteral(displayName)(body, look.budget);
 }
 
 function memberCount(is: string): PushMatcher {
@@ -60,11 +66,11 @@ function memberCount(is: string): PushMatcher {
   if (!match) return never;
   const count = Number(match[2]);
   switch (match[1]) {
-    case '<': return (_event, context) => context.memberCount < count;
-    case '>': return (_event, context) => context.memberCount > count;
-    case '<=': return (_event, context) => context.memberCount <= count;
-    case '>=': return (_event, context) => context.memberCount >= count;
-    default: return (_event, context) => context.memberCount === count;
+    case '<': return ({ context }) => context.memberCount < count;
+    case '>': return ({ context }) => context.memberCount > count;
+    case '<=': return ({ context }) => context.memberCount <= count;
+    case '>=': return ({ context }) => context.memberCount >= count;
+    default: return ({ context }) => context.memberCount === count;
   }
 }
 

@@ -2,7 +2,10 @@ import {
   type PushAction, type PushRule, type PushRuleKind, pushRuleKinds, type PushRuleset,
 } from '../account-data/push-rules/push-rule.js';
 import { compileCondition, eventMatch, type PushMatcher } from './compile-condition.js';
-import type { PushContext, PushEvent } from './push-event.js';
+import type { PushLook } from './push-look.js';
+
+/** Memory that a rule takes for each character of its JSON text: a pattern keeps a few words for each of its characters. */
+const BYTES_PER_CHARACTER = 40;
 
 /** An enabled rule, ready to be asked. */
 export interface CompiledPushRule {
@@ -15,6 +18,10 @@ export interface CompiledPushRule {
 export interface CompiledPushRules {
   readonly userId: string;
   readonly rules: readonly CompiledPushRule[];
+  /** The same object as long as the rules are the same. */
+  readonly version: object;
+  /** Approximate bytes in memory. */
+  readonly size: number;
 }
 
 /** That an event is to be shown to a person, and how. */
@@ -33,7 +40,7 @@ export function compilePushRules(userId: string, ruleset: PushRuleset): Compiled
       .filter((rule) => rule.enabled)
       .map((rule) => ({ ruleId: rule.rule_id, outcome: outcomeOf(rule.actions), matches: matcherOf(kind, rule) })),
   );
-  return { userId, rules };
+  return { userId, rules, version: {}, size: 2_000 + BYTES_PER_CHARACTER * JSON.stringify(ruleset).length };
 }
 
 /**
@@ -41,22 +48,22 @@ export function compilePushRules(userId: string, ruleset: PushRuleset): Compiled
  *
  * @param rules of the account that may be notified; the caller leaves out events of senders that it ignores
  */
-export function notificationFor(rules: CompiledPushRules, event: PushEvent, context: PushContext): Notification | null {
-  if (event.sender === rules.userId) return null;
-  return rules.rules.find((rule) => rule.matches(event, context))?.outcome ?? null;
+export function notificationFor(rules: CompiledPushRules, look: PushLook): Notification | null {
+  if (look.event.sender === rules.userId) return null;
+  return rules.rules.find((rule) => rule.matches(look))?.outcome ?? null;
 }
 
 function matcherOf(kind: PushRuleKind, rule: PushRule): PushMatcher {
   switch (kind) {
     case 'room':
-      return (event) => event.room_id === rule.rule_id;
+      return ({ event }) => event.room_id === rule.rule_id;
     case 'sender':
-      return (event) => event.sender === rule.rule_id;
+      return ({ event }) => event.sender === rule.rule_id;
     case 'content':
       return rule.pattern === undefined ? () => false : eventMatch('content.body', rule.pattern);
     default: {
       const conditions = (rule.conditions ?? []).map(compileCondition);
-      return (event, context) => conditions.every((matches) => matches(event, context));
+      return (look) => conditions.every((matches) => matches(look));
     }
   }
 }

@@ -10,7 +10,7 @@ import {
   type DefaultRuleChange, type OwnPushRule, parseStoredPushRules, pushRulesetOf, type StoredPushRules,
 } from './stored-push-rules.js';
 
-const MAX_BYTES = 512 * 1024;
+const MAX_BYTES = 128 * 1024;
 
 /** What another home is told of a rule: of an own one all, with its place; of a predefined one what was changed; null: gone. */
 export type PushRuleOpValue = { readonly rule: OwnPushRule; readonly after: string | null } | DefaultRuleChange | null;

@@ -5,6 +5,7 @@ import type { Requester } from '../../accounts/requester.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
+import { RateLimit } from '../../http/rate-limit.decorator.js';
 import { RawJson } from '../../http/raw-json.js';
 import { ownUser, validRoomId } from './own-user.js';
 
@@ -17,6 +18,7 @@ export class AccountDataController {
 
   @Put('account_data/:type')
   @Auth('user-or-guest')
+  @RateLimit('account-data')
   async put(
     @CurrentUser() requester: Requester,
     @Param('userId') userId: string,
@@ -39,6 +41,7 @@ export class AccountDataController {
 
   @Put('rooms/:roomId/account_data/:type')
   @Auth('user-or-guest')
+  @RateLimit('account-data')
   async putOfRoom(
     @CurrentUser() requester: Requester,
     @Param('userId') userId: string,

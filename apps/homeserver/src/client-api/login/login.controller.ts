@@ -2,12 +2,9 @@ import { Controller, Get, Post } from '@nestjs/common';
 import { RefreshTokens } from '../../accounts/refresh-tokens.js';
 import { LoginTypes } from '../../auth/login-types.js';
 import { Sessions, tokenBody } from '../../auth/sessions.js';
-import { userIdOf } from '../../auth/user-identifier.js';
-import { Config } from '../../config/config.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { JsonBody } from '../../http/param.decorators.js';
 import { RateLimit } from '../../http/rate-limit.decorator.js';
-import { RateLimits } from '../../http/rate-limits.js';
 import { type LoginBody, loginSchema, type RefreshBody, refreshSchema } from './login.schema.js';
 
 @Controller('/_matrix/client/v3')
@@ -16,8 +13,6 @@ export class LoginController {
     private readonly types: LoginTypes,
     private readonly sessions: Sessions,
     private readonly refreshTokens: RefreshTokens,
-    private readonly limits: RateLimits,
-    private readonly config: Config,
   ) {}
 
   @Get('login')
@@ -31,9 +26,6 @@ export class LoginController {
   @Auth('none')
   @RateLimit('login')
   async login(@JsonBody(loginSchema) body: LoginBody): Promise<object> {
-    const target = userIdOf(body, this.config.serverName);
-    // Guesses at one account's password may come from many addresses.
-    if (target !== undefined) this.limits.take('login-account', target);
     const { userId, byAccountKey } = await this.types.login(body);
     return this.sessions.open({
       userId,

@@ -7,6 +7,7 @@ import type { Requester } from '../../accounts/requester.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.js';
+import { RateLimit } from '../../http/rate-limit.decorator.js';
 import {
   actionsSchema, checkScope, enabledSchema, placeSchema, type RuleBody, ruleSchema, validKind, validNewRuleId,
 } from './push-rules.schema.js';
@@ -70,6 +71,7 @@ export class PushRulesController {
 
   @Put(':scope/:kind/:ruleId')
   @Auth('user')
+  @RateLimit('account-data')
   async put(
     @CurrentUser() requester: Requester,
     @Param('scope') scope: string,
@@ -95,6 +97,7 @@ export class PushRulesController {
 
   @Put(':scope/:kind/:ruleId/enabled')
   @Auth('user')
+  @RateLimit('account-data')
   async setEnabled(
     @CurrentUser() requester: Requester,
     @Param('scope') scope: string,
@@ -109,6 +112,7 @@ export class PushRulesController {
 
   @Put(':scope/:kind/:ruleId/actions')
   @Auth('user')
+  @RateLimit('account-data')
   async setActions(
     @CurrentUser() requester: Requester,
     @Param('scope') scope: string,
@@ -123,6 +127,7 @@ export class PushRulesController {
 
   @Delete(':scope/:kind/:ruleId')
   @Auth('user')
+  @RateLimit('account-data')
   async delete(
     @CurrentUser() requester: Requester, @Param('scope') scope: string, @Param('kind') kind: string, @Param('ruleId') ruleId: string,
   ): Promise<object> {

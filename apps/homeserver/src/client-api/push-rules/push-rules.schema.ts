@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type PushAction, type PushRuleKind, pushRuleKinds } from '../../account-data/push-rules/push-rule.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { text } from '../../http/query-schemas.js';
+import { MAX_PATTERN } from '../../push/glob.js';
 
 /** Actions that older versions had and that mean nothing (client-api "historical actions"). */
 const HISTORICAL = new Set(['dont_notify', 'coalesce']);
@@ -12,12 +13,14 @@ const actions = z
   .transform((list): PushAction[] => list.filter((action) => typeof action !== 'string' || !HISTORICAL.has(action)));
 
 /** Kinds that this server does not know are kept: they never match, here, and may be known to the client. */
-const condition = z.looseObject({ kind: z.string().max(255) });
+const condition = z.looseObject({ kind: z.string().max(255) }).refine(
+  ({ pattern }) => typeof pattern !== 'string' || pattern.length <= MAX_PATTERN, { error: `Patterns have at most ${MAX_PATTERN} characters` },
+);
 
 export const ruleSchema = z.object({
   actions,
   conditions: z.array(condition).max(100).optional(),
-  pattern: z.string().max(1_000).optional(),
+  pattern: z.string().max(MAX_PATTERN).optional(),
 });
 export type RuleBody = z.output<typeof ruleSchema>;
 

@@ -5,6 +5,7 @@ import { messageIdOf, ToDevice } from '../../device-keys/to-device/to-device.js'
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
+import { RateLimits } from '../../http/rate-limits.js';
 import { boundedRecord, userIdText } from '../keys/keys.schema.js';
 
 const schema = z.object({ messages: boundedRecord(boundedRecord(z.looseObject({})), userIdText) });
@@ -12,10 +13,16 @@ const schema = z.object({ messages: boundedRecord(boundedRecord(z.looseObject({}
 /** Form of a transaction id that is unique beyond sessions and the same at every home (protocol §6). */
 const PORTABLE_TXN = /^[A-Za-z0-9_-]{22}$/;
 
+/** Devices that an account is taken to have. */
+const DEVICES = 5;
+
 /** Client-api "send-to-device messaging". */
 @Controller('/_matrix/client/v3/sendToDevice')
 export class SendToDeviceController {
-  constructor(private readonly toDevice: ToDevice) {}
+  constructor(
+    private readonly toDevice: ToDevice,
+    private readonly limits: RateLimits,
+  ) {}
 
   @Put(':eventType/:txnId')
   @Auth('user-or-guest')
@@ -26,9 +33,19 @@ export class SendToDeviceController {
     @JsonBody(schema) body: z.output<typeof schema>,
   ): Promise<object> {
     if (type.length > 255) throw MatrixError.invalidParam('The event type is too long');
+    this.limits.take('to-device', userId, costOf(body.messages));
     const session = PORTABLE_TXN.test(txnId) ? '' : tokenHash;
     const messageId = messageIdOf(userId, deviceId ?? '', session, type, txnId);
     await this.toDevice.send({ sender: userId, type, messageId, messages: body.messages });
     return {};
   }
+}
+
+/** A message to a device costs as much as 4 KiB; one to all devices of an account is several. */
+function costOf(messages: Readonly<Record<string, Readonly<Record<string, object>>>>): number {
+  let cost = 0;
+  for (const devices of Object.values(messages)) {
+    for (const [device, content] of Object.entries(devices)) cost += (device === '*' ? DEVICES : 1) * (1 + Math.floor(JSON.stringify(content).length / 4_096));
+  }
+  return Math.max(1, cost);
 }

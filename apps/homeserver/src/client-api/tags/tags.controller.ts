@@ -4,6 +4,7 @@ import { Tags } from '../../account-data/tags.js';
 import type { Requester } from '../../accounts/requester.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
+import { RateLimit } from '../../http/rate-limit.decorator.js';
 import { ownUser, validRoomId } from '../account-data/own-user.js';
 
 /** The specification wants 0 to 1; clients have long been writing other numbers. */
@@ -22,6 +23,7 @@ export class TagsController {
 
   @Put(':tag')
   @Auth('user-or-guest')
+  @RateLimit('account-data')
   async set(
     @CurrentUser() requester: Requester,
     @Param('userId') userId: string,
@@ -35,6 +37,7 @@ export class TagsController {
 
   @Delete(':tag')
   @Auth('user-or-guest')
+  @RateLimit('account-data')
   async remove(
     @CurrentUser() requester: Requester,
     @Param('userId') userId: string,

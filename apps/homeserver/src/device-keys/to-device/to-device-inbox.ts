@@ -6,6 +6,7 @@ import { Database, type Transaction } from '../../storage/database.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { type Positioned, StreamWriter } from '../../storage/stream-writer.js';
 import { type DeviceMessage, type MessageKey, ToDeviceStore } from './to-device.store.js';
+import { InboxShares, MAX_BYTES_OF_SENDER, MAX_MESSAGES_OF_SENDER } from './inbox-shares.js';
 import { toDeviceId } from './to-device-id.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
@@ -61,6 +62,7 @@ interface InboxState {
 @Injectable()
 export class ToDeviceInbox implements OnApplicationBootstrap {
   readonly #writer: StreamWriter<Item>;
+  readonly #shares = new InboxShares();
   readonly #inboxes = boundedCache<string, InboxState>(MAX_CACHED);
 
   constructor(
@@ -183,14 +185,17 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
     const kept = fresh.filter(({ message }) => !received.has(message));
     await this.store.insert(tx, kept.map(({ message, pos }) => ({ ...message, pos })));
     const full = new Map<string, DeviceMessage>();
+    const due = new Map<string, DeviceMessage>();
     for (const { message, isReplica } of kept) {
       const inbox = this.#inbox(message.userId, message.deviceId);
       if (++inbox.sinceTrim > TRIM_EVERY) {
         inbox.sinceTrim = 0;
         full.set(`${message.userId}\0${message.deviceId}`, message);
       }
+      if (this.#shares.isDue(message, Buffer.byteLength(message.json))) due.set(`${message.userId}\0${message.deviceId}\0${message.sender}`, message);
       if (!isReplica) note(message.userId, messageOp(message));
     }
+    if (due.size > 0) await this.store.trimSenders(tx, [...due.values()], MAX_BYTES_OF_SENDER, MAX_MESSAGES_OF_SENDER);
     if (full.size > 0) await this.store.trim(tx, [...full.values()], MAX_WAITING);
     for (const message of received) note(message.userId, consumedOp(message));
   }

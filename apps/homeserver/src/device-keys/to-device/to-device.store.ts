@@ -91,6 +91,15 @@ const trim = statement(
      SELECT o.pos FROM to_device_inbox o WHERE o.user_id = d.user_id AND o.device_id = d.device_id ORDER BY o.pos DESC OFFSET $3 LIMIT 1
    )`,
 );
+const trimSenders = statement(
+  'to_device.trim_senders',
+  `DELETE FROM to_device_inbox i USING (
+     SELECT m.pos, sum(octet_length(m.json)) OVER newer AS bytes, count(*) OVER newer AS messages
+     FROM unnest($1::text[], $2::text[], $3::text[]) AS d(user_id, device_id, sender)
+     JOIN to_device_inbox m USING (user_id, device_id, sender)
+     WINDOW newer AS (PARTITION BY m.user_id, m.device_id, m.sender ORDER BY m.pos DESC)
+   ) t WHERE i.pos = t.pos AND (t.bytes > $4 OR t.messages > $5)`,
+);
 const forget = statement('to_device.forget', 'DELETE FROM to_device_consumed WHERE expires_ts < $1');
 const deleteInbox = statement('to_device.delete_inbox', 'DELETE FROM to_device_inbox WHERE user_id = $1 AND device_id = $2');
 const deleteConsumed = statement('to_device.delete_consumed', 'DELETE FROM to_device_consumed WHERE user_id = $1 AND device_id = $2');
@@ -168,6 +177,11 @@ export class ToDeviceStore {
   /** Deletes the oldest messages of each device beyond the newest `max`. */
   async trim(tx: Queryable, devicesToTrim: readonly { userId: string; deviceId: string }[], max: number): Promise<void> {
     await tx.query(trim, [devicesToTrim.map((d) => d.userId), devicesToTrim.map((d) => d.deviceId), max]);
+  }
+
+  /** Leaves of each sender's messages in each inbox the newest, up to so many bytes and messages. */
+  async trimSenders(tx: Queryable, inboxes: readonly { userId: string; deviceId: string; sender: string }[], maxBytes: number, maxMessages: number): Promise<void> {
+    await tx.query(trimSenders, [inboxes.map((i) => i.userId), inboxes.map((i) => i.deviceId), inboxes.map((i) => i.sender), maxBytes, maxMessages]);
   }
 
   async forgetConsumed(now: number): Promise<void> {

@@ -105,7 +105,7 @@ export class RoomSectionsWriter {
     if (plan.rooms.length === 0) return [];
     await this.windows.refresh(plan.rooms.map(({ room }) => room.roomNid), plan.to);
     const usual = plan.rooms.filter((room) => room.onlyEvent === undefined);
-    const current = await this.#currentState(usual.filter((room) => room.hides && room.section === 'join'));
+    const current = await this.#currentState(usual.filter((room) => room.hides && room.state !== 'none'));
     const wishes = usual.map((room): TimelineWish => ({
       roomNid: room.room.roomNid,
       roomId: room.room.roomId,
@@ -120,7 +120,7 @@ export class RoomSectionsWriter {
     return plan.rooms.map((room) => ({ plan: room, timeline: timelines.get(room.room.roomNid) ?? onlyTimeline(room, only) }));
   }
 
-  /** Ids of the state events that a member may always see, although they happened before it came. */
+  /** Ids of the state events that a reader gets in any case, although they happened before it came: a timeline without them would undo them. */
   async #currentState(rooms: readonly RoomPlan[]): Promise<Map<number, ReadonlySet<number>>> {
     const at = rooms.map((room) => ({ roomNid: room.room.roomNid, pos: room.stateTo }));
     const [states, members] = await Promise.all([this.windows.state(at), this.windows.members(at)]);
@@ -204,13 +204,19 @@ function isShown(
   return state !== undefined && (state.nids.length > 0 || state.summary !== null || extras.has(plan.room.roomId));
 }
 
-/** The test of the history visibility; undefined where everything may be seen. A reader always sees its own memberships. */
+/**
+ * The test of the history visibility; undefined where everything may be seen. A reader always sees its own memberships, and nothing else
+ * of a room that it was not in.
+ */
 function visibility(
-  { history, hides }: RoomPlan, userId: string, current: ReadonlySet<number> | undefined,
+  { history, hides, state, section, stateTo }: RoomPlan, userId: string, current: ReadonlySet<number> | undefined,
 ): TimelineWish['isVisible'] {
   if (!history || !hides) return undefined;
-  return (event, pos) => history.isVisible(pos) || (event.type === 'm.room.member' && event.stateKey === userId)
-    || (event.stateKey !== null && current?.has(event.nid) === true);
+  const isOwn = (event: SyncEvent): boolean => event.type === 'm.room.member' && event.stateKey === userId;
+  if (state === 'none') return isOwn;
+  // Anybody may read what happens in an open room after he left, but it is not told him.
+  const isAfter = (pos: number): boolean => section === 'leave' && pos > stateTo;
+  return (event, pos) => isOwn(event) || (!isAfter(pos) && history.isVisible(pos)) || (event.stateKey !== null && current?.has(event.nid) === true);
 }
 
 function onlyTimeline(plan: RoomPlan, events: ReadonlyMap<number, SyncEvent>): CollectedTimeline {

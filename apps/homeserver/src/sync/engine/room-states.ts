@@ -61,7 +61,16 @@ export class RoomStates {
     lazy: ReadonlyMap<string, number>,
   ): number[] {
     const matcher = request.filter.state;
-    if (plan.state === 'none' || matcher.blocksRoom(plan.room.roomId)) return [];
+    if (matcher.blocksRoom(plan.room.roomId)) return [];
+    // A client that takes nothing from the timeline is told here what it is.
+    if (plan.state === 'none') return request.useStateAfter ? [plan.room.eventNid] : [];
+    // What became of the reader after it left stands in the timeline only, from which such a client takes nothing.
+    const own = stateKeyOf('m.room.member', request.userId);
+    if (plan.section === 'leave' && request.useStateAfter) {
+      state.set(own, plan.room.eventNid);
+      deltas = [...deltas, { pos: plan.to, key: own, nid: plan.room.eventNid, previous: null }];
+      lazy = new Map([...lazy].filter(([key]) => key !== own));
+    }
     const passes = (key: string): boolean => matcher.passesType(key.slice(0, key.indexOf('\u0000')));
     const base = {
       deltas: matcher.passesAll ? deltas : deltas.filter((delta) => passes(delta.key)),

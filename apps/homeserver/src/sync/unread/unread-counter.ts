@@ -5,6 +5,7 @@ import { ReadSets } from '../../ephemeral/reads/read-sets.js';
 import { Receipts } from '../../ephemeral/receipts.js';
 import { Bus } from '../../bus/bus.js';
 import { type CompiledPushRules, notificationFor } from '../../push/compile-push-rules.js';
+import { PushLook } from '../../push/push-look.js';
 import { PushRuleCache } from '../../push/push-rule-cache.js';
 import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
 import type { TimelineRow } from '../rooms/room-log.js';
@@ -20,6 +21,8 @@ import { boundedCache } from '../../storage/bounded-cache.js';
 const MAX_TALLIES = 200_000;
 /** Events of a room that are looked at: counts end there, as in clients' "99+". */
 const MAX_EVENTS = 200;
+/** Steps of patterns (`PushLook`) after which others have a turn: some milliseconds. */
+const STEPS_AT_ONCE = 1_000_000;
 const NONE: ReadonlySet<number> = new Set();
 
 interface Entry {
@@ -31,7 +34,7 @@ interface Entry {
   /** How often history had been fetched. */
   readonly history: number;
   /** What the counts depend on besides events; others make them void. */
-  readonly rules: CompiledPushRules;
+  readonly rules: CompiledPushRules['version'];
   readonly ignored: ReadonlySet<string>;
 }
 
@@ -90,7 +93,7 @@ export class UnreadCounter implements OnModuleDestroy {
     const held = new Map<number, Entry>();
     for (const { roomNid } of rooms) {
       const entry = this.#entries.get(`${roomNid} ${userId}`);
-      if (entry && this.#isWhole(roomNid, entry) && entry.rules === rules && entry.ignored === ignored && entry.pos <= to) held.set(roomNid, entry);
+      if (entry && this.#isWhole(roomNid, entry) && entry.rules === rules.version && entry.ignored === ignored && entry.pos <= to) held.set(roomNid, entry);
     }
     await this.windows.refresh(rooms.map((room) => room.roomNid), to);
     let rows = await this.#rows(rooms.filter(({ roomNid }) => held.has(roomNid)), (nid) => held.get(nid)!.pos, to);
@@ -99,7 +102,7 @@ export class UnreadCounter implements OnModuleDestroy {
     const fresh = await this.#fresh(userId, cold, rules, ignored, to);
     rows = new Map([...rows, ...(await this.#rows(cold, (nid) => fresh.get(nid)!.pos, to))]);
     const entries = new Map([...held, ...fresh]);
-    await this.#count(userId, rooms, rows, entries, to);
+    await this.#count(rules, rooms, rows, entries, to);
     const counts = new Map<string, UnreadCounts>();
     for (const { roomId, roomNid } of rooms) {
       const entry = entries.get(roomNid)!;
@@ -138,7 +141,7 @@ export class UnreadCounter implements OnModuleDestroy {
       const joinedAt = joins.get(nid)!;
       const start = Math.max(joinedAt, parts.get('')?.pos ?? BEGINNING);
       const tally = new UnreadTally(parts, joinedAt, start === BEGINNING || known.some((set) => set.isPartial));
-      return [nid, { tally, pos: tally.start, isOpen: known.some((set) => set.isOpen), history: this.#history.get(nid) ?? 0, rules, ignored }];
+      return [nid, { tally, pos: tally.start, isOpen: known.some((set) => set.isOpen), history: this.#history.get(nid) ?? 0, rules: rules.version, ignored }];
     }));
   }
 
@@ -154,26 +157,34 @@ export class UnreadCounter implements OnModuleDestroy {
   }
 
   async #count(
-    userId: string, rooms: readonly Room[], rows: ReadonlyMap<number, readonly TimelineRow[]>, entries: ReadonlyMap<number, Entry>, to: number,
+    rules: CompiledPushRules, rooms: readonly Room[], rows: ReadonlyMap<number, readonly TimelineRow[]>, entries: ReadonlyMap<number, Entry>, to: number,
   ): Promise<void> {
+    const { userId } = rules;
     const events = await this.events.load(nidsOf(rows));
     const busy = rooms.filter(({ roomNid }) => rows.get(roomNid)?.some(({ nid }) => events.get(nid)?.sender !== userId));
     const contexts = await this.contexts.of(userId, busy, to);
+    let spent = 0;
     for (const { roomId, roomNid } of rooms) {
       const entry = entries.get(roomNid)!;
       const context = contexts.get(roomNid);
       for (const { nid, pos } of context ? (rows.get(roomNid) ?? []) : []) {
         // Another request may have counted it meanwhile.
         if (pos <= entry.pos) continue;
+        entry.pos = pos;
         const event = events.get(nid);
         if (!event || event.redactedBy !== null || entry.ignored.has(event.sender)) continue;
         const thread = threadOf(event.content);
         if (!entry.tally.isUnread(thread, pos)) continue;
-        const notification = notificationFor(entry.rules, {
+        const look = new PushLook({
           type: event.type, sender: event.sender, room_id: roomId, content: event.content,
           ...(event.stateKey === null ? {} : { state_key: event.stateKey }),
         }, (context as ContextOfSender)(event.sender));
+        const notification = notificationFor(rules, look);
         if (notification) entry.tally.add(thread, notification.highlight);
+        spent += look.spent;
+        if (spent < STEPS_AT_ONCE) continue;
+        spent = 0;
+        await new Promise(setImmediate);
       }
       entry.pos = Math.max(entry.pos, to);
     }
