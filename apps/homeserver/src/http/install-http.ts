@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { MatrixError } from '../errors/matrix-error.js';
+import { AnswerDelivery, LARGE_BYTES } from './answer-delivery.js';
 import { ByteBudget } from './byte-budget.js';
 import type { BodyOptions } from './body-options.decorator.js';
 import { addressKey } from './rate-limits.js';
@@ -71,6 +72,14 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable): void 
       });
     }
     done();
+  });
+  const delivery = new AnswerDelivery();
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    if (typeof payload !== 'string' || payload.length < LARGE_BYTES) return done(null, payload);
+    const party = request.requester?.userId ?? request.originServer ?? addressKey(request.ip);
+    if (delivery.begin(reply.raw, party, Buffer.byteLength(payload))) return done(null, payload);
+    reply.code(429);
+    done(null, JSON.stringify({ errcode: 'M_LIMIT_EXCEEDED', error: 'Too much is on its way to you already', retry_after_ms: 1_000 }));
   });
   fastify.setReplySerializer((payload) => (payload instanceof RawJson ? payload.text : JSON.stringify(payload)));
   // Clients send JSON under any content type or none. It is parsed later (request-state.ts), after authentication.

@@ -19,6 +19,7 @@ const limits = {
   homes: { perSecond: 5, burst: 100 },
   resume: { perSecond: 0.5, burst: 20 },
   nonce: { perSecond: 1, burst: 30 },
+  'whole-sync': { perSecond: 0.5, burst: 40 },
   socket: { perSecond: 0.5, burst: 40 },
   // What another home of an account brings and asks for: one for each operation, and for each 4 KiB.
   operations: { perSecond: 200, burst: 20_000 },

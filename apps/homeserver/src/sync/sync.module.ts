@@ -17,6 +17,7 @@ import { HistoryCollector } from './history/history-collector.js';
 import { HistoryRowsStore } from './history/history-rows.store.js';
 import { RoomHistoryReader } from './history/room-history.js';
 import { RoomReaders } from './history/room-readers.js';
+import { SyncTurns } from './sync-turns.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
 import { EventStream } from './old-sync/event-stream.js';
 import { InitialSync } from './old-sync/initial-sync.js';
@@ -42,7 +43,7 @@ import { UnreadStore } from './unread/unread.store.js';
 @Module({
   imports: [AccountsModule, AccountDataModule, DeviceKeysModule, RoomsModule, EphemeralModule, PushModule, SyncTokensModule],
   providers: [
-    SyncNotifier, FiltersStore, Filters,
+    SyncNotifier, SyncTurns, FiltersStore, Filters,
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
     HistoryRowsStore, RoomReaders, EventViews, HistoryCollector, RoomHistoryReader,

@@ -3,6 +3,7 @@ import { type OpenSession, OpenSessions } from '../accounts/open-sessions.js';
 import type { Requester } from '../accounts/requester.js';
 import { ToDeviceInbox } from '../device-keys/to-device/to-device-inbox.js';
 import { MatrixError } from '../errors/matrix-error.js';
+import { RateLimits } from '../http/rate-limits.js';
 import { Clock } from '../observability/clock.js';
 import { DiskFull } from '../storage/database-errors.js';
 import { positionsBy } from '../storage/positions-text.js';
@@ -13,6 +14,7 @@ import { SyncNotifier } from './notify/sync-notifier.js';
 import { ResumePoints } from './resume-points.js';
 import type { SyncCursor } from './sync-token.js';
 import { SyncTokens } from './sync-tokens.js';
+import { SyncTurns } from './sync-turns.js';
 
 /** Longest wait of one request. */
 export const MAX_TIMEOUT_MS = 5 * 60_000;
@@ -39,6 +41,8 @@ export class SyncService {
     private readonly toDevice: ToDeviceInbox,
     private readonly tokens: SyncTokens,
     private readonly sessions: OpenSessions,
+    private readonly turns: SyncTurns,
+    private readonly limits: RateLimits,
     private readonly clock: Clock,
     @Optional() @Inject(ResumePoints) private readonly resumePoints: ResumePoints | null,
   ) {}
@@ -67,12 +71,14 @@ export class SyncService {
     const request = await this.#request(requester, parameters);
     await this.#acknowledge(request);
     const isOnce = request.since === null || request.since.resume !== undefined || request.fullState;
+    if (isOnce) this.limits.take('whole-sync', requester.userId);
     const deadline = this.clock.steady() + (isOnce ? 0 : Math.min(parameters.timeoutMs, MAX_TIMEOUT_MS));
     let current = request;
     for (;;) {
       const since = current.since?.positions;
       if (isOnce || since === undefined || this.notifier.ahead(requester.userId, since).length > 0) {
-        const answer = await this.engine.answer(current);
+        const asked = current;
+        const answer = await this.turns.run(requester.userId, isOnce, () => this.engine.answer(asked));
         if (isOnce || !answer.isEmpty) return answer;
         // What was new does not concern the client (filters): go on from there.
         current = { ...current, since: { positions: answer.next, awaited: current.since?.awaited } };

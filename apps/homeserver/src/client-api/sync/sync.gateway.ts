@@ -17,8 +17,8 @@ import { SyncSocket } from './sync-socket.js';
 /** Connections of one account; the next one is closed. */
 const MAX_PER_USER = 20;
 /** Bytes of frames that were sent and not acknowledged: in all, and of one account. */
-const MAX_HELD_BYTES = 512 * 1024 * 1024;
-const MAX_HELD_BYTES_PER_USER = 32 * 1024 * 1024;
+const MAX_HELD_BYTES = 128 * 1024 * 1024;
+const MAX_HELD_BYTES_PER_USER = 16 * 1024 * 1024;
 /** Sub-protocol that carries the token, for browsers, which cannot set headers. */
 const TOKEN_PROTOCOL = 'access_token.';
 
