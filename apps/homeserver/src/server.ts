@@ -10,6 +10,7 @@ import type { Config } from './config/config.js';
 import { CoreModule } from './core.module.js';
 import { entities } from './entities.js';
 import { SystemResolver, type NameResolver } from './federation/outgoing/name-resolver.js';
+import { AuthSchemes } from './http/auth-schemes.js';
 import { fastifyOptions, installHttp } from './http/install-http.js';
 import { RouteTable } from './http/route-table.js';
 import { Listeners } from './listeners.js';
@@ -104,7 +105,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     });
     app.useWebSocketAdapter(new WsAdapter(app));
     adapter.getInstance().decorate('stopping', stopping.signal);
-    installHttp(adapter.getInstance(), app.get(RouteTable));
+    installHttp(adapter.getInstance(), app.get(RouteTable), app.get(AuthSchemes));
     await app.init();
     await adapter.getInstance().ready();
     await listeners.open();

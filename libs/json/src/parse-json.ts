@@ -33,12 +33,16 @@ export function parseJsonOfParts(text: string): unknown {
     return parseJson(text);
   } catch (error) {
     if (!(error instanceof LoneSurrogateError)) throw error;
-    const value = readJson(text);
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw error;
-    const parts = Object.entries(value).map(([key, member]) => [key, Array.isArray(member) ? member.map((part) => (isWellFormed(part) ? part : null)) : member]);
-    if (!isWellFormed(parts)) throw error;
-    return Object.fromEntries(parts);
+    return wellFormedParts(readJson(text), error);
   }
+}
+
+/** The value of `parseJsonOfParts`. @throws `error` where more than parts of lists is not well-formed */
+export function wellFormedParts(value: unknown, error: LoneSurrogateError): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw error;
+  const parts = Object.entries(value).map(([key, member]) => [key, Array.isArray(member) ? member.map((part) => (isWellFormed(part) ? part : null)) : member]);
+  if (!isWellFormed(parts)) throw error;
+  return Object.fromEntries(parts);
 }
 
 /**

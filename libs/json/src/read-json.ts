@@ -3,7 +3,7 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const PLAIN = /[ !#-[\]-\uffff]*/y;
 const LITERALS: readonly (readonly [text: string, value: unknown])[] = [['true', true], ['false', false], ['null', null]];
 
-type Container = unknown[] | Record<string, unknown>;
+export type Container = unknown[] | Record<string, unknown>;
 
 /**
  * A JSON parser as the grammar says (RFC 8259), with the results of `JSON.parse`: of members with one key the last counts, `__proto__` is
@@ -27,7 +27,7 @@ export function readJson(text: string): unknown {
 }
 
 /** Reads piece by piece; of lists and objects only the beginning, so that the caller keeps the stack. */
-class JsonReader {
+export class JsonReader {
   /** Whether the last value was the beginning of a list or an object. */
   opened = false;
   #at = 0;

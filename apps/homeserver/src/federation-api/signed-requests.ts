@@ -1,7 +1,10 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { RequestVerifier } from '../federation/inbound/request-verifier.js';
 import { addressKey } from '../http/rate-limits.js';
+import { LARGE_BODY, parseServerBody } from '../http/large-bodies.js';
 import { AuthSchemes } from '../http/auth-schemes.js';
+
+const TRANSACTIONS = '/_matrix/federation/v1/send/';
 
 /** Makes `@Auth('server')` work: the guard asks the federation's transport who signed the request. */
 @Injectable()
@@ -21,6 +24,10 @@ export class SignedRequests implements OnModuleInit {
         address: addressKey(request.ip),
         body: typeof request.body === 'string' ? request.body : undefined,
       });
-    });
+      // Transactions are parsed in their turn.
+      if (typeof request.body === 'string' && request.body.length > LARGE_BODY && !request.url.startsWith(TRANSACTIONS)) {
+        request.parsedBody = await parseServerBody(request.body);
+      }
+    }, (request) => void this.verifier.headerOf(request.headers.authorization));
   }
 }

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { canonicalJson } from '#federation';
-import { parseJson } from '#json';
+import { parseJson, parseJsonInSlices } from '#json';
 import { Log } from '../observability/log.js';
 import { Clock } from '../observability/clock.js';
 import { ServerKeys } from './keys/server-keys.js';
 import { Destinations } from './outgoing/destinations.js';
 import type { WireResponse } from './outgoing/https-transport.js';
+import { LargeAnswers } from './outgoing/large-answers.js';
 import { RemoteError, UnreachableError } from './outgoing/remote-error.js';
 import { authorizationHeader } from './outgoing/request-signature.js';
 import { ServerRequests } from './outgoing/server-requests.js';
@@ -33,6 +34,11 @@ export interface FederationRequest {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
+/** Answers of more bytes are read in slices, … */
+const LARGE_BYTES = 256 * 1024;
+/** … and hold so many values: an event has some thirty in a thousand bytes, and each takes memory. */
+const BYTES_PER_VALUE = 16;
+const MAX_VALUES = 4_000_000;
 /** Answers of a proxy whose server is gone. */
 const DOWN = new Set([502, 503, 504]);
 
@@ -47,6 +53,7 @@ type AnswerListener = (destination: string, body: Readonly<Record<string, unknow
 @Injectable()
 export class FederationClient {
   readonly #listeners = new Set<AnswerListener>();
+  readonly #large = new LargeAnswers();
 
   constructor(
     private readonly keys: ServerKeys,
@@ -62,8 +69,15 @@ export class FederationClient {
    * @throws RemoteError for any other answer; UnreachableError without one, and while the destination is left alone
    */
   async request<T = Record<string, unknown>>(request: FederationRequest): Promise<T> {
-    const response = await this.fetch(request);
-    const body = parse(response.body);
+    const turn = this.#large.turn();
+    let response: WireResponse;
+    let body: unknown;
+    try {
+      response = await this.fetch(request, () => turn.take());
+      body = await parse(response.body);
+    } finally {
+      turn.end();
+    }
     if (isObject(body)) for (const listener of this.#listeners) listener(request.destination, body);
     if (response.status === 200) {
       if (body === undefined) throw new RemoteError(request.destination, 200, 'M_NOT_JSON', undefined);
@@ -81,7 +95,7 @@ export class FederationClient {
   }
 
   /** As `request`, with the answer as it came, whatever its status. */
-  async fetch(request: FederationRequest): Promise<WireResponse> {
+  async fetch(request: FederationRequest, onLarge?: () => Promise<void>): Promise<WireResponse> {
     const { destination, method } = request;
     if (destination === this.keys.serverName) throw new UnreachableError(destination, 'it is this server');
     if (!request.ignoreBackoff && this.destinations.retryAt(destination) > this.clock.steady()) {
@@ -103,6 +117,7 @@ export class FederationClient {
         timeoutMs: request.timeoutMs ?? DEFAULT_TIMEOUT_MS,
         maxBytes: request.maxBytes ?? DEFAULT_MAX_BYTES,
         ...(request.signal && { signal: request.signal }),
+        ...(onLarge && { onLarge }),
       });
     } catch (error) {
       // The caller giving up says nothing about the destination.
@@ -125,9 +140,12 @@ function queryText(query: Readonly<Record<string, QueryValue>> = {}): string {
   return text === '' ? '' : `?${text}`;
 }
 
-function parse(body: Buffer): unknown {
+/** A large one is read in slices. Undefined for what is no JSON, or holds more than its size should. */
+async function parse(body: Buffer): Promise<unknown> {
   try {
-    return parseJson(body.toString('utf8'));
+    if (body.length <= LARGE_BYTES) return parseJson(body.toString('utf8'));
+    const maxValues = Math.min(MAX_VALUES, LARGE_BYTES + body.length / BYTES_PER_VALUE);
+    return await parseJsonInSlices(body.toString('utf8'), { maxValues, pause: () => new Promise((resolve) => void setImmediate(resolve)) });
   } catch {
     return undefined;
   }

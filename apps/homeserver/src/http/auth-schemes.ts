@@ -8,9 +8,17 @@ export type AuthScheme = (request: FastifyRequest) => Promise<void>;
 @Injectable()
 export class AuthSchemes {
   readonly #schemes = new Map<string, AuthScheme>();
+  #checkHeader: (request: FastifyRequest) => void = () => undefined;
 
-  register(mode: 'server', scheme: AuthScheme): void {
+  /** @param checkHeader what the headers alone show, before the body is read; throws MatrixError */
+  register(mode: 'server', scheme: AuthScheme, checkHeader: (request: FastifyRequest) => void): void {
     this.#schemes.set(mode, scheme);
+    this.#checkHeader = checkHeader;
+  }
+
+  /** @throws MatrixError for a request of another server whose body is not worth reading */
+  checkHeader(request: FastifyRequest): void {
+    this.#checkHeader(request);
   }
 
   get(mode: string): AuthScheme | undefined {

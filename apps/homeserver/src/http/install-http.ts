@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { MatrixError } from '../errors/matrix-error.js';
 import { AnswerDelivery, LARGE_BYTES } from './answer-delivery.js';
+import type { AuthSchemes } from './auth-schemes.js';
 import { ByteBudget } from './byte-budget.js';
 import type { BodyOptions } from './body-options.decorator.js';
 import { addressKey } from './rate-limits.js';
@@ -13,8 +14,8 @@ import type { RouteTable } from './route-table.js';
 const FEDERATION_BODY_LIMIT = 16 * 1024 * 1024;
 const BODY_LIMIT = 4 * 1024 * 1024;
 /** Bytes of bodies that are being read, or whose requests are not answered yet: in all, and of one address. */
-const MAX_HELD_BYTES = 512 * 1024 * 1024;
-const MAX_HELD_BYTES_PER_ADDRESS = 64 * 1024 * 1024;
+const MAX_HELD_BYTES = 128 * 1024 * 1024;
+const MAX_HELD_BYTES_PER_ADDRESS = 48 * 1024 * 1024;
 
 const R0_PATH = /^\/_matrix\/(client|media)\/r0\//;
 
@@ -46,7 +47,7 @@ export const fastifyOptions = {
  * Sets up what lies below Nest: CORS, bodies, answers that are text already. Call before `app.init()`, so that it sees every
  * route.
  */
-export function installHttp(fastify: FastifyInstance, routes: RouteTable): void {
+export function installHttp(fastify: FastifyInstance, routes: RouteTable, schemes: AuthSchemes): void {
   fastify.decorateRequest('requester', null);
   fastify.decorateRequest('originServer', null);
   fastify.decorateRequest('parsedBody', undefined);
@@ -90,7 +91,15 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable): void 
       done(null, payload);
       return;
     }
-    const limit = options?.limit ?? (request.url.startsWith('/_matrix/federation/') ? FEDERATION_BODY_LIMIT : BODY_LIMIT);
+    const isOfServer = request.url.startsWith('/_matrix/federation/');
+    try {
+      if (isOfServer) schemes.checkHeader(request);
+    } catch (error) {
+      payload.resume();
+      done(error as Error);
+      return;
+    }
+    const limit = options?.limit ?? (isOfServer ? FEDERATION_BODY_LIMIT : BODY_LIMIT);
     readText(request, payload, limit, budget, done);
   });
 }

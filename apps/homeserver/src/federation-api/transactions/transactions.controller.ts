@@ -1,11 +1,14 @@
-import { Controller, Param, Put } from '@nestjs/common';
+import { Controller, Param, Put, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ClaimedVersions } from '../../federation/claimed-versions.js';
 import { InboundTransactions, MAX_EDUS, MAX_PDUS } from '../../federation/inbound/inbound-transactions.js';
 import type { PduResults } from '../../federation/pdu-receiver.js';
 import { VERSIONS_MEMBER } from '../../homes/records/record-version.js';
 import { Auth } from '../../http/auth.decorator.js';
-import { JsonBody, OriginServer } from '../../http/param.decorators.js';
+import { parseServerBody } from '../../http/large-bodies.js';
+import { OriginServer } from '../../http/param.decorators.js';
+import { validate } from '../../http/validate.js';
 
 /** `origin` of the body is left out: the signature says who sent it. What is in the lists is read leniently, one by one. */
 const Body = z.object({
@@ -24,10 +27,15 @@ export class TransactionsController {
   @Put('/send/:txnId')
   @Auth('server')
   async send(
-    @OriginServer() origin: string, @Param('txnId') txnId: string, @JsonBody(Body) body: z.output<typeof Body>,
+    @OriginServer() origin: string, @Param('txnId') txnId: string, @Req() request: FastifyRequest,
   ): Promise<object> {
-    const higher = await this.versions.answer(origin, body[VERSIONS_MEMBER]);
-    const answer = answerOf(await this.transactions.receive(origin, txnId, body));
+    const text = typeof request.body === 'string' ? request.body : '';
+    let higher: object = {};
+    const answer = answerOf(await this.transactions.receive(origin, txnId, text.length, async () => {
+      const body = validate(Body, text === '' ? {} : await parseServerBody(text), 'M_BAD_JSON');
+      higher = await this.versions.answer(origin, body[VERSIONS_MEMBER]);
+      return body;
+    }));
     return Object.keys(higher).length === 0 ? answer : { ...answer, [VERSIONS_MEMBER]: higher };
   }
 }

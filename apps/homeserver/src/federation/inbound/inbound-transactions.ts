@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { FairSlots, fairLimits } from '../outgoing/fair-slots.js';
+import { ByteBudget } from '../../http/byte-budget.js';
 import { EduHandlers } from '../edu-handlers.js';
 import { PduReceiver, type PduResults } from '../pdu-receiver.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
@@ -20,6 +21,12 @@ const MAX_ORIGINS_BUSY = 10_000;
 const MAX_WAITING = 20;
 /** Origins whose transactions are worked on at once, while their servers give what is asked of them on the way. */
 const CONCURRENCY = 64;
+/** Bytes of transactions that wait or are being worked on: of one origin, and of all. */
+const MAX_BYTES_PER_ORIGIN = 32 * 1024 * 1024;
+const MAX_BYTES = 128 * 1024 * 1024;
+/** Parsed, a large one takes several times its size. */
+const LARGE_BYTES = 512 * 1024;
+const LARGE_AT_ONCE = 4;
 /** Who keeps this server asking for longer is one of the slow ones. */
 const SLOW_MS = 5_000;
 
@@ -32,6 +39,8 @@ export class InboundTransactions {
   /** Answers and runs by origin and transaction id. */
   readonly #answers = boundedCache<string, Promise<PduResults>>(MAX_ANSWERS);
   readonly #slots = new FairSlots(fairLimits(CONCURRENCY, { all: { quick: CONCURRENCY, fresh: 32, slow: 16, overdue: 512 }, waiting: MAX_ORIGINS_BUSY }), SLOW_MS);
+  readonly #large = new FairSlots(fairLimits(LARGE_AT_ONCE, { all: { quick: LARGE_AT_ONCE, fresh: LARGE_AT_ONCE, slow: 1, overdue: LARGE_AT_ONCE } }), SLOW_MS);
+  readonly #bytes = new ByteBudget(MAX_BYTES, MAX_BYTES_PER_ORIGIN);
   readonly #busy = new Map<string, { tail: Promise<unknown>; waiting: number }>();
 
   constructor(
@@ -40,13 +49,16 @@ export class InboundTransactions {
   ) {}
 
   /**
-   * @throws MatrixError 429 M_LIMIT_EXCEEDED when the origin sends faster than its transactions can be taken
+   * @param bytes size of the transaction's text
+   * @param read parses the text, when it is its turn
+   * @throws MatrixError 429 M_LIMIT_EXCEEDED when the origin sends faster than its transactions can be taken; what `read` throws
    */
-  receive(origin: string, txnId: string, transaction: Transaction): Promise<PduResults> {
+  receive(origin: string, txnId: string, bytes: number, read: () => Promise<Transaction>): Promise<PduResults> {
     const key = JSON.stringify([origin, txnId]);
     const known = this.#answers.get(key);
     if (known) return known;
-    const answer = this.#queue(origin, () => this.#slots.run({ destination: origin }, () => this.#process(origin, transaction)));
+    const slots = bytes > LARGE_BYTES ? this.#large : this.#slots;
+    const answer = this.#queue(origin, bytes, () => slots.run({ destination: origin }, async () => this.#process(origin, await read())));
     this.#answers.set(key, answer);
     // A failed run is no answer: the sender tries again with the same id.
     answer.catch(() => {
@@ -55,9 +67,9 @@ export class InboundTransactions {
     return answer;
   }
 
-  async #queue<T>(origin: string, work: () => Promise<T>): Promise<T> {
+  async #queue<T>(origin: string, bytes: number, work: () => Promise<T>): Promise<T> {
     const queue = this.#busy.get(origin) ?? { tail: Promise.resolve(), waiting: 0 };
-    if (queue.waiting >= MAX_WAITING || this.#busy.size >= MAX_ORIGINS_BUSY) {
+    if (queue.waiting >= MAX_WAITING || this.#busy.size >= MAX_ORIGINS_BUSY || !this.#bytes.take(origin, bytes)) {
       throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many transactions at once', { retry_after_ms: 1_000 });
     }
     this.#busy.set(origin, queue);
@@ -67,6 +79,7 @@ export class InboundTransactions {
     try {
       return await run;
     } finally {
+      this.#bytes.give(origin, bytes);
       if (--queue.waiting === 0) this.#busy.delete(origin);
     }
   }

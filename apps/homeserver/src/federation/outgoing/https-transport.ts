@@ -5,6 +5,7 @@ import { Pool } from 'undici';
 import type { FederationTarget } from '#federation';
 import { Config } from '../../config/config.js';
 import { AddressGuard } from './address-guard.js';
+import { LARGE_ANSWER } from './large-answers.js';
 import { unlessAborted } from './unless-aborted.js';
 
 export interface WireRequest {
@@ -18,6 +19,8 @@ export interface WireRequest {
   /** Longest answer taken. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal;
+  /** Called once when the answer turns out to be large; it is read on when this resolves. */
+  readonly onLarge?: () => Promise<void>;
 }
 
 export interface WireResponse {
@@ -118,6 +121,7 @@ export class HttpsTransport implements OnApplicationShutdown {
       size += chunk.length;
       // Leaving the loop destroys the body and with it the connection.
       if (size > request.maxBytes) throw new ResponseTooLargeError(`answer of ${target.hostHeader} is over ${request.maxBytes} bytes`);
+      if (size > LARGE_ANSWER && size - chunk.length <= LARGE_ANSWER && request.onLarge) await unlessAborted(signal, request.onLarge());
       chunks.push(chunk);
     }
     return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks, size) };

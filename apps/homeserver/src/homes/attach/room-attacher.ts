@@ -223,7 +223,7 @@ export class RoomAttacher {
   async #receive(server: string, roomId: string, pdus: readonly unknown[]): Promise<number> {
     const room = await this.registry.find(roomId);
     if (!room) return 0;
-    const ids = readAll(pdus, room.rules, roomId).map((event) => event.eventId);
+    const ids = (await readAll(pdus, room.rules, roomId)).map((event) => event.eventId);
     const held = new Set((await this.events.byIds(roomId, ids)).filter((stored) => stored.status !== EventStatus.outlier).map((stored) => stored.event.eventId));
     if (ids.every((id) => held.has(id))) return 0;
     const results = await this.receiver.receive(server, pdus);

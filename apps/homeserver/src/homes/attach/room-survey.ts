@@ -92,7 +92,7 @@ export class RoomSurvey {
     const replicas = await Promise.all(answers.map(async (answer): Promise<ReplicaEnds> => {
       const since = all.filter((id) => !answer.ends.includes(id));
       const more = isAlike ? null : await atMost(this.requests.ends(answer.server, roomId, asker, { since, seen: since }).catch(() => null), ASK_MS, null);
-      const given = readAll([...answer.pdus, ...(more?.pdus ?? [])], answer.rules, roomId);
+      const given = await readAll([...answer.pdus, ...(more?.pdus ?? [])], answer.rules, roomId);
       pdus.push(...given);
       const stateIds = 'stateIds' in answer ? (answer as ReplicaCopy).stateIds : [];
       return {

@@ -56,7 +56,7 @@ export class HistoryFetcher {
       query: { v: wanted, limit: EVENTS_PER_REQUEST },
     });
     const pdus = Array.isArray(answer.pdus) ? answer.pdus.slice(0, EVENTS_PER_REQUEST) : [];
-    const signed = await this.verifier.signedOnes(readAll(pdus, room.rules, room.id), room.rules);
+    const signed = await this.verifier.signedOnes(await readAll(pdus, room.rules, room.id), room.rules);
     const unknown = new Set(await this.missing.unknown(room, signed.map((event) => event.eventId)));
     const events = inGraphOrder(connected(wanted, signed.filter((event) => unknown.has(event.eventId))));
     if (events.length === 0) return undefined;

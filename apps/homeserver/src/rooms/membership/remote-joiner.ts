@@ -17,7 +17,7 @@ import { HomeSignatures } from '../state/home-signatures.js';
 /** Most servers that are asked before the join fails. */
 const MAX_SERVERS = 10;
 /** State of a room with many thousands of members. */
-const MAX_JOIN_BYTES = 256 * 1024 * 1024;
+const MAX_JOIN_BYTES = 128 * 1024 * 1024;
 
 export interface RemoteMembership {
   readonly roomId: string;

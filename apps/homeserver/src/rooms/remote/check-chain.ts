@@ -1,5 +1,8 @@
 import { AuthError, checkAuthEvents, UnsignedError, type AuthContext, type RoomEvent, type RoomVersionRules } from '#federation';
 
+/** Events that are judged before others have a turn. */
+const JUDGED_AT_ONCE = 200;
+
 /**
  * Judges events by their auth events, which are among them or known already. One whose auth events are missing or do not hold
  * is invalid too.
@@ -8,14 +11,15 @@ import { AuthError, checkAuthEvents, UnsignedError, type AuthContext, type RoomE
  * @returns `valid` holds the new valid ones, `invalid` the rest; `unsigned` of these the copies that lack a home's signature, and what
  *   cites them: of them nothing may be kept
  */
-export function checkChain(
+export async function checkChain(
   events: readonly RoomEvent[], known: ReadonlyMap<string, RoomEvent>, rules: RoomVersionRules, context: AuthContext,
-): { valid: Map<string, RoomEvent>; invalid: RoomEvent[]; unsigned: Set<string> } {
+): Promise<{ valid: Map<string, RoomEvent>; invalid: RoomEvent[]; unsigned: Set<string> }> {
   const valid = new Map<string, RoomEvent>();
   const unsigned = new Set<string>();
   const order = inAuthOrder(events);
   const create = [...order, ...known.values()].find((event) => event.pdu.type === 'm.room.create');
-  for (const event of order) {
+  for (const [i, event] of order.entries()) {
+    if (i % JUDGED_AT_ONCE === JUDGED_AT_ONCE - 1) await new Promise(setImmediate);
     const authEvents = event.pdu.auth_events.map((id) => valid.get(id) ?? known.get(id));
     if (event.pdu.auth_events.some((id) => unsigned.has(id))) unsigned.add(event.eventId);
     if (authEvents.some((auth) => auth === undefined)) continue;

@@ -67,7 +67,7 @@ export class MissingEvents {
       });
       // What was given before counts.
       const answer = await (round === 0 ? asked : asked.catch(() => ({ events: [] })));
-      const given = readAll(Array.isArray(answer.events) ? answer.events.slice(0, EVENTS_PER_ROUND) : [], room.rules, room.id);
+      const given = await readAll(Array.isArray(answer.events) ? answer.events.slice(0, EVENTS_PER_ROUND) : [], room.rules, room.id);
       const fresh = given.filter((item) => !found.has(item.eventId) && !behind.has(item.eventId) && item.eventId !== event.eventId);
       const signed = await this.verifier.signedOnes(fresh, room.rules);
       if (signed.length === 0) break;
@@ -129,14 +129,14 @@ export class MissingEvents {
     const answer = await this.federation.request<{ auth_chain?: unknown }>({
       destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/event_auth/${room.id}/${eventId}`,
     });
-    const events = readAll(Array.isArray(answer.auth_chain) ? answer.auth_chain : [], room.rules, room.id);
+    const events = await readAll(Array.isArray(answer.auth_chain) ? answer.auth_chain : [], room.rules, room.id);
     return this.verifier.signedOnes(events.filter((event) => event.eventId !== eventId), room.rules);
   }
 
   async #wholeState(room: Room, eventId: string, from: string): Promise<RoomEvent[]> {
     const answer = await this.federation.request<{ pdus?: unknown; auth_chain?: unknown }>({
       destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/state/${room.id}`, query: { event_id: eventId },
-      timeoutMs: 120_000, maxBytes: 256 * 1024 * 1024,
+      timeoutMs: 120_000, maxBytes: 128 * 1024 * 1024,
     });
     const pdus = [answer.pdus, answer.auth_chain].flatMap((list) => (Array.isArray(list) ? list : []));
     return readAll(pdus, room.rules, room.id);
@@ -152,7 +152,7 @@ export class MissingEvents {
       this.federation.request<{ pdus?: unknown }>({ destination: from, method: 'GET', path: federationPath`/_matrix/federation/v1/event/${id}`, timeoutMs: 10_000 })
         .then((answer) => (Array.isArray(answer.pdus) ? answer.pdus : []), () => []),
     ));
-    return readAll(answers.flat(), room.rules, room.id).filter((event) => ids.includes(event.eventId));
+    return (await readAll(answers.flat(), room.rules, room.id)).filter((event) => ids.includes(event.eventId));
   }
 }
 

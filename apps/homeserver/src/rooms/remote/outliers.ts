@@ -35,7 +35,7 @@ export class Outliers {
     const needed = [...outliers.values()].flatMap((event) => event.pdu.auth_events);
     const known = (await this.events.byIds(draft.room.id, [...new Set(needed)])).filter((stored) => stored.status !== EventStatus.rejected);
     const context = this.signatures.context(draft.room.rules);
-    const { valid, unsigned } = checkChain([...outliers.values()], new Map(known.map((s) => [s.event.eventId, s.event])), draft.room.rules, context);
+    const { valid, unsigned } = await checkChain([...outliers.values()], new Map(known.map((s) => [s.event.eventId, s.event])), draft.room.rules, context);
     const already = new Map((await this.events.byIds(draft.room.id, [...outliers.values()].map((event) => event.eventId))).map((s) => [s.event.eventId, s.nid]));
     for (const [nid, event] of outliers) {
       const held = already.get(event.eventId) ?? draft.find(event.eventId)?.nid;

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import {
   AuthError, changesOf, checkAuth, entriesOf, PduFormatError, readPdu, resolveState, stateKeyOf, type RoomEvent, type RoomVersionRules, type StateReader,
 } from '#federation';
+import { exceedsSize } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import type { RoomDraft } from '../pipeline/room-draft.js';
@@ -57,6 +58,12 @@ export interface RoomUnion {
   destinations(state: readonly RoomEvent[]): readonly string[];
 }
 
+/** Events that are read before others have a turn, and those that may be malformed. */
+const READ_AT_ONCE = 50;
+const MAX_MALFORMED = 1_000;
+/** An event with what nothing covers (`unsigned`). */
+const MAX_PDU_CHARACTERS = 2 * 65_536;
+
 /** Of an event (Server-Server, "PDUs"). */
 const MAX_PREV_EVENTS = 20;
 /** Events that this server makes to enter a room: 10 × 20 ends. */
@@ -82,9 +89,9 @@ export class RoomImporter {
    */
   async import(given: RoomImport): Promise<void> {
     const { rules, roomId, event } = given;
-    const state = readAll(given.state, rules, roomId);
-    const signed = await this.verifier.signedOnes(unique([...readAll(given.authChain, rules, roomId), ...state]), rules);
-    const chain = checkChain(signed, new Map(), rules, this.signatures.context(rules)).valid;
+    const state = await readAll(given.state, rules, roomId);
+    const signed = await this.verifier.signedOnes(unique([...(await readAll(given.authChain, rules, roomId)), ...state]), rules);
+    const chain = (await checkChain(signed, new Map(), rules, this.signatures.context(rules))).valid;
     const stateEvents = state.filter((item) => chain.has(item.eventId) && item.pdu.state_key !== undefined);
     const create = stateEvents.find((item) => item.pdu.type === 'm.room.create' && item.pdu.state_key === '');
     if (!create) throw MatrixError.unknown(502, 'The other server gave a room without a valid create event');
@@ -103,11 +110,11 @@ export class RoomImporter {
   async importUnion(given: RoomUnion): Promise<readonly RoomEvent[]> {
     const { rules, roomId } = given;
     const context = this.signatures.context(rules);
-    const signed = await this.verifier.signedOnes(unique(readAll(given.events, rules, roomId)), rules);
-    const chain = checkChain(signed, new Map(), rules, context).valid;
+    const signed = await this.verifier.signedOnes(unique(await readAll(given.events, rules, roomId)), rules);
+    const chain = (await checkChain(signed, new Map(), rules, context)).valid;
     const ends = await given.ends(async (candidates) => {
       const good = await this.verifier.signedOnes(candidates, rules);
-      const allowed = checkChain(good.filter((item) => !chain.has(item.eventId)), chain, rules, context).valid;
+      const allowed = (await checkChain(good.filter((item) => !chain.has(item.eventId)), chain, rules, context)).valid;
       return new Set([...chain.keys(), ...allowed.keys()]);
     });
     const found = ends.map((end) => ({ event: end.event, state: stateOf(end.state, chain, rules), size: end.state.length })).filter(({ state }) => state.has(CREATE_KEY));
@@ -228,14 +235,18 @@ function after<T>(state: ReadonlyMap<string, T>, event: RoomEvent, entry: T, rul
 }
 
 /** The well-formed ones among received events of the room. */
-export function readAll(values: readonly unknown[], rules: RoomVersionRules, roomId: string): RoomEvent[] {
+export async function readAll(values: readonly unknown[], rules: RoomVersionRules, roomId: string): Promise<RoomEvent[]> {
   const events: RoomEvent[] = [];
-  for (const value of values) {
+  let malformed = 0;
+  for (const [i, value] of values.entries()) {
+    if (i % READ_AT_ONCE === READ_AT_ONCE - 1) await new Promise(setImmediate);
     try {
+      if (exceedsSize(value, MAX_PDU_CHARACTERS)) throw new PduFormatError('the event is far too large');
       const event = readPdu(value, rules);
       if (event.roomId === roomId) events.push(event);
     } catch (error) {
       if (!(error instanceof PduFormatError)) throw error;
+      if (++malformed > MAX_MALFORMED) throw MatrixError.unknown(502, 'The other server gave what are no events');
     }
   }
   return events;

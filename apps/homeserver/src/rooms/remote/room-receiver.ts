@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { PduFormatError, readPdu, type RoomEvent } from '#federation';
+import { exceedsSize } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { PduReceiver, type PduResult, type PduResults } from '../../federation/pdu-receiver.js';
 import { Log } from '../../observability/log.js';
@@ -27,6 +28,11 @@ const MAX_OTHERS = 3;
 
 /** When events are welcome again whose room is still on its way here. */
 const RETRY_MS = 5_000;
+
+/** An event with what nothing covers (`unsigned`). */
+const MAX_PDU_CHARACTERS = 2 * 65_536;
+/** Events that are read before others have a turn. */
+const PDUS_AT_ONCE = 8;
 
 /** States that are asked for on the way to one event. */
 const MAX_STATES = 10;
@@ -64,7 +70,8 @@ export class RoomReceiver extends PduReceiver {
     const byRoom = new Map<string, unknown[]>();
     for (const pdu of pdus) {
       const roomId = roomIdOf(pdu);
-      if (roomId === undefined) continue;
+      // What is far too large has no id here: that takes a hash of all of it.
+      if (roomId === undefined || exceedsSize(pdu, MAX_PDU_CHARACTERS)) continue;
       const list = byRoom.get(roomId);
       if (list) list.push(pdu);
       else byRoom.set(roomId, [pdu]);
@@ -96,7 +103,8 @@ export class RoomReceiver extends PduReceiver {
     const isDenied = !isAllowedByAcl(room.state, origin);
     const results: PduResults = { ...done };
     const events: RoomEvent[] = [];
-    for (const pdu of pdus) {
+    for (const [i, pdu] of pdus.entries()) {
+      if (i % PDUS_AT_ONCE === PDUS_AT_ONCE - 1) await new Promise(setImmediate);
       let event: RoomEvent;
       try {
         event = readPdu(pdu, room.rules);
