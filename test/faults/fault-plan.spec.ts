@@ -18,6 +18,7 @@ describe('fault plans', () => {
       // Two restored servers could take with them what two servers have acknowledged.
       for (const kind of ['restore', 'record']) expect(plan.filter((fault) => fault.kind === kind).length).toBeLessThan(2);
     }
+    expect(new Set(plans.flat().flatMap((fault) => (fault.kind === 'record' ? [fault.drops] : [])))).toEqual(new Set([true, false]));
     expect(new Set(plans.flat().flatMap((fault) => (fault.kind === 'step' ? [fault.step] : [])))).toEqual(new Set(crashSteps));
   });
 });

@@ -11,8 +11,8 @@ export type Fault = { readonly at: number; readonly for: number } & (
   | { readonly kind: 'clock'; readonly server: string; readonly byMs: number }
   /** Its database is copied at the beginning, and later the copy takes its place. */
   | { readonly kind: 'restore'; readonly server: string }
-  /** It takes a new record of somebody who lives there, and dies the moment after its 200. */
-  | { readonly kind: 'record'; readonly server: string }
+  /** It takes a new record of somebody who lives there, which adds or drops a third home, and dies the moment after its 200. */
+  | { readonly kind: 'record'; readonly server: string; readonly drops: boolean }
   | { readonly kind: 'refuse' | 'stall'; readonly from: string; readonly to: string; readonly bothWays: boolean }
 );
 
@@ -63,6 +63,7 @@ function serverFault(
   const kind = pick(kinds);
   if (kind === 'step') return { ...times, kind, server, step: pick(crashSteps), after: Math.floor(draw() * 6) };
   if (kind === 'clock') return { ...times, kind, server, byMs: Math.round((draw() < 0.5 ? -1 : 1) * draw() * LONGEST_JUMP_MS) };
+  if (kind === 'record') return { ...times, kind, server, drops: times.at % 2 === 1 };
   return { ...times, kind, server };
 }
 
@@ -74,6 +75,7 @@ export function describeFault(fault: Fault): string {
 function detail(fault: Fault): string {
   if (!('server' in fault)) return ` ${fault.from}${fault.bothWays ? '<>' : '>'}${fault.to}`;
   if (fault.kind === 'step') return ` ${fault.server} ${fault.step} ${fault.after}`;
+  if (fault.kind === 'record') return ` ${fault.server} ${fault.drops ? 'drops' : 'adds'}`;
   if (fault.kind === 'clock') return ` ${fault.server} ${(fault.byMs / 3_600_000).toFixed(1)} h`;
   return ` ${fault.server}`;
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServerProcess } from '../../apps/homeserver/src/demo/server-process.js';
 import { describeFault, type Fault } from './fault-plan.js';
 import type { FaultWorld } from './fault-world.js';
 import type { Talker } from './talker.js';
@@ -28,10 +29,9 @@ export async function strike(world: FaultWorld, talkers: readonly Talker[], faul
       await server.kill();
       return server.start();
     case 'record': {
-      const owner = talkers.find((talker) => talker.homes.includes(server))!;
-      const third = world.servers.find((other) => !owner.homes.includes(other))!;
+      const owner = ownerAt(talkers, server);
       // Another fault may keep the record from being taken at all. Then nothing was promised.
-      await owner.changeHomes(server, third).catch(() => undefined);
+      await owner.setThirdHome(server, thirdOf(world, owner), !fault.drops).catch(() => undefined);
       await server.kill();
       await sleep(fault.for);
       return server.start();
@@ -43,6 +43,23 @@ export async function strike(world: FaultWorld, talkers: readonly Talker[], faul
     case 'restore':
       await world.restore(fault.server);
   }
+}
+
+/** Sees to it that a run begins with the homes that its plan is about, whatever runs were before it. */
+export async function prepareHomes(world: FaultWorld, talkers: readonly Talker[], plan: readonly Fault[]): Promise<void> {
+  for (const talker of talkers) {
+    const drops = plan.some((fault) => fault.kind === 'record' && fault.drops && ownerAt(talkers, world.server(fault.server)) === talker);
+    await talker.setThirdHome(talker.homes[0]!, thirdOf(world, talker), drops);
+  }
+}
+
+/** Whose record a server takes. */
+function ownerAt(talkers: readonly Talker[], server: ServerProcess): Talker {
+  return talkers.find((talker) => talker.homes.includes(server))!;
+}
+
+function thirdOf(world: FaultWorld, { homes }: Talker): ServerProcess {
+  return world.servers.find((server) => !homes.includes(server))!;
 }
 
 async function cut(world: FaultWorld, fault: Extract<Fault, { from: string }>): Promise<void> {

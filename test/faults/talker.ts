@@ -133,10 +133,11 @@ export class Talker {
     return this.account.record.seq;
   }
 
-  /** Signs a new record, which adds a third home or drops it again, and publishes it at one server. */
-  async changeHomes(at: ServerProcess, third: ServerProcess): Promise<void> {
+  /** Signs a record that has a third home or has it no more, and publishes it at one server; does nothing where it is so already. */
+  async setThirdHome(at: ServerProcess, third: ServerProcess, isWanted: boolean): Promise<void> {
     const { record, key } = this.account;
     const isIn = record.homes.some((home) => home.server_name === third.serverName);
+    if (isIn === isWanted) return;
     const next = isIn ? nextHomeRecord(record, { drop: [third.serverName] }, key) : await recordWithHome(this.account, third, 20);
     const path = '/_matrix/client/unstable/io.partyline/account/record';
     await ask(at.url, { method: 'PUT', path, accessToken: this.#tokenAt(at)!, body: { record: next } });
