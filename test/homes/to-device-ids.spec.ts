@@ -4,7 +4,7 @@ import { eventually } from '../network/eventually.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 import { LinkedNetwork } from './linked-network.js';
-import { createRoom, isCaughtUp, join } from './talk.js';
+import { createRoom, isCaughtUp, join, settles } from './talk.js';
 
 // What a device gets of its messages below any client library: in the raw answers of its homes, which do not hear each other.
 const pass = statement('test.weeks', 'UPDATE to_device_consumed SET expires_ts = expires_ts - $2 WHERE user_id = $1');
@@ -35,6 +35,22 @@ const ids = (answer: Json): string[] => (answer.to_device?.events ?? []).map((ev
 const resume = async (server: TestServer, received: readonly string[]): Promise<string> =>
   (await alice.at(server).request('POST', `${homesPath}/sync/resume`, { to_device: received })).since;
 const has = (server: TestServer, count: number) => eventually(async () => ids(await sync(server)).length === count, 20_000);
+
+it('gets a message once that was sent again at another home, as there was no answer', async () => {
+  const key = Buffer.from('the same at both').toString('base64url');
+  const tell = (server: TestServer, text: string, query?: Json): Promise<Json> => alice.at(server).request(
+    'PUT', `/v3/sendToDevice/org.example.test/${encodeURIComponent(text)}`, { messages: { [bob.userId]: { [bob.deviceId]: { text } } } }, { query },
+  );
+  for (const server of [a, b]) {
+    await tell(server, 'again', { 'io.partyline.txn': key });
+    await tell(server, `after it from ${server.label}`);
+  }
+  await settles(async () => {
+    const { to_device: { events = [] } = {} }: Json = await bob.request('GET', '/v3/sync');
+    expect(events.map((event: Json) => event.content.text).toSorted()).toEqual(['after it from a', 'after it from b', 'again']);
+  });
+  await alice.at(a).expectError(400, 'M_INVALID_PARAM', 'PUT', '/v3/sendToDevice/org.example.test/x', { messages: {} }, { query: { 'io.partyline.txn': 'short' } });
+});
 
 it('shows a client that goes from A to B and back each message once, and of two equal ones both', async () => {
   network.cut(a, b);

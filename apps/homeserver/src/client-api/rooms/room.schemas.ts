@@ -52,9 +52,12 @@ export const contentSchema = object;
 
 export const redactSchema = z.object({ reason: optionalText(65_536) });
 
+/** The once-only key of a write (protocol §6). */
+export const onceOnlyKey = z.string().regex(/^[A-Za-z0-9_-]{22}$/, 'must be 16 bytes of URL-safe Base64').optional();
+
 /** Our own query parameters of sends (protocol §5 and §6), and `ts` of application services. */
 export const sendQuerySchema = z.object({
-  'io.partyline.txn': z.string().regex(/^[A-Za-z0-9_-]{22}$/, 'must be 16 bytes of URL-safe Base64').optional(),
+  'io.partyline.txn': onceOnlyKey,
   'io.partyline.replicas': queryNumber(5).optional(),
   ts: queryNumber(Number.MAX_SAFE_INTEGER).optional(),
 });

@@ -4,14 +4,15 @@ import type { Requester } from '../../accounts/requester.js';
 import { messageIdOf, ToDevice } from '../../device-keys/to-device/to-device.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
-import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
+import { CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.js';
 import { RateLimits } from '../../http/rate-limits.js';
 import { boundedRecord, userIdText } from '../keys/keys.schema.js';
+import { onceOnlyKey } from '../rooms/room.schemas.js';
 
 const schema = z.object({ messages: boundedRecord(boundedRecord(z.looseObject({})), userIdText) });
 
-/** Form of a transaction id that is unique beyond sessions and the same at every home (protocol §6). */
-const PORTABLE_TXN = /^[A-Za-z0-9_-]{22}$/;
+/** Of the once-only key of a write, the same at every home (protocol §6). */
+const querySchema = z.object({ 'io.partyline.txn': onceOnlyKey });
 
 /** Devices that an account is taken to have. */
 const DEVICES = 5;
@@ -30,12 +31,12 @@ export class SendToDeviceController {
     @CurrentUser() { userId, deviceId, tokenHash }: Requester,
     @Param('eventType') type: string,
     @Param('txnId') txnId: string,
+    @QueryParams(querySchema) { 'io.partyline.txn': key }: z.output<typeof querySchema>,
     @JsonBody(schema) body: z.output<typeof schema>,
   ): Promise<object> {
     if (type.length > 255) throw MatrixError.invalidParam('The event type is too long');
     this.limits.take('to-device', userId, costOf(body.messages));
-    const session = PORTABLE_TXN.test(txnId) ? '' : tokenHash;
-    const messageId = messageIdOf(userId, deviceId ?? '', session, type, txnId);
+    const messageId = messageIdOf(userId, deviceId ?? '', key === undefined ? tokenHash : '', type, key ?? txnId);
     await this.toDevice.send({ sender: userId, type, messageId, messages: body.messages });
     return {};
   }
