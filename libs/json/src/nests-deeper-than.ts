@@ -1,4 +1,10 @@
 /**
+ * Levels of lists and objects that may be in one thing of another server: an event, a profile, a key. The parsers of many servers and clients
+ * end at 128, and who cannot read one thing cannot read the answer that it is in.
+ */
+export const MAX_NESTING = 127;
+
+/**
  * Whether a parsed JSON value has more levels of lists and objects than this: a text has none, `{}` has one. With a stack of its own,
  * because parsers take any depth and recursion does not.
  */

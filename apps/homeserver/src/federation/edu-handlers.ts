@@ -1,10 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { nestsDeeperThan } from '#json';
+import { MAX_NESTING, nestsDeeperThan } from '#json';
 import { isUnavailable } from '../storage/database-errors.js';
 import { Log } from '../observability/log.js';
-
-/** Levels of lists and objects, as of an event: clients cannot read what is deeper, and what it is in neither. */
-const MAX_DEPTH = 127;
 
 /** An EDU's `content`: an object, otherwise unchecked. */
 export type EduHandler = (origin: string, content: Record<string, unknown>) => Promise<void>;
@@ -30,7 +27,7 @@ export class EduHandlers {
     const { edu_type: type, content } = (edu ?? {}) as Record<string, unknown>;
     if (typeof type !== 'string' || typeof content !== 'object' || content === null || Array.isArray(content)) return;
     const handler = this.#handlers.get(type);
-    if (!handler || nestsDeeperThan(content, MAX_DEPTH)) return;
+    if (!handler || nestsDeeperThan(content, MAX_NESTING)) return;
     try {
       await handler(origin, content as Record<string, unknown>);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { serverNameOf } from '#federation';
+import { MAX_NESTING, nestsDeeperThan } from '#json';
 import type { Profile } from '../accounts/profiles.js';
 import { RemoteProfiles } from '../accounts/remote-profiles.js';
 import { MatrixError } from '../errors/matrix-error.js';
@@ -43,7 +44,7 @@ export class FederatedProfiles extends RemoteProfiles {
       timeoutMs: TIMEOUT_MS,
       maxBytes: MAX_BYTES,
     }));
-    if (typeof profile !== 'object' || profile === null || Array.isArray(profile)) {
+    if (typeof profile !== 'object' || profile === null || Array.isArray(profile) || nestsDeeperThan(profile, MAX_NESTING)) {
       throw MatrixError.unknown(502, `${serverNameOf(userId)} answered with something that is no profile`);
     }
     this.#cache.set(key, { profile, bytes: JSON.stringify(profile).length + key.length + ENTRY_BYTES, expires: this.clock.steady() + LIFETIME_MS });

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, jsonMember, type JsonValue } from '#federation';
+import { MAX_NESTING, nestsDeeperThan } from '#json';
 import { MAX_KEY_OBJECT_BYTES, publicKeyOf, withoutUnsigned } from '../keys/key-object.js';
 import type { RemoteDevice } from './remote-device-list.store.js';
 
@@ -48,7 +49,7 @@ export function readDeviceList(body: unknown, userId: string): RemoteKeys {
   };
 }
 
-/** One device; undefined when its key object is missing, another device's, or too large. */
+/** One device; undefined when its key object is missing, another device's, or too large or deep. */
 export function readRemoteDevice(
   userId: string, deviceId: string, keys: JsonValue | undefined, displayName: JsonValue | undefined,
 ): RemoteDevice | undefined {
@@ -76,5 +77,5 @@ export function readCrossSigning(
 }
 
 function isTooLarge(key: JsonValue | undefined): boolean {
-  return JSON.stringify(key).length > MAX_KEY_OBJECT_BYTES;
+  return nestsDeeperThan(key, MAX_NESTING) || JSON.stringify(key).length > MAX_KEY_OBJECT_BYTES;
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isJsonObject, jsonMember, type JsonValue } from '#federation';
-import { parseStoredJson } from '#json';
+import { MAX_NESTING, nestsDeeperThan, parseStoredJson } from '#json';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { FederationClient } from '../../federation/federation-client.js';
@@ -90,7 +90,7 @@ export class KeyClaimer {
 function take(body: JsonValue, { userId, deviceId, algorithm }: KeyClaim, keys: KeysByDevice): boolean {
   const given = jsonMember(jsonMember(jsonMember(body, 'one_time_keys'), userId), deviceId);
   const entry = isJsonObject(given) ? Object.entries(given).find(([name]) => name.startsWith(`${algorithm}:`)) : undefined;
-  if (!entry) return false;
+  if (!entry || nestsDeeperThan(entry[1], MAX_NESTING)) return false;
   (keys[userId] ??= {})[deviceId] = { [entry[0]]: entry[1] };
   return true;
 }

@@ -3,6 +3,7 @@ import {
   addSignature, canonicalJson, CanonicalJsonError, isJsonObject, PduFormatError, readPdu, recordOf, roomVersion, serverNameOf, strippedStateJson,
   type HomeRecord, type JsonObject, type RoomEvent, type RoomVersionRules,
 } from '#federation';
+import { MAX_NESTING } from '#json';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { Config } from '../../config/config.js';
@@ -150,7 +151,7 @@ function strippedText(value: unknown): string | undefined {
   const { type, state_key: stateKey, sender, content } = (value ?? {}) as JsonObject;
   if (typeof type !== 'string' || typeof stateKey !== 'string' || typeof sender !== 'string' || !isJsonObject(content)) return undefined;
   try {
-    const text = canonicalJson({ type, state_key: stateKey, sender, content });
+    const text = canonicalJson({ type, state_key: stateKey, sender, content }, MAX_NESTING);
     return Buffer.byteLength(text) <= MAX_STATE_BYTES ? text : undefined;
   } catch (error) {
     if (error instanceof CanonicalJsonError) return undefined;
