@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Repository } from 'typeorm';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
 import { Random } from '../observability/random.js';
 import { isUniqueViolation } from '../storage/database-errors.js';
-import { Database, statement, type Transaction } from '../storage/database.js';
+import { Database, type Reads, statement, type Transaction } from '../storage/database.js';
 import { RegistrationToken } from './registration-token.entity.js';
 
 const GRAMMAR = /^[A-Za-z0-9._~-]{1,64}$/;
@@ -19,10 +18,10 @@ const use = statement(
 /** Tokens that let people register where registration is not open to everybody. */
 @Injectable()
 export class RegistrationTokens {
-  readonly #tokens: Repository<RegistrationToken>;
+  readonly #tokens: Reads<RegistrationToken>;
 
   constructor(
-    db: Database,
+    private readonly db: Database,
     private readonly clock: Clock,
     private readonly random: Random,
   ) {
@@ -51,7 +50,7 @@ export class RegistrationTokens {
     if (!GRAMMAR.test(token)) throw MatrixError.invalidParam('A token has 1 to 64 characters of A-Z a-z 0-9 . _ ~ -');
     const made: RegistrationToken = { token, usesAllowed, used: 0, expiresTs, createdTs: this.clock.now() };
     try {
-      await this.#tokens.insert(made);
+      await this.db.transaction((tx) => tx.repository(RegistrationToken).insert(made));
     } catch (error) {
       if (isUniqueViolation(error)) throw MatrixError.invalidParam('This token exists already');
       throw error;
@@ -66,6 +65,6 @@ export class RegistrationTokens {
 
   /** @returns false when there was none */
   async delete(token: string): Promise<boolean> {
-    return (await this.#tokens.delete({ token })).affected === 1;
+    return (await this.db.transaction((tx) => tx.repository(RegistrationToken).delete({ token }))).affected === 1;
   }
 }

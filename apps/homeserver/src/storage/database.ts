@@ -17,6 +17,9 @@ const PAUSE_MS = 15;
 const COMMIT = { text: 'COMMIT' };
 const ROLLBACK = { text: 'ROLLBACK' };
 
+/** What a repository reads. */
+export type Reads<E extends object> = Pick<Repository<E>, 'find' | 'findBy' | 'findOneBy' | 'countBy' | 'existsBy'>;
+
 /** What a database works with. */
 export interface DatabaseParts {
   readonly dataSource: DataSource;
@@ -46,8 +49,8 @@ export class Database implements Queryable {
     return this.parts.dataSource;
   }
 
-  /** The rows of a table off the hot paths (entities.ts). */
-  repository<E extends object>(entity: new () => E): Repository<E> {
+  /** The rows of a table off the hot paths (entities.ts), to read; `tx.repository` writes. */
+  repository<E extends object>(entity: new () => E): Reads<E> {
     return this.parts.dataSource.getRepository(entity);
   }
 
@@ -123,7 +126,7 @@ export class Database implements Queryable {
     const { answerMs } = this.parts.limits;
     let tx: Transaction;
     try {
-      tx = await Transaction.begin(client, answerMs, this.parts.isFull, longMs);
+      tx = await Transaction.begin({ ...this.parts, client, answerMs }, longMs);
     } catch (error) {
       held.failure = error;
       throw isLost(error) ? new Undone(error) : error;

@@ -14,7 +14,12 @@ export interface Statement {
 
 /** Declares a statement. The name must be unique in the program: `<store>.<what>`. */
 export function statement(name: string, text: string): Statement {
-  return { name, text, writes: /\b(?:INSERT|UPDATE|DELETE)\b/.test(text), grows: /\b(?:INSERT|UPDATE)\b/.test(text) };
+  return { name, text, writes: /\b(?:INSERT|UPDATE|DELETE)\b/.test(text), grows: grows(text) };
+}
+
+/** Whether a statement may store something. */
+export function grows(text: string): boolean {
+  return /\b(?:INSERT|UPDATE)\b/.test(text);
 }
 
 /** One that goes through all that an account or the server has, and that no request waits for: it has a limit of its own. */

@@ -1,9 +1,21 @@
 import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
+import type { DataSource, EntityManager, ObjectLiteral, Repository } from 'typeorm';
 import { DiskFull } from './database-errors.js';
-import { timed, type Queryable, type Statement } from './statement.js';
+import { grows, timed, type Queryable, type Statement } from './statement.js';
+import { TransactionRunner } from './transaction-runner.js';
 
 /** Begins a transaction and tells its number, in one message. Prepared on every connection by data-source.ts. */
 const BEGIN = 'BEGIN; EXECUTE begun';
+
+/** What a transaction works with. */
+export interface TransactionParts {
+  readonly client: PoolClient;
+  readonly dataSource: DataSource;
+  /** Whoever does not answer within this time has fallen silent. */
+  readonly answerMs: number;
+  /** Whether the database's disk has no room for more. */
+  readonly isFull: () => boolean;
+}
 
 /** One transaction on one connection. */
 export class Transaction implements Queryable {
@@ -13,20 +25,21 @@ export class Transaction implements Queryable {
   /** The error of a statement, after which nothing of the transaction can be stored. */
   failure: Error | undefined;
 
+  #manager: EntityManager | undefined;
+
   private constructor(
-    private readonly client: PoolClient,
-    private readonly answerMs: number,
-    private readonly isFull: () => boolean,
+    private readonly parts: TransactionParts,
     xid: number,
   ) {
     this.xid = xid;
   }
 
-  /** Called by the database. @param isFull whether its disk has no room for more */
-  static async begin(client: PoolClient, answerMs: number, isFull: () => boolean, longMs?: number): Promise<Transaction> {
+  /** Called by the database. @param longMs what its statements may take, if that is more than usual */
+  static async begin(parts: TransactionParts, longMs?: number): Promise<Transaction> {
+    const { client, answerMs } = parts;
     const text = longMs === undefined ? BEGIN : `BEGIN; SET LOCAL statement_timeout = ${longMs}; EXECUTE begun`;
     const answers = (await client.query(timed({ text }, answerMs))) as unknown as readonly QueryResult<{ xid: number }>[];
-    return new Transaction(client, longMs === undefined ? answerMs : longMs + answerMs, isFull, answers.at(-1)!.rows[0]!.xid);
+    return new Transaction({ ...parts, answerMs: answerMs + (longMs ?? 0) }, answers.at(-1)!.rows[0]!.xid);
   }
 
   /**
@@ -37,15 +50,29 @@ export class Transaction implements Queryable {
     this.#afterCommit.push(callback);
   }
 
+  /** The rows of a table off the hot paths (entities.ts), read and written in this transaction. */
+  repository<E extends ObjectLiteral>(entity: new () => E): Repository<E> {
+    const { dataSource } = this.parts;
+    this.#manager ??= dataSource.createEntityManager(new TransactionRunner(dataSource, (text, values) => this.#run({ text, grows: grows(text) }, values)));
+    return this.#manager.getRepository(entity);
+  }
+
   /** Called by the database. */
   committed(): void {
     for (const callback of this.#afterCommit) callback();
   }
 
   async query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
+    return (await this.#run<R>(sql, values)).rows;
+  }
+
+  async #run<R extends QueryResultRow>(
+    sql: { readonly text: string; readonly name?: string; readonly grows: boolean }, values: readonly unknown[] = [],
+  ): Promise<QueryResult<R>> {
+    const { client, answerMs, isFull } = this.parts;
     try {
-      if (sql.grows && this.isFull()) throw new DiskFull();
-      return (await this.client.query<R>(timed(sql, this.answerMs, values))).rows;
+      if (sql.grows && isFull()) throw new DiskFull();
+      return await client.query<R>(timed(sql, answerMs, values));
     } catch (error) {
       this.failure ??= error as Error;
       throw error;

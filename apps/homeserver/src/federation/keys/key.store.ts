@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { In, type Repository } from 'typeorm';
+import { In } from 'typeorm';
 import { parseStoredJson } from '#json';
-import { Database } from '../../storage/database.js';
+import { Database, type Reads } from '../../storage/database.js';
 import { PastKeyResponse, ServerKey, ServerKeyResponse } from './server-key.entity.js';
 
 export type StoredKey = Readonly<Omit<ServerKey, 'serverName'>>;
@@ -13,8 +13,8 @@ const MAX_PAST = 20;
 /** Keys of other servers, accumulated. */
 @Injectable()
 export class KeyStore {
-  readonly #keys: Repository<ServerKey>;
-  readonly #responses: Repository<ServerKeyResponse>;
+  readonly #keys: Reads<ServerKey>;
+  readonly #responses: Reads<ServerKeyResponse>;
 
   constructor(private readonly db: Database) {
     this.#keys = db.repository(ServerKey);
@@ -37,18 +37,19 @@ export class KeyStore {
 
   /** A shorter validity replaces a longer one: that is how a server takes a key back. Each is complete without the other. */
   async save(serverName: string, keys: readonly StoredKey[], response: StoredResponse): Promise<void> {
-    await this.db.dataSource.transaction(async (manager) => {
-      const before = await manager.findOneBy(ServerKeyResponse, { serverName });
+    await this.db.transaction(async (tx) => {
+      const [allKeys, responses, past] = [tx.repository(ServerKey), tx.repository(ServerKeyResponse), tx.repository(PastKeyResponse)];
+      const before = await responses.findOneBy({ serverName });
       const inUse = new Set(keys.filter(({ expiredTs }) => expiredTs === null).map(({ keyId }) => keyId));
       const lost = before ? keysInUse(before.json).filter((keyId) => !inUse.has(keyId)) : [];
       if (before && lost.length > 0) {
         const { json, fetchedTs } = before;
-        await manager.upsert(PastKeyResponse, lost.map((keyId) => ({ serverName, keyId, json, fetchedTs })), ['serverName', 'keyId']);
-        const old = await manager.find(PastKeyResponse, { where: { serverName }, order: { fetchedTs: 'DESC' }, skip: MAX_PAST });
-        if (old.length > 0) await manager.remove(old);
+        await past.upsert(lost.map((keyId) => ({ serverName, keyId, json, fetchedTs })), ['serverName', 'keyId']);
+        const old = await past.find({ where: { serverName }, order: { fetchedTs: 'DESC' }, skip: MAX_PAST });
+        if (old.length > 0) await past.remove(old);
       }
-      await manager.upsert(ServerKey, keys.map((key) => ({ ...key, serverName })), ['serverName', 'keyId']);
-      await manager.upsert(ServerKeyResponse, { ...response, serverName }, ['serverName']);
+      await allKeys.upsert(keys.map((key) => ({ ...key, serverName })), ['serverName', 'keyId']);
+      await responses.upsert({ ...response, serverName }, ['serverName']);
     });
   }
 }

@@ -1,0 +1,23 @@
+import type { DataSource } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner.js';
+import type { QueryResult } from 'pg';
+
+/** What a repository's statement runs on: text and values, as `pg` takes them. */
+export type RunText = (text: string, values?: unknown[]) => Promise<QueryResult>;
+
+/** Lets TypeORM's repositories work inside a transaction that is not TypeORM's own, on its connection. */
+export class TransactionRunner extends PostgresQueryRunner {
+  readonly #connection: { readonly query: RunText };
+
+  constructor(dataSource: DataSource, query: RunText) {
+    super(dataSource.driver as PostgresDriver, 'master');
+    this.#connection = { query };
+    // Otherwise each `save` would begin one of its own.
+    this.isTransactionActive = true;
+  }
+
+  override connect(): Promise<{ readonly query: RunText }> {
+    return Promise.resolve(this.#connection);
+  }
+}
