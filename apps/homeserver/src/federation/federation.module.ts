@@ -11,6 +11,7 @@ import { AnswerTurns } from './inbound/answer-turns.js';
 import { RequestVerifier } from './inbound/request-verifier.js';
 import { KeyRing } from './keys/key-ring.js';
 import { KeyStore } from './keys/key.store.js';
+import { Notary } from './keys/notary.js';
 import { ServerKeys } from './keys/server-keys.js';
 import { readSigningKeyFile } from './keys/signing-key-file.js';
 import { EduOutbox } from './outbox/edu-outbox.js';
@@ -39,11 +40,11 @@ import { ServerRequests } from './outgoing/server-requests.js';
     },
     { provide: RemoteProfiles, useClass: FederatedProfiles },
     AddressGuard, HttpsTransport, ServerDiscovery, ServerRequests, Destinations,
-    KeyStore, KeyRing, FederationClient, RequestVerifier, AnswerTurns, EduHandlers,
+    KeyStore, KeyRing, Notary, FederationClient, RequestVerifier, AnswerTurns, EduHandlers,
     OutboxStore, MissedStore, Outbox, PduOutbox, EduOutbox,
   ],
   exports: [
-    ServerKeys, KeyRing, FederationClient, RequestVerifier, AnswerTurns, EduHandlers, PduOutbox, EduOutbox, Destinations,
+    ServerKeys, KeyRing, Notary, FederationClient, RequestVerifier, AnswerTurns, EduHandlers, PduOutbox, EduOutbox, Destinations,
     RemoteProfiles, AddressGuard, HttpsTransport,
   ],
 })

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { canonicalJson, type JsonObject } from '#federation';
 import { parseStoredJson } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
-import { KeyRing } from '../../federation/keys/key-ring.js';
+import { Notary } from '../../federation/keys/notary.js';
 import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { ClientAddress, JsonBody, QueryParams } from '../../http/param.decorators.js';
@@ -32,7 +32,7 @@ interface Wanted {
 export class KeysController {
   constructor(
     private readonly own: ServerKeys,
-    private readonly ring: KeyRing,
+    private readonly notary: Notary,
     private readonly clock: Clock,
   ) {}
 
@@ -75,7 +75,7 @@ export class KeysController {
 
   async #ofOne({ serverName, minimum, keyIds }: Wanted, cause: string): Promise<string[]> {
     if (serverName === this.own.serverName) return [this.own.published()];
-    const found = await this.ring.responses(serverName, minimum ?? this.clock.now(), keyIds, cause);
+    const found = await this.notary.responses(serverName, minimum ?? this.clock.now(), keyIds, cause);
     // The notary's signature goes beside the server's own.
     return found.map((json) => canonicalJson(this.own.sign(parseStoredJson(json) as JsonObject)));
   }

@@ -9,7 +9,7 @@ import { Log } from '../../observability/log.js';
 import { ServerRequests } from '../outgoing/server-requests.js';
 import { FairSlots, fairLimits } from '../outgoing/fair-slots.js';
 import { readKeyResponse, type KeyResponse } from './key-response.js';
-import { KeyStore, keysInUse, type StoredKey, type StoredResponse } from './key.store.js';
+import { KeyStore, type StoredKey, type StoredResponse } from './key.store.js';
 import { ServerKeys } from './server-keys.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
@@ -35,11 +35,6 @@ const LISTED_PATIENCE_MS = 4_000;
 const MAX_VALIDITY_MS = 7 * 24 * 3_600_000;
 /** Forged requests with made-up key ids must not have us flood the server that they name. */
 const REFETCH_MS = 10_000;
-/** How often a notary asks a server all the same, and in what time. */
-const MAX_BURST = 4;
-const BURST_MS = 60_000;
-/** Keys of one server in one question to a notary. */
-const MAX_KEYS_ASKED = 20;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 3_600_000;
 /** Notaries that knew nothing of a server are not asked again before. */
@@ -52,7 +47,6 @@ const MAX_SIGNATURES = 10;
 @Injectable()
 export class KeyRing {
   readonly #servers = boundedCache<string, KnownServer>(MAX_SERVERS);
-  readonly #bursts = boundedCache<string, { readonly until: number; readonly count: number }>(MAX_SERVERS);
   readonly #running = new Map<string, Promise<KnownServer>>();
   readonly #nothingTold = boundedCache<string, number>(MAX_SERVERS);
   /** Anybody can name servers, before he has proved to be one. */
@@ -108,32 +102,10 @@ export class KeyRing {
     return false;
   }
 
-  /**
-   * The server's signed key objects for the notary API: the newest, refreshed when it does not reach `minimumValidUntil` any more,
-   * or an older one when the server does not answer; in its place former ones that name the keys which are asked for, if it does not.
-   *
-   * @param cause as in `publicKey`
-   * @param keyIds none for any
-   */
-  async responses(serverName: string, minimumValidUntil: number, keyIds: readonly string[], cause: string): Promise<string[]> {
-    const newest = await this.#response(serverName, minimumValidUntil, cause);
-    if (newest === undefined) return [];
-    const lacking = keyIds.filter((keyId) => !keysInUse(newest).includes(keyId));
-    const past = lacking.length === 0 ? [] : await this.store.past(serverName, lacking.slice(0, MAX_KEYS_ASKED));
-    return past.length > 0 && lacking.length === keyIds.length ? past : [newest, ...past];
-  }
-
-  async #response(serverName: string, minimumValidUntil: number, cause: string): Promise<string | undefined> {
-    if (!isServerName(serverName)) return undefined;
-    const now = this.clock.now();
-    const stored = await this.store.response(serverName);
-    // A notary hands out an answer for half of its lifetime (keys_server.yaml).
-    const isFresh = stored && now < stored.fetchedTs + (stored.validUntilTs - stored.fetchedTs) / 2;
-    if (stored && isFresh && stored.validUntilTs >= minimumValidUntil) return stored.json;
+  /** Asks the server for its keys again, unless that was done lately; `anyway` decides in that case. @param cause as in `publicKey` */
+  async renew(serverName: string, cause: string, anyway: () => boolean): Promise<void> {
     const isEarly = (await this.#known(serverName)).nextFetchAt > this.clock.steady();
-    if (isEarly && !this.#mayAskAnyway(serverName)) return stored?.json;
-    await this.#fetch(serverName, cause, isEarly);
-    return (await this.store.response(serverName))?.json;
+    if (!isEarly || anyway()) await this.#fetch(serverName, cause, isEarly);
   }
 
   /**
@@ -220,16 +192,6 @@ export class KeyRing {
       ? (validAt ?? this.clock.now()) <= key.validUntilTs
       : validAt !== undefined && validAt <= key.expiredTs;
     return isUsable ? key.publicKey : undefined;
-  }
-
-  /** Whoever names a time to a notary gets a new answer, a few times in a row. */
-  #mayAskAnyway(serverName: string): boolean {
-    const now = this.clock.steady();
-    const burst = this.#bursts.get(serverName);
-    const count = burst && burst.until > now ? burst.count : 0;
-    if (count >= MAX_BURST) return false;
-    this.#bursts.set(serverName, { until: count > 0 ? burst!.until : now + BURST_MS, count: count + 1 });
-    return true;
   }
 
   async #known(serverName: string): Promise<KnownServer> {
