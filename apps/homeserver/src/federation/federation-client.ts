@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { canonicalJson } from '#federation';
-import { parseJson, parseJsonInSlices } from '#json';
+import { JsonMeter, parseJson, parseJsonInSlices } from '#json';
 import { Log } from '../observability/log.js';
 import { Clock } from '../observability/clock.js';
 import { ServerKeys } from './keys/server-keys.js';
@@ -34,11 +34,8 @@ export interface FederationRequest {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
-/** Answers of more bytes are read in slices, … */
+/** Answers of more bytes are read in slices. */
 const LARGE_BYTES = 256 * 1024;
-/** … and hold so many values: an event has some thirty in a thousand bytes, and each takes memory. */
-const BYTES_PER_VALUE = 16;
-const MAX_VALUES = 4_000_000;
 /** Answers of a proxy whose server is gone. */
 const DOWN = new Set([502, 503, 504]);
 
@@ -144,7 +141,7 @@ function queryText(query: Readonly<Record<string, QueryValue>> = {}): string {
 async function parse(body: Buffer): Promise<unknown> {
   try {
     if (body.length <= LARGE_BYTES) return parseJson(body.toString('utf8'));
-    const maxValues = Math.min(MAX_VALUES, LARGE_BYTES + body.length / BYTES_PER_VALUE);
+const maxValues = 2 * JsonMeter.limit(body.length);
     return await parseJsonInSlices(body.toString('utf8'), { maxValues, pause: () => new Promise((resolve) => void setImmediate(resolve)) });
   } catch {
     return undefined;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { JsonMeter } from '#json';
 import { MatrixError } from '../errors/matrix-error.js';
 import { AnswerDelivery, LARGE_BYTES } from './answer-delivery.js';
 import type { AuthSchemes } from './auth-schemes.js';
@@ -117,6 +118,7 @@ function readText(
     return;
   }
   const chunks: Buffer[] = [];
+  const meter = new JsonMeter();
   const address = addressKey(request.ip);
   let size = 0;
   const finish = (error: Error | null, body?: string) => {
@@ -128,6 +130,7 @@ function readText(
   const onData = (chunk: Buffer) => {
     size += chunk.length;
     if (size > limit) return finish(tooLarge());
+    if (!meter.add(chunk)) return finish(MatrixError.tooLarge('The body holds too many values'));
     if (!budget.take(address, chunk.length)) return finish(new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many large requests at once', { retry_after_ms: 1_000 }));
     request.bodyBytes += chunk.length;
     chunks.push(chunk);

@@ -3,6 +3,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Pool } from 'undici';
 import type { FederationTarget } from '#federation';
+import { JsonMeter } from '#json';
 import { Config } from '../../config/config.js';
 import { AddressGuard } from './address-guard.js';
 import { LARGE_ANSWER } from './large-answers.js';
@@ -116,11 +117,13 @@ export class HttpsTransport implements OnApplicationShutdown {
       bodyTimeout: request.timeoutMs,
     }));
     const chunks: Buffer[] = [];
+    const meter = new JsonMeter();
     let size = 0;
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       size += chunk.length;
       // Leaving the loop destroys the body and with it the connection.
       if (size > request.maxBytes) throw new ResponseTooLargeError(`answer of ${target.hostHeader} is over ${request.maxBytes} bytes`);
+      if (!meter.add(chunk)) throw new ResponseTooLargeError(`answer of ${target.hostHeader} holds too many values`);
       if (size > LARGE_ANSWER && size - chunk.length <= LARGE_ANSWER && request.onLarge) await unlessAborted(signal, request.onLarge());
       chunks.push(chunk);
     }
