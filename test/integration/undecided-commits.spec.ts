@@ -30,8 +30,8 @@ describe('a server that the database does not answer', () => {
     for (const member of [carol, bob]) await member.request('POST', `/v3/join/${encodeURIComponent(roomId)}`, {}, { query: { server_name: net.server('a').name } });
   });
   afterAll(async () => {
-    await net.stop();
-    await proxy.close();
+    await net?.stop();
+    await proxy?.close();
   });
 
   const member = async (client: TestClient, id = roomId, userId = carol!.userId): Promise<string> =>

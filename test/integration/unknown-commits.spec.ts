@@ -31,8 +31,8 @@ describe.each<CommitFate>(['answer lost', 'commit lost', 'silent'])('a write who
     for (const client of [alice, carol]) await TestDeviceKeys.upload(client);
   });
   afterAll(async () => {
-    await net.stop();
-    await proxy.close();
+    await net?.stop();
+    await proxy?.close();
   });
 
   const position = async (client: TestClient): Promise<string> => (await client.request('GET', '/v3/sync', undefined, { query: { timeout: 0 } })).next_batch;

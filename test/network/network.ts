@@ -71,11 +71,12 @@ export class Network {
 
   /** Starts one more server. */
   async add(label: string, config: Partial<Config> = {}): Promise<TestServer> {
-    const database = `t_${randomBytes(8).toString('hex')}`;
-    this.#databases.push(database);
-    const direct = await createTestDatabase(this.cluster, database);
-    const databaseUrl = (await this.options.databaseUrl?.(label, direct)) ?? direct;
     for (let attempt = 1; ; attempt++) {
+      // One for each attempt: the name, with its port, is written into it.
+      const database = `t_${randomBytes(8).toString('hex')}`;
+      this.#databases.push(database);
+      const direct = await createTestDatabase(this.cluster, database);
+      const databaseUrl = (await this.options.databaseUrl?.(label, direct)) ?? direct;
       const settings = { ...this.options.config, ...this.options.configs?.[label], ...config };
       const server = new TestServer(label, await this.#config(databaseUrl, database, settings), { ...this.options, resolver: this.options.resolver?.(label) });
       try {

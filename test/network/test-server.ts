@@ -35,6 +35,12 @@ export class TestServer {
     return this.#running.app.get<T>(type as Type<T>, { strict: false });
   }
 
+  /** Resolves when another process has taken over its database. */
+  get ended(): Promise<string> {
+    if (!this.#running) throw new Error(`${this.label} does not run`);
+    return this.#running.ended;
+  }
+
   async start(): Promise<void> {
     if (this.#running) return;
     mkdirSync(this.config.dataDir, { recursive: true });

@@ -21,7 +21,9 @@ import { Stopping } from './observability/stopping.js';
 import { DatabaseHealth } from './storage/database-health.js';
 import { databaseOf, dropConnections, openDataSource } from './storage/data-source.js';
 import type { Database } from './storage/database.js';
-import type { DatabaseLimits } from './storage/database-limits.js';
+import { usualLimits, type DatabaseLimits } from './storage/database-limits.js';
+import { DatabaseLock } from './storage/database-lock.js';
+import { Tenure } from './storage/tenure.js';
 import { migrate, readMigrations } from './storage/migrate.js';
 import { checkDatabase, connectionError } from './storage/usable-database.js';
 
@@ -41,6 +43,8 @@ export interface ServerOptions {
   /** In place of AppModule: a server of some parts only. */
   readonly rootModule?: Type;
   readonly databaseLimits?: DatabaseLimits;
+  /** Of whoever opened the database and closes it after the server; otherwise the server takes it. */
+  readonly lock?: DatabaseLock;
 }
 
 /** A server that listens. */
@@ -50,6 +54,8 @@ export interface RunningServer {
   readonly app: NestFastifyApplication;
   readonly httpPort: number | null;
   readonly httpsPort: number | null;
+  /** Resolves with a sentence when it has to be stopped, because another process has taken over its database. */
+  readonly ended: Promise<string>;
   /** Takes no new requests, ends long polls, flushes queues, closes the database. Idempotent. */
   stop(): Promise<void>;
   /** Ends as a killed process does: connections of all kinds are dropped, nothing is flushed. */
@@ -71,15 +77,25 @@ export function migrationsFolder(): string {
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const log = options.log ?? new Log('info', { server: config.serverName });
   const stopping = new Stopping();
+  const clock = options.clock ?? new Clock();
+  const { databaseLimits: limits = usualLimits } = options;
+  const tenure = new Tenure();
   const health = options.health ?? new DatabaseHealth(log);
-  const dataSource = await openDataSource(config.databaseUrl, { entities, migrations: readMigrations(migrationsFolder()) }, options.databaseLimits).catch((error: unknown) => {
+  const unreachable = (error: unknown): never => {
     throw connectionError(error, config.databaseFolder === null ? 'DATABASE_URL' : null);
-  });
-  const database = databaseOf(dataSource, options.databaseLimits, () => health.isFull);
+  };
+  const lock = options.lock ?? (await DatabaseLock.take(config.databaseUrl, limits.takeOverMs, log).catch(unreachable));
+  const releaseLock = async (): Promise<void> => (options.lock ? undefined : lock.release());
   let app: NestFastifyApplication | undefined;
+  let dataSource: DataSource | undefined;
   try {
+    await lock.begin(config.serverName, clock.now());
+    dataSource = await openDataSource(config.databaseUrl, { entities, migrations: readMigrations(migrationsFolder()) }, limits, tenure).catch(unreachable);
+    const database = databaseOf(dataSource, limits, tenure, () => health.isFull);
     await checkDatabase(dataSource);
-    await migrate(dataSource, options.databaseLimits);
+    await migrate(dataSource, limits);
+    database.hold(await lock.hold(config.serverName, clock.now()));
+    lock.watch(tenure);
     let listeners!: Listeners;
     const adapter = new FastifyAdapter({
       ...fastifyOptions,
@@ -90,7 +106,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     });
     const core = CoreModule.with({
       config,
-      clock: options.clock ?? new Clock(),
+      clock,
       random: options.random ?? new Random(),
       log,
       stopping,
@@ -109,11 +125,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     await app.init();
     await adapter.getInstance().ready();
     await listeners.open();
-    return runningServer({ config, app, dataSource, database, listeners, stopping });
+    return runningServer({ config, app, dataSource, database, listeners, stopping, ended: tenure.ended, releaseLock });
   } catch (error) {
     stopping.begin();
     await app?.close().catch(() => undefined);
-    await dataSource.destroy().catch(() => undefined);
+    await dataSource?.destroy().catch(() => undefined);
+    await releaseLock();
     throw error;
   }
 }
@@ -126,9 +143,11 @@ interface ServerParts {
   readonly database: Database;
   readonly listeners: Listeners;
   readonly stopping: Stopping;
+  readonly ended: Promise<string>;
+  readonly releaseLock: () => Promise<void>;
 }
 
-function runningServer({ config, app, dataSource, database, listeners, stopping }: ServerParts): RunningServer {
+function runningServer({ config, app, dataSource, database, listeners, stopping, ended: isOver, releaseLock }: ServerParts): RunningServer {
   let ended: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     const closed = listeners.close(STOP_GRACE_MS);
@@ -139,22 +158,26 @@ function runningServer({ config, app, dataSource, database, listeners, stopping 
       await app.close();
     } finally {
       await dataSource.destroy();
+      await releaseLock();
     }
   };
   const crash = async (): Promise<void> => {
     dropConnections(dataSource);
+    const released = releaseLock();
     database.stop();
     const closed = listeners.close(0);
     stopping.begin();
     await closed;
     // What the modules still try to write fails, because no connection is left.
     await app.close().catch(() => undefined);
+    await released;
   };
   return {
     config,
     app,
     httpPort: listeners.port('http'),
     httpsPort: listeners.port('https'),
+    ended: isOver,
     stop: () => (ended ??= stop()),
     crash: () => (ended ??= crash()),
   };

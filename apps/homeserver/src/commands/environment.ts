@@ -8,11 +8,14 @@ import { readSigningKeyFile } from '../federation/keys/signing-key-file.js';
 import { Random } from '../observability/random.js';
 import { ClusterKeeper, freeBytes, MIN_FREE_BYTES } from '../storage/cluster-keeper.js';
 import type { DatabaseHealth } from '../storage/database-health.js';
+import type { DatabaseLock } from '../storage/database-lock.js';
 import { openPrivateDatabase } from '../storage/private-database.js';
 
 /** A configuration whose database answers. */
 export interface Environment {
   readonly config: Config;
+  /** Of a private database. */
+  readonly lock?: DatabaseLock;
   /** Stops the private cluster, if that is what is used. */
   close(): Promise<void>;
 }
@@ -50,6 +53,7 @@ export async function openEnvironment(settings: Settings, { progress, health, si
   await keeper?.begin();
   return {
     config: completeConfig(complete, database.url, database.folder),
+    lock: database.lock,
     close: async () => {
       await keeper?.end();
       await database.close();

@@ -66,7 +66,7 @@ export async function asOperator<T>(work: (requests: OperatorRequests) => Promis
   try {
     const config = Object.freeze({ ...environment.config, bind: [], httpsPort: null });
     const { socket } = OperatorDoor.of(config);
-    const server = await startServer(config, { log: new Log('warn'), operatorSocket: socket });
+    const server = await startServer(config, { log: new Log('warn'), operatorSocket: socket, lock: environment.lock });
     try {
       return await work(new OperatorRequests({ socket, secret: config.registrationSecret! }));
     } finally {

@@ -35,17 +35,19 @@ export async function serve(): Promise<number> {
   }
   try {
     const door = OperatorDoor.of(environment.config);
-    const server = await startServer(environment.config, { log, health, operatorSocket: door.socket });
+    const server = await startServer(environment.config, { log, health, operatorSocket: door.socket, lock: environment.lock });
     try {
       door.open();
       process.stdout.write(`listening ${addresses(server).join(' ')}\n${await welcome(server)}\n`);
-      const reason = await asked;
+      const asking = asked.then((reason) => ({ reason, status: 0 }));
+      const { reason, status } = await Promise.race([asking, server.ended.then((sentence) => ({ reason: sentence, status: 1 }))]);
       process.stdout.write(`stopping (${reason}) …\n`);
+      if (status !== 0) process.stderr.write(`partyline: ${reason}\n`);
+      return status;
     } finally {
       door.close();
       await stopInTime(server, log);
     }
-    return 0;
   } finally {
     await environment.close();
   }

@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { isRefusal } from './database-errors.js';
 
-/** `unknown`: the database has no memory of it (it is another one, or this server stopped before it could be asked). */
-export type Outcome = 'committed' | 'rolled back' | 'unknown';
+/** `unknown`: the database has no memory of it, as it is another one; `unasked`: this server stopped before it was answered. */
+export type Outcome = 'committed' | 'rolled back' | 'unknown' | 'unasked';
 
 const status = 'SELECT txid_status($1) AS status';
 /** Whoever still works on it. PostgreSQL shows the lower 32 bits of a transaction's number there. */
@@ -30,7 +30,7 @@ export class CommitOutcomes {
       if (outcome) return outcome;
       await pause(Math.min(FIRST_PAUSE_MS * 2 ** tries, MAX_PAUSE_MS), undefined, { ref: false, signal: this.#stopped.signal }).catch(() => undefined);
     }
-    return 'unknown';
+    return 'unasked';
   }
 
   /** Nobody is asked any more: what is not known stays so. */

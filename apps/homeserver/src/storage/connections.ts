@@ -9,15 +9,20 @@ export class Connections {
   readonly #madeIn = new WeakMap<object, number>();
   #generation = 0;
 
-  constructor(private readonly pool: Pool) {}
+  constructor(private readonly pool: Pool) {
+    pool.on('connect', (client) => this.#madeIn.set(client, this.#generation));
+  }
+
+  /** Those that are there are not used any more. */
+  renew(): void {
+    this.#generation++;
+  }
 
   /** A connection that nobody else uses, until `giveBack`. */
   async take(): Promise<PoolClient> {
     for (;;) {
       const client = await this.pool.connect();
-      const made = this.#madeIn.get(client);
-      if (made === undefined) this.#madeIn.set(client, this.#generation);
-      if (made === undefined || made === this.#generation) return client;
+      if (this.#generationOf(client) === this.#generation) return client;
       client.release(true);
     }
   }
@@ -25,7 +30,12 @@ export class Connections {
   /** @param error what happened on it last, if that was an error */
   giveBack(client: PoolClient, error?: unknown): void {
     const lost = isLost(error);
-    if (lost && this.#madeIn.get(client) === this.#generation) this.#generation++;
+    if (lost && this.#generationOf(client) === this.#generation) this.renew();
     client.release(lost);
+  }
+
+  /** The first ones may have been made before this object was. */
+  #generationOf(client: PoolClient): number {
+    return this.#madeIn.get(client) ?? 0;
   }
 }

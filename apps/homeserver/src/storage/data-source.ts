@@ -8,8 +8,11 @@ import { parseStoredJson } from '#json';
 import { CommitOutcomes } from './commit-outcomes.js';
 import { limitsOf, usualLimits, type DatabaseLimits } from './database-limits.js';
 import { Database } from './database.js';
+import { CONNECTED } from './database-lock.js';
 import type { MigrationClass } from './migrate.js';
 import { timed } from './statement.js';
+import { Tenure } from './tenure.js';
+import { prepareBegun } from './transaction.js';
 
 /** Connections of one server; the writers need few, because they commit in groups. */
 const POOL_SIZE = 10;
@@ -61,9 +64,12 @@ const sockets = new WeakMap<DataSource, ReadonlySet<Socket>>();
  *
  * @param url connection string; the host may be a percent-encoded socket folder
  * @param schema entity classes of the tables off the hot paths, and the migrations that `migrate` applies
+ * @param tenure whether, and as whom, the database is held when a connection is made
  * @throws when nothing answers within ten seconds
  */
-export async function openDataSource(url: string, schema: Schema = {}, limits: DatabaseLimits = usualLimits): Promise<DataSource> {
+export async function openDataSource(
+  url: string, schema: Schema = {}, limits: DatabaseLimits = usualLimits, tenure: Tenure = new Tenure(),
+): Promise<DataSource> {
   const open = new Set<Socket>();
   const stream = (): Socket => {
     const socket = new Socket();
@@ -86,18 +92,18 @@ export async function openDataSource(url: string, schema: Schema = {}, limits: D
     // `verify` runs on each new connection before anybody gets it.
     extra: {
       connectionString: url, types, stream, keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_S * 1_000,
-      verify: (client: PoolClient, done: (error?: Error) => void) => setUp(client, limits).then(() => done(), done),
+      verify: (client: PoolClient, done: (error?: Error) => void) => setUp(client, limits, tenure).then(() => done(), done),
     },
   });
   sockets.set(dataSource, open);
   return dataSource.initialize();
 }
 
-async function setUp(client: PoolClient, limits: DatabaseLimits): Promise<void> {
+async function setUp(client: PoolClient, limits: DatabaseLimits, tenure: Tenure): Promise<void> {
   // The pool listens on idle connections only: one that is lost between its start and its first user, or between two of them, would
   // end the process. Whoever queries it next is told by the query.
   client.on('error', () => undefined);
-  await client.query(timed({ text: sessionOf(limits) }, limits.connectMs));
+  await client.query(timed({ text: sessionOf(limits, tenure) }, limits.connectMs));
 }
 
 /** A peer that is gone is noticed after this many seconds, on both sides. */
@@ -109,19 +115,22 @@ const KEEP_ALIVE_S = 10;
  * Every answered commit is on disk, whatever the cluster is set to: an answer leaves after its commit (ARCHITECTURE.md, invariant
  * 2), and one that the disk has not seen would be lost with the machine. Stronger settings stay (`remote_apply`).
  */
-function sessionOf(limits: DatabaseLimits): string {
+function sessionOf(limits: DatabaseLimits, { epoch }: Tenure): string {
   return [
     limitsOf(limits),
     // Of no effect on sockets of the machine itself.
     `SET tcp_user_timeout = ${limits.answerMs}; SET tcp_keepalives_idle = ${KEEP_ALIVE_S}; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 5`,
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')",
-    // See transaction.ts. A transaction gets its number at its beginning, not at its first change, so that it is known before any COMMIT.
-    'PREPARE begun AS SELECT txid_current() AS xid',
+    prepareBegun(epoch !== undefined),
+    // So that the next process that has the database can end it.
+    ...(epoch === undefined ? [] : [`SELECT pg_advisory_lock_shared(${CONNECTED})`]),
   ].join('; ');
 }
 
 /** The database of an open data source. */
-export function databaseOf(dataSource: DataSource, limits: DatabaseLimits = usualLimits, isFull = (): boolean => false): Database {
+export function databaseOf(
+  dataSource: DataSource, limits: DatabaseLimits = usualLimits, tenure: Tenure = new Tenure(), isFull = (): boolean => false,
+): Database {
   const { extra } = dataSource.options as PostgresDataSourceOptions;
   const connect = async (): Promise<pg.Client> => {
     const { connectionString } = extra as { connectionString: string };
@@ -130,7 +139,7 @@ export function databaseOf(dataSource: DataSource, limits: DatabaseLimits = usua
     await client.connect();
     return client;
   };
-  return new Database({ dataSource, pool: poolOf(dataSource), outcomes: new CommitOutcomes(connect), limits, isFull });
+  return new Database({ dataSource, pool: poolOf(dataSource), outcomes: new CommitOutcomes(connect), limits, tenure, isFull });
 }
 
 /** Drops all connections at once, as a killed process does: transactions under way are rolled back by PostgreSQL. */

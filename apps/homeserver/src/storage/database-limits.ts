@@ -12,6 +12,8 @@ export interface DatabaseLimits {
   readonly answerMs: number;
   /** Until a connection is made or becomes free. */
   readonly connectMs: number;
+  /** How long a start waits for another process that has the database. */
+  readonly takeOverMs: number;
   /** How long whoever has written waits until it is known what became of a commit whose answer was lost. */
   readonly patienceMs: number;
 }
@@ -24,6 +26,7 @@ export const usualLimits: DatabaseLimits = {
   idleMs: 30_000,
   answerMs: 12_000,
   connectMs: 10_000,
+  takeOverMs: 10_000,
   patienceMs: 20_000,
 };
 

@@ -6,6 +6,7 @@ import { Connections } from './connections.js';
 import { isLost, isRefusal, isRepeatable, NotStored, UnknownOutcome } from './database-errors.js';
 import type { DatabaseLimits } from './database-limits.js';
 import { timed, type Queryable, type Statement } from './statement.js';
+import type { Tenure } from './tenure.js';
 import { Transaction } from './transaction.js';
 
 export { longStatement, statement, type Queryable, type Statement } from './statement.js';
@@ -28,6 +29,7 @@ export interface DatabaseParts {
   readonly limits: DatabaseLimits;
   /** Whether its disk has no room for more. */
   readonly isFull: () => boolean;
+  readonly tenure: Tenure;
 }
 
 /**
@@ -76,6 +78,12 @@ export class Database implements Queryable {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     this.counters.transactions++;
     return this.#repeat(() => this.#attempt(work));
+  }
+
+  /** This process has the database now: what it writes is checked against that. */
+  hold(epoch: number): void {
+    this.parts.tenure.epoch = epoch;
+    this.#connections.renew();
   }
 
   /** Asks nobody any more what became of transactions. */
@@ -133,6 +141,7 @@ export class Database implements Queryable {
     }
     let result: T;
     try {
+      this.#assertHeld(tx);
       result = await work(tx);
       // Whoever goes on after an error of a statement has written nothing: PostgreSQL answers the COMMIT with a rollback.
       if (tx.failure) throw tx.failure;
@@ -154,6 +163,14 @@ export class Database implements Queryable {
     return result;
   }
 
+  /** @throws NotStored when another process has taken the database */
+  #assertHeld({ epoch }: Transaction): void {
+    const { tenure } = this.parts;
+    if (epoch === (tenure.epoch ?? null) && !tenure.isOver) return;
+    tenure.end("Another process has taken over this server's database; this one ends.");
+    throw new NotStored();
+  }
+
   /** Its connection was lost before its COMMIT was sent. It holds its locks until the database has noticed. */
   async #undo(tx: Transaction, cause: unknown): Promise<never> {
     const ended = await this.#patiently(this.parts.outcomes.of(tx.xid));
@@ -166,7 +183,11 @@ export class Database implements Queryable {
     const outcome = await this.#patiently(asked);
     if (outcome === 'committed') return;
     if (outcome === 'rolled back') throw new Undone(cause);
-    throw new UnknownOutcome(asked.then((late) => (late === 'committed' ? tx.committed() : undefined)), cause);
+    throw new UnknownOutcome(asked.then((late) => {
+      if (late === 'committed') tx.committed();
+      // What is in memory has no equal in it.
+      if (late === 'unknown') this.parts.tenure.end('The database that answers is not the one that was written to; this server ends.');
+    }), cause);
   }
 
   async #patiently(asked: Promise<Outcome>): Promise<Outcome | 'late'> {

@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import { DatabaseLock } from './database-lock.js';
 import { ensureDatabase, startPrivateCluster, type ClusterOptions, type PrivateCluster } from './private-cluster.js';
 
 const DATABASE = 'partyline';
-/** Key of the advisory lock that a server holds on its private database as long as it lives ("serve" in ASCII, cut). */
-const LOCK_KEY = 0x73657276;
 /** A server that was asked to stop needs up to this long. */
 const LOCK_TIMEOUT_MS = 10_000;
 const POLL_MS = 100;
@@ -15,6 +13,8 @@ export interface PrivateDatabase {
   /** PostgreSQL's data folder. */
   readonly folder: string;
   readonly cluster: PrivateCluster;
+  /** Held until the cluster is down. */
+  readonly lock: DatabaseLock;
   /** Stops the cluster. */
   close(): Promise<void>;
 }
@@ -33,7 +33,12 @@ export async function openPrivateDatabase(options: ClusterOptions): Promise<Priv
     const result = await takeOver(cluster);
     if (result !== 'stopping' && result !== 'in use') {
       // The lock is held until the cluster is down: whoever waits for it must not use a cluster that is about to stop.
-      return { url: cluster.url(DATABASE), folder: cluster.folder, cluster, close: () => cluster.stop().then(() => void result.end().catch(() => undefined)) };
+      const close = async (): Promise<void> => {
+        result.leave();
+        await cluster.stop();
+        await result.release();
+      };
+      return { url: cluster.url(DATABASE), folder: cluster.folder, cluster, lock: result, close };
     }
     if (!isWaiting) options.progress('waiting for another server on this data folder to end');
     isWaiting = true;
@@ -42,20 +47,12 @@ export async function openPrivateDatabase(options: ClusterOptions): Promise<Priv
   throw new Error(`Another server is running on the data folder ${options.dataDir}.`);
 }
 
-/** Takes the lock; the connection holds it. 'stopping' when its holder stops the cluster at this moment. */
-async function takeOver(cluster: PrivateCluster): Promise<pg.Client | 'in use' | 'stopping'> {
-  const client = new pg.Client({ connectionString: cluster.url(DATABASE), keepAlive: true });
-  // Also when the cluster is stopped under it.
-  client.on('error', () => undefined);
+/** 'stopping' when its holder stops the cluster at this moment. */
+async function takeOver(cluster: PrivateCluster): Promise<DatabaseLock | 'in use' | 'stopping'> {
   try {
     await ensureDatabase(cluster, DATABASE);
-    await client.connect();
-    const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [LOCK_KEY]);
-    if (rows[0]!.locked) return client;
-    await client.end();
-    return 'in use';
+    return (await DatabaseLock.tryTake(cluster.url(DATABASE))) ?? 'in use';
   } catch (error) {
-    await client.end().catch(() => undefined);
     if (cluster.isAdopted) return 'stopping';
     await cluster.stop();
     throw error;

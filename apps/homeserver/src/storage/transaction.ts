@@ -4,8 +4,18 @@ import { DiskFull } from './database-errors.js';
 import { grows, timed, type Queryable, type Statement } from './statement.js';
 import { TransactionRunner } from './transaction-runner.js';
 
-/** Begins a transaction and tells its number, in one message. Prepared on every connection by data-source.ts. */
+/** Begins a transaction, and tells its number and who holds the database, in one message. */
 const BEGIN = 'BEGIN; EXECUTE begun';
+
+interface Begun {
+  readonly xid: number;
+  readonly epoch: number | null;
+}
+
+/** What `EXECUTE begun` runs: numbers of transactions are handed out here, not at the first change, so that they are known before any COMMIT. */
+export function prepareBegun(isHeld: boolean): string {
+  return `PREPARE begun AS SELECT txid_current() AS xid, ${isHeld ? '(SELECT epoch FROM database_holder)' : 'NULL::bigint'} AS epoch`;
+}
 
 /** What a transaction works with. */
 export interface TransactionParts {
@@ -22,6 +32,8 @@ export class Transaction implements Queryable {
   readonly #afterCommit: (() => void)[] = [];
   /** Its number, by which its outcome can be asked for when the answer to the COMMIT is lost. */
   readonly xid: number;
+  /** Of the process that holds the database; null where nobody holds it. */
+  readonly epoch: number | null;
   /** The error of a statement, after which nothing of the transaction can be stored. */
   failure: Error | undefined;
 
@@ -29,17 +41,18 @@ export class Transaction implements Queryable {
 
   private constructor(
     private readonly parts: TransactionParts,
-    xid: number,
+    begun: Begun,
   ) {
-    this.xid = xid;
+    this.xid = begun.xid;
+    this.epoch = begun.epoch;
   }
 
   /** Called by the database. @param longMs what its statements may take, if that is more than usual */
   static async begin(parts: TransactionParts, longMs?: number): Promise<Transaction> {
     const { client, answerMs } = parts;
     const text = longMs === undefined ? BEGIN : `BEGIN; SET LOCAL statement_timeout = ${longMs}; EXECUTE begun`;
-    const answers = (await client.query(timed({ text }, answerMs))) as unknown as readonly QueryResult<{ xid: number }>[];
-    return new Transaction({ ...parts, answerMs: answerMs + (longMs ?? 0) }, answers.at(-1)!.rows[0]!.xid);
+    const answers = (await client.query(timed({ text }, answerMs))) as unknown as readonly QueryResult<Begun>[];
+    return new Transaction({ ...parts, answerMs: answerMs + (longMs ?? 0) }, answers.at(-1)!.rows[0]!);
   }
 
   /**
