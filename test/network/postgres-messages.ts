@@ -2,7 +2,7 @@
 export interface ClientMessage {
   readonly bytes: Buffer;
   readonly isCommit: boolean;
-  /** Of a COMMIT: names of the prepared statements that ran since the transaction began. */
+  /** Of a COMMIT: the statements that ran since the transaction began: their names, or texts where they have none. */
   readonly statements: readonly string[];
 }
 
@@ -32,7 +32,8 @@ export class PostgresMessages {
     const type = this.#isStarted ? String.fromCharCode(bytes[0]!) : '';
     const text = (from: number) => bytes.toString('utf8', from, bytes.indexOf(0, from));
     if (type === 'Q' && text(5).startsWith('BEGIN')) this.#statements = [];
-    // Bind: the portal's name, then the statement's.
+    // Parse: the statement's name, then its text. Bind: the portal's name, then the statement's.
+    if (type === 'P' && text(5) === '') this.#statements.push(text(6));
     if (type === 'B') this.#statements.push(text(bytes.indexOf(0, 5) + 1));
     return { bytes, isCommit: type === 'Q' && text(5) === 'COMMIT', statements: this.#statements };
   }

@@ -26,7 +26,7 @@ describe('the folder of a server with a database of its own', () => {
     const settings = loadConfig({ PARTYLINE_DATA_DIR: join(folder, 'data'), PARTYLINE_HTTP_PORT: '0', PARTYLINE_PASSWORD_COST: 'cheap' }, folder);
     const environment = await openEnvironment(settings, { progress: () => undefined });
     try {
-      const server = await startServer(environment.config, { log: new Log('silent') });
+      const server = await startServer(environment.config, { log: new Log('silent'), lock: environment.lock });
       const { epoch, cause } = server.app.get<DatabaseEpoch>(DatabaseEpoch, { strict: false }).current;
       await server.stop();
       return { epoch, cause };
