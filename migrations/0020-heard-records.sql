@@ -1,6 +1,6 @@
 -- Records of one account that were signed apart (protocol §2): a home that either has dropped is none.
 ALTER TABLE account_records
-  ADD COLUMN rival text,    -- canonical JSON of another record of the epoch that the highest one was not made from, and that restricts its homes; NULL for none
+  ADD COLUMN rivals text NOT NULL DEFAULT '[]', -- canonical JSON of other records of the epoch that the highest one was not made from, and that restrict its homes
   ADD COLUMN home_keys text NOT NULL DEFAULT '{}'; -- JSON: by home key the lowest seq of this epoch that named it, and whether a later record heard here does not
 
 ALTER TABLE home_keys

@@ -28,16 +28,16 @@ describe('two records signed apart', () => {
 
   it('are both kept until a later one takes back nothing that either dropped', () => {
     const pair = hear(first, dropped, added);
-    expect([pair.record, pair.rival].map((one) => one!.signature).sort()).toEqual([dropped, added].map((one) => one.signature).sort());
+    expect([pair.record, ...pair.rivals].map((one) => one!.signature).sort()).toEqual([dropped, added].map((one) => one.signature).sort());
     const merged = mergedHomeRecord(dropped, added, first, key);
-    expect(hearRecord(pair, merged)).toMatchObject({ record: merged, rival: null });
+    expect(hearRecord(pair, merged)).toMatchObject({ record: merged, rivals: [] });
     expect(believed(hearRecord(pair, merged))).toBe('abd');
   });
 
   it('leave a home out that one dropped, though the other device has signed more since', () => {
     const later = next(next(renamed), { add: [home('e')] });
     expect(believed(hear(first, dropped, later))).toBe('abe');
-    expect(hear(first, dropped, later).rival).toEqual(dropped);
+    expect(hear(first, dropped, later).rivals).toEqual([dropped]);
     expect(believed(hear(first, later, dropped))).toBe('abe');
     expect(believed(hear(first, dropped, later, next(later)))).toBe('abe');
   });
@@ -46,11 +46,22 @@ describe('two records signed apart', () => {
     expect(believed(hear(next(next(renamed)), dropped))).toBe('ab');
   });
 
+  it('are kept as long as the record names whom they dropped, one for each', () => {
+    const later = next(renamed);
+    const [without, again] = [next(later, { drop: ['b.example'] }), next(later, { priorities: { 'c.example': 9 } })];
+    const heard = hear(first, dropped, renamed, later, without, again);
+    expect(believed(heard)).toBe('a');
+    expect(heard.rivals).toContainEqual(dropped);
+    // Who hears only what is told goes by the same.
+    expect(believed(hear(heard.record, ...heard.rivals))).toBe('a');
+    expect(believed(hear(...heard.rivals, heard.record))).toBe('a');
+  });
+
   it('end with a later one that was made from both, with an epoch, and with the account', () => {
     const pair = hear(first, dropped, renamed);
-    expect(hearRecord(pair, next(next(dropped))).rival).toBeNull();
+    expect(hearRecord(pair, next(next(dropped))).rivals).toEqual([]);
     expect(believed(hearRecord(pair, recoveredHomeRecord(first, {}, recovery, accountKey(new Uint8Array(32).fill(3)))))).toBe('abc');
-    expect(hearRecord(pair, lastHomeRecord(first, true, key))).toMatchObject({ rival: null });
+    expect(hearRecord(pair, lastHomeRecord(first, true, key))).toMatchObject({ rivals: [] });
   });
 
   it('are no news when they are heard again', () => {
@@ -63,7 +74,7 @@ it('takes older records of one line for what they are', () => {
   const grown = next(first, { add: [home('d')] });
   const last = next(next(grown), { drop: ['a.example'] });
   for (const records of [[last, grown, first], [first, last, grown], [grown, first, last]]) {
-    expect(hear(...records)).toMatchObject({ record: last, rival: null });
+    expect(hear(...records)).toMatchObject({ record: last, rivals: [] });
     expect(believed(hear(...records))).toBe('bcd');
   }
 });

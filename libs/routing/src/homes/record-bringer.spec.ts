@@ -116,7 +116,7 @@ describe('the highest record', () => {
 
     it('does so when a home that took the higher one knows of the lower', async () => {
       await book.takeRecord(userId, higher);
-      answer = () => Response.json({ record: sent.at(-1), told: [], ...(sent.length === 1 && { rival: lower }) });
+      answer = () => Response.json({ record: sent.at(-1), told: [], ...(sent.length === 1 && { rivals: [lower] }) });
       await bringer.bring('b');
       const merged = mergedHomeRecord(lower, higher, first, key);
       expect(sent).toEqual([higher, merged]);

@@ -12,6 +12,8 @@ export interface RecordBringerParts extends RecordMergerParts {
 
 /** Records that are merged with what one home has, one after the other. */
 const maxMerges = 3;
+/** Records signed apart that a home shows. */
+const maxRivals = 6;
 const path = '/_matrix/client/unstable/io.partyline/account/record';
 
 /**
@@ -48,10 +50,11 @@ export class RecordBringer {
       const headers = new Headers({ 'content-type': 'application/json' });
       const body = JSON.stringify({ record, ...(await this.seen(serverName)) });
       const answer = await transport.send(serverName, { method: 'PUT', path, headers, body, timeoutMs, countErrors: false });
-      const said = answer.object() as { record?: unknown; told?: unknown; rival?: unknown } | undefined;
-      // A home that has taken the record may know another one that was signed apart.
-      const shown = answer.status === 409 ? said?.record : said?.rival;
-      const isMerged = shown !== undefined && await this.take(shown) && !isSame(phonebook.account(userId).record, shown);
+      const said = answer.object() as { record?: unknown; told?: unknown; rivals?: unknown } | undefined;
+      // A home that has taken the record may know others that were signed apart.
+      const shown = answer.status === 409 ? [said?.record] : Array.isArray(said?.rivals) ? (said.rivals as unknown[]).slice(0, maxRivals) : [];
+      let isMerged = false;
+      for (const one of shown) if (await this.take(one)) isMerged = !isSame(phonebook.account(userId).record, one);
       if (isMerged && merges > 0) return await this.bring(serverName, anew, merges - 1);
       if (!answer.ok && answer.status !== 409) return;
       const told = Array.isArray(said?.told) ? said.told.filter((name): name is string => typeof name === 'string') : [];

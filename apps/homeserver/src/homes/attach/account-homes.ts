@@ -21,8 +21,8 @@ export interface AccountHomesBody {
   readonly custody: boolean;
   /** Two records of the account were signed apart, now or before. */
   readonly equivocation: boolean;
-  /** The one of two, signed apart, that is not the highest record; they wait for a client to merge them. */
-  readonly rival?: HomeRecord;
+  /** Those signed apart that are not the highest record; they wait for a client to merge them. */
+  readonly rivals?: readonly HomeRecord[];
   /**
    * When this server noticed that its database had been restored from a backup, for 90 days; milliseconds. What nobody else knew of is
    * lost: changed passwords and ended sessions of the time since the backup, where the account has no other home.
@@ -95,7 +95,7 @@ export class AccountHomes {
       homes,
       custody: (await this.keys.custody(userId)) !== undefined,
       equivocation: await this.records.isEquivocal(userId),
-      ...(heard?.rival && { rival: heard.rival }),
+      ...(heard && heard.rivals.length > 0 && { rivals: heard.rivals }),
       ...this.#restored(),
       ...(this.heard.isUnconfirmed(userId) && { unconfirmed: true as const }),
       logs: await this.report.logsOf(record),

@@ -55,9 +55,9 @@ export class KnownServers implements OnModuleInit, OnModuleDestroy {
    * Servers to be told of a record in place of another, with what shows that they agreed to be a home (null for those that asked
    * by themselves). Empty unless the account lives or lived here, or the record was published here.
    */
-  async of({ record, rival }: HeardRecords, previous: HomeRecord | undefined, from: RecordBringer): Promise<Map<string, HomeEntry | null>> {
+  async of({ record, rivals }: HeardRecords, previous: HomeRecord | undefined, from: RecordBringer): Promise<Map<string, HomeEntry | null>> {
     const own = this.config.serverName;
-    const named = [...(rival?.homes ?? []), ...record.homes];
+    const named = [...rivals.flatMap(({ homes }) => homes), ...record.homes];
     const isHome = named.some((home) => home.server_name === own) || (record.deactivated === true && this.directory.has(record.user_id));
     const wasHome = previous?.homes.some((home) => home.server_name === own) ?? false;
     const servers = new Map<string, HomeEntry | null>();
@@ -65,8 +65,8 @@ export class KnownServers implements OnModuleInit, OnModuleDestroy {
     for (const entry of [...(previous?.homes ?? []), ...named]) servers.set(entry.server_name, entry);
     for (const name of await this.#others(record, isHome)) if (!servers.has(name)) servers.set(name, null);
     servers.delete(own);
-    // Who brought one of two that were signed apart may lack the other.
-    if (from !== undefined && !rival) servers.delete(from);
+    // Who brought one of several that were signed apart may lack the others.
+    if (from !== undefined && rivals.length === 0) servers.delete(from);
     return servers;
   }
 

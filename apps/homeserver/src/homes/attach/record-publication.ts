@@ -35,8 +35,8 @@ const TOLD_MS = 1_000;
 export interface Published {
   readonly record: HomeRecord;
   readonly told: readonly string[];
-  /** Another record, signed apart, that is known here: the client merges the two. */
-  readonly rival?: HomeRecord;
+  /** Other records, signed apart, that are known here: the client merges them. */
+  readonly rivals?: readonly HomeRecord[];
   /** Rooms that the client named, and of which too many are not here yet. */
   readonly rooms_left_out?: number;
 }
@@ -82,8 +82,8 @@ export class RecordPublication implements OnModuleInit {
     await this.#endCustody(record);
     const leftOut = request.rooms.size + request.seen.size > 0 ? await this.#addRooms(record, request) : 0;
     const told = await this.spread.told(record, TOLD_MS);
-    const rival = (await this.records.heard(userId))?.rival;
-    return { record, told, ...(rival && { rival }), ...(leftOut > 0 && { rooms_left_out: leftOut }) };
+    const rivals = (await this.records.heard(userId))?.rivals ?? [];
+    return { record, told, ...(rivals.length > 0 && { rivals }), ...(leftOut > 0 && { rooms_left_out: leftOut }) };
   }
 
   /**

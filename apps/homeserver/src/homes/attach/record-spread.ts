@@ -135,14 +135,14 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
   async #send({ userId, destination, entry, attempts }: RecordTelling): Promise<void> {
     const heard = await this.records.heard(userId);
     if (!heard) return;
-    const { record, rival } = heard;
+    const { record, rivals } = heard;
     if (entry) {
       const consent = await this.consents.of({ ...record, homes: [entry] }, destination);
       if (consent === 'refused') return;
       if (consent === 'unknown') throw new Error('whether it has agreed to be a home cannot be told now');
     }
     try {
-      for (const body of rival ? [record, rival] : [record]) {
+      for (const body of [record, ...rivals]) {
         const answer = await this.federation.request({
           destination, method: 'POST', path: '/_matrix/federation/unstable/io.partyline/record', body, timeoutMs: TIMEOUT_MS,
           ignoreBackoff: attempts === 0,

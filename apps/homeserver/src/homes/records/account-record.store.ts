@@ -3,30 +3,30 @@ import { canonicalJson, genesisHash, hearRecord, type HeardKeys, type HeardRecor
 import { parseStoredJson } from '#json';
 import { Database, type Queryable, statement } from '../../storage/database.js';
 
-const columns = 'record, rival, home_keys, genesis_sha256, epoch, seq, is_endorsed, is_provisional, is_equivocal, is_disputed, is_kept';
+const columns = 'record, rivals, home_keys, genesis_sha256, epoch, seq, is_endorsed, is_provisional, is_equivocal, is_disputed, is_kept';
 const select = statement('account_record.get', `SELECT ${columns} FROM account_records WHERE user_id = $1`);
-const selectMany = statement('account_record.many', 'SELECT record, rival, home_keys FROM account_records WHERE user_id = ANY($1) AND record IS NOT NULL');
+const selectMany = statement('account_record.many', 'SELECT record, rivals, home_keys FROM account_records WHERE user_id = ANY($1) AND record IS NOT NULL');
 const selectLocal = statement(
   'account_record.local',
-  'SELECT r.record, r.rival, r.home_keys FROM account_records r JOIN accounts a ON a.user_id = r.user_id WHERE r.record IS NOT NULL',
+  'SELECT r.record, r.rivals, r.home_keys FROM account_records r JOIN accounts a ON a.user_id = r.user_id WHERE r.record IS NOT NULL',
 );
 const selectAbsent = statement(
   'account_record.absent',
-  `SELECT r.record, r.rival, r.home_keys FROM account_records r JOIN home_keys k ON k.user_id = r.user_id
+  `SELECT r.record, r.rivals, r.home_keys FROM account_records r JOIN home_keys k ON k.user_id = r.user_id
    WHERE r.record IS NOT NULL AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.user_id = r.user_id)`,
 );
 const upsert = statement(
   'account_record.put',
-  `INSERT INTO account_records (user_id, record, genesis_sha256, epoch, seq, is_endorsed, is_provisional, is_equivocal, is_disputed, is_kept, updated_ts, rival, home_keys)
+  `INSERT INTO account_records (user_id, record, genesis_sha256, epoch, seq, is_endorsed, is_provisional, is_equivocal, is_disputed, is_kept, updated_ts, rivals, home_keys)
    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
    ON CONFLICT (user_id) DO UPDATE SET record = $2, genesis_sha256 = $3, epoch = $4, seq = $5, is_endorsed = $6, is_provisional = $7,
-     is_equivocal = $8, is_disputed = $9, is_kept = $10, updated_ts = $11, rival = $12, home_keys = $13`,
+     is_equivocal = $8, is_disputed = $9, is_kept = $10, updated_ts = $11, rivals = $12, home_keys = $13`,
 );
 const dispute = statement('account_record.dispute', 'UPDATE account_records SET is_disputed = true WHERE user_id = $1');
 // Whoever has come to matter since is kept: the row says what it was when the record came.
 const forgetRecords = statement(
   'account_record.forget_records',
-  `UPDATE account_records SET record = NULL, rival = NULL WHERE user_id IN (
+  `UPDATE account_records SET record = NULL, rivals = '[]' WHERE user_id IN (
      SELECT user_id FROM account_records WHERE NOT is_kept AND record IS NOT NULL ORDER BY updated_ts DESC OFFSET $1 LIMIT 1000)
    AND user_id NOT IN (SELECT user_id FROM accounts) RETURNING user_id`,
 );
@@ -54,10 +54,10 @@ export interface RecordPin {
   readonly isKept: boolean;
 }
 
-/** A home record with what is known about it; the record of a stranger may have been forgotten, with its rival. */
+/** A home record with what is known about it; the record of a stranger may have been forgotten, with its rivals. */
 export interface KnownRecord extends RecordPin {
   readonly record: HomeRecord | null;
-  readonly rival: HomeRecord | null;
+  readonly rivals: readonly HomeRecord[];
   readonly keys: HeardKeys;
 }
 
@@ -75,7 +75,7 @@ export function knownRecord(record: HomeRecord, about: Partial<Omit<KnownRecord,
 
 interface HeardRow {
   record: string;
-  rival: string | null;
+  rivals: string;
   home_keys: string;
 }
 
@@ -99,7 +99,7 @@ export class AccountRecordStore {
   async get(userId: string): Promise<KnownRecord | undefined> {
     const [row] = await this.db.query<Row & Record<string, unknown>>(select, [userId]);
     return row && {
-      record: row.record === null ? null : parse(row.record), rival: row.rival === null ? null : parse(row.rival), keys: parseStoredJson(row.home_keys) as HeardKeys,
+      record: row.record === null ? null : parse(row.record), rivals: parseStoredJson(row.rivals) as HomeRecord[], keys: parseStoredJson(row.home_keys) as HeardKeys,
       genesisSha256: row.genesis_sha256, epoch: row.epoch, seq: row.seq,
       isEndorsed: row.is_endorsed, isProvisional: row.is_provisional, isEquivocal: row.is_equivocal, isDisputed: row.is_disputed, isKept: row.is_kept,
     };
@@ -120,10 +120,10 @@ export class AccountRecordStore {
   }
 
   async put(db: Queryable, known: FreshRecord, now: number): Promise<void> {
-    const { record, rival, keys, genesisSha256, epoch, seq } = known;
+    const { record, rivals, keys, genesisSha256, epoch, seq } = known;
     await db.query(upsert, [
       record.user_id, canonicalJson(record), genesisSha256, epoch, seq, known.isEndorsed, known.isProvisional, known.isEquivocal,
-      known.isDisputed, known.isKept, now, rival && canonicalJson(rival), JSON.stringify(keys),
+      known.isDisputed, known.isKept, now, canonicalJson(rivals), JSON.stringify(keys),
     ]);
   }
 
@@ -151,6 +151,6 @@ export class AccountRecordStore {
 
 const parse = (text: string): HomeRecord => parseStoredJson(text) as HomeRecord;
 
-function heardOf({ record, rival, home_keys: keys }: HeardRow): HeardRecords {
-  return { record: parse(record), rival: rival === null ? null : parse(rival), keys: parseStoredJson(keys) as HeardKeys };
+function heardOf({ record, rivals, home_keys: keys }: HeardRow): HeardRecords {
+  return { record: parse(record), rivals: parseStoredJson(rivals) as HomeRecord[], keys: parseStoredJson(keys) as HeardKeys };
 }

@@ -32,7 +32,7 @@ export interface HomesInForce {
   readonly before: readonly HomeEntry[];
 }
 
-/** `previous` is the record itself where only its rival has changed. */
+/** `previous` is the record itself where only its rivals have changed. */
 type ChangeListener = (record: HomeRecord, previous: HomeRecord | undefined, homes: HomesInForce) => Promise<void>;
 
 /** Who brought a record: a server by its name, or `client`; undefined where it was read in a room. */
@@ -74,7 +74,7 @@ export class HomeRecords {
   /** The record with what restricts it. */
   async heard(userId: string): Promise<HeardRecords | undefined> {
     const known = await this.#find(userId);
-    return known?.record ? { record: known.record, rival: known.rival, keys: known.keys } : undefined;
+    return known?.record ? { record: known.record, rivals: known.rivals, keys: known.keys } : undefined;
   }
 
   /** The homes that are believed: of the record, without those that one signed apart from it does not name. */
@@ -171,10 +171,10 @@ export class HomeRecords {
     if (!before || !known.record) return this.#keep(await this.admission.again(record, known, from), null, from);
     const order = compareRecords(record, known.record);
     const heard = hearRecord(before, record);
-    const isEquivocal = known.isEquivocal || heard.rival !== null || isEquivocation(record, known.record);
+    const isEquivocal = known.isEquivocal || heard.rivals.length > 0 || isEquivocation(record, known.record);
     if (isEquivocal && !known.isEquivocal) this.log.warn('two records of an account were signed apart', { userId: record.user_id });
     if (order > 0) return this.#keep({ ...(await this.admission.next(record, known)), ...heard, isEquivocal }, before, from);
-    if (heard.rival !== known.rival) await this.#keep({ ...known, ...heard, isEquivocal }, before, from);
+    if (heard.rivals !== known.rivals) await this.#keep({ ...known, ...heard, isEquivocal }, before, from);
     else if (heard !== before || isEquivocal !== known.isEquivocal) await this.#store({ ...known, ...heard, isEquivocal }, []);
     if (!known.isKept && from === undefined) await this.#befriend(known.record, known);
     return { record: known.record, outcome: order === 0 ? 'same' : 'older' };
@@ -233,8 +233,8 @@ export class HomeRecords {
   }
 }
 
-function heardOf({ record, rival, keys }: KnownRecord): HeardRecords | null {
-  return record && { record, rival, keys };
+function heardOf({ record, rivals, keys }: KnownRecord): HeardRecords | null {
+  return record && { record, rivals, keys };
 }
 
 /**

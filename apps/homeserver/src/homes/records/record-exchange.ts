@@ -13,6 +13,8 @@ import { compareRecordVersions, isNews, versionOf, versionOfHeard, type RecordVe
 /** Accounts of one request. */
 export const MAX_VERSIONS = 200;
 const NONCE_BYTES = 16;
+/** Of one account: the record, and rivals of it. */
+const MAX_RECORDS = 7;
 /** Answers hold whole records, of at most 8,192 bytes. */
 const MAX_BYTES = 4 * 1024 * 1024;
 const recordsPath = '/_matrix/federation/unstable/io.partyline/records';
@@ -57,7 +59,7 @@ export class RecordExchange {
       const order = theirs ? compareRecordVersions(versionOf(heard.record), theirs) : 1;
       if (order > 0 || (order < 0 && nonce !== undefined)) news.push(heard.record);
       else if (order === 0 && nonce !== undefined) proofs[userId] = recordProof(nonce, heard.record);
-      if (heard.rival && !theirs?.includes(versionOf(heard.rival)[2])) news.push(heard.rival);
+      news.push(...heard.rivals.filter((rival) => !theirs?.includes(versionOf(rival)[2])));
     }
     return { records: news, ...(nonce !== undefined && { proofs }) };
   }
@@ -109,8 +111,7 @@ export class RecordExchange {
     }
     const answer = await this.federation.request({ destination, method: 'POST', path: recordsPath, body: { versions, nonce }, maxBytes: MAX_BYTES, ...asking });
     const given = Array.isArray(answer['records']) ? (answer['records'] as unknown[]) : [];
-    // Of records signed apart there are two.
-    for (const value of given.slice(0, 2 * userIds.length)) {
+    for (const value of given.slice(0, MAX_RECORDS * userIds.length)) {
       const userId = (value as { user_id?: unknown } | null)?.user_id;
       if (typeof userId !== 'string' || !isUserId(userId, { historical: true }) || !Object.hasOwn(versions, userId)) continue;
       await this.records.accept(value, destination).then(() => shown.add(userId), (error: unknown) => {

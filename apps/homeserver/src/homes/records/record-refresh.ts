@@ -48,8 +48,8 @@ export class RecordRefresh implements OnModuleInit {
     this.records.onChanged(async ({ user_id: userId }) => void this.#checks.delete(userId));
   }
 
-  #fresh({ record, rival }: HeardRecords, previous: HomeRecord | undefined, from: RecordBringer, homes: readonly HomeEntry[]): RecordCheck {
-    const discounted = discountedBy(homes, [record, rival, previous], from);
+  #fresh({ record, rivals }: HeardRecords, previous: HomeRecord | undefined, from: RecordBringer, homes: readonly HomeEntry[]): RecordCheck {
+    const discounted = discountedBy(homes, [record, ...rivals, previous], from);
     return { userId: record.user_id, sha256: recordHash(record), checkedTs: 0, isConfirmed: false, discounted };
   }
 

@@ -7,10 +7,12 @@ export const VERSIONS_MEMBER = 'io.partyline.records';
 
 /**
  * Which record of an account somebody has: epoch, `seq`, hash (protocol §2, "Telling and asking"). A record that ends the account
- * follows all others of its epoch; its version has the highest `seq` there is. Where records were signed apart the hash of the other
- * one stands behind.
+ * follows all others of its epoch; its version has the highest `seq` there is. Where records were signed apart the hashes of its rivals
+ * stand behind.
  */
-export type RecordVersion = readonly [epoch: number, seq: number, sha256: string, rivalSha256?: string];
+export type RecordVersion = readonly [epoch: number, seq: number, sha256: string, ...rivals: string[]];
+
+const MAX_RIVALS = 6;
 
 /** Records do not change, and are hashed for each message about them otherwise. */
 const hashed = new WeakMap<HomeRecord, RecordVersion>();
@@ -22,24 +24,25 @@ export function versionOf(record: HomeRecord): RecordVersion {
   return version;
 }
 
-/** With the record that was signed apart, if one is known. */
-export function versionOfHeard({ record, rival }: Pick<HeardRecords, 'record' | 'rival'>): RecordVersion {
+/** With records that were signed apart, if any are known. */
+export function versionOfHeard({ record, rivals }: Pick<HeardRecords, 'record' | 'rivals'>): RecordVersion {
   const [epoch, seq, sha256] = versionOf(record);
-  return rival ? [epoch, seq, sha256, versionOf(rival)[2]] : [epoch, seq, sha256];
+  return [epoch, seq, sha256, ...rivals.map((rival) => versionOf(rival)[2])];
 }
 
 /** What a version stands for as one text. */
-export function versionKey([, , sha256, rivalSha256]: RecordVersion): string {
-  return rivalSha256 === undefined ? sha256 : `${sha256} ${rivalSha256}`;
+export function versionKey([, , ...hashes]: RecordVersion): string {
+  return hashes.join(' ');
 }
 
 /** Whether somebody who has this version has a record that is not known here: a later one, or one signed apart. */
 export function isNews(theirs: RecordVersion, ours: RecordVersion): boolean {
   const order = compareRecordVersions(theirs, ours);
   if (order > 0) return true;
-  const known = [ours[2], ours[3]];
+  const [, , ...known] = ours;
+  const [, , last, ...rivals] = theirs;
   const isSameSeq = theirs[0] === ours[0] && theirs[1] === ours[1];
-  return (isSameSeq && !known.includes(theirs[2])) || (order === 0 && theirs[3] !== undefined && !known.includes(theirs[3]));
+  return (isSameSeq && !known.includes(last)) || (order === 0 && rivals.some((rival) => !known.includes(rival)));
 }
 
 /** Positive when `a` is the later one; the order of `compareRecords`. */
@@ -49,10 +52,10 @@ export function compareRecordVersions(a: RecordVersion, b: RecordVersion): numbe
 
 /** @returns undefined for what is no version */
 export function readVersion(value: unknown): RecordVersion | undefined {
-  if (!Array.isArray(value) || value.length < 3 || value.length > 4) return undefined;
-  const [epoch, seq, sha256, rival] = value as unknown[];
+  if (!Array.isArray(value) || value.length < 3 || value.length > 3 + MAX_RIVALS) return undefined;
+  const [epoch, seq, sha256, ...rivals] = value as unknown[];
   if (!isCount(epoch) || !isCount(seq) || !isHash(sha256)) return undefined;
-  return isHash(rival) ? [epoch, seq, sha256, rival] : [epoch, seq, sha256];
+  return [epoch, seq, sha256, ...rivals.filter(isHash)];
 }
 
 /** Versions by user id, as they stand in requests and answers; what is none is left out, and what is over the limit. */
