@@ -41,6 +41,7 @@ import { BesideCurrent } from './pipeline/beside-current.js';
 import { LastWords } from './pipeline/last-words.js';
 import { Replication } from './pipeline/replication.js';
 import { RoomSender } from './pipeline/room-sender.js';
+import { Redactions } from './pipeline/redactions.js';
 import { Twins } from './pipeline/twins.js';
 import { AbsentRooms } from './remote/absent-rooms.js';
 import { AskBudget } from './remote/ask-budget.js';
@@ -66,7 +67,7 @@ import { RoomAccess } from './timeline/room-access.js';
 
 const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, RoomRegistry,
-  EventSigners, EventSender, NamedPersons, Twins, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
+  EventSigners, EventSender, NamedPersons, Twins, Redactions, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, RoomAccess,

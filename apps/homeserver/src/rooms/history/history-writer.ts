@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuthError, checkAuth, checkAuthEvents, stateKeyOf, UnsignedError, type RoomEvent, type StateReader } from '#federation';
 import { StreamPositions } from '../../storage/stream-positions.js';
-import { applyRedactions } from '../pipeline/apply-redactions.js';
+import { Redactions } from '../pipeline/redactions.js';
 import type { NewEvent } from '../pipeline/room-commit.js';
 import type { RoomDraft } from '../pipeline/room-draft.js';
 import { Outliers } from '../remote/outliers.js';
@@ -66,6 +66,7 @@ export class HistoryWriter {
     private readonly resolver: StateResolver,
     private readonly signatures: HomeSignatures,
     private readonly positions: StreamPositions,
+    private readonly redactions: Redactions,
   ) {}
 
   /** Must not run twice at once for a room: the places below the gap are read and then taken. */
@@ -187,7 +188,7 @@ export class HistoryWriter {
       }
       const status = !isAllowed ? EventStatus.rejected : taken.has(item) ? EventStatus.softFailed : EventStatus.accepted;
       const added = draft.addHistory({ event, nid, before, wasOutlier, status, txn: isShown(item) ? txnOf(draft, event) : null }, isShown(item) ? pos++ : null);
-      if (isShown(item)) await applyRedactions(draft, added, this.events);
+      if (isShown(item)) await this.redactions.apply(draft, added, before);
       stored.push(added);
     }
     noteMissing(draft, gap, work, stored);

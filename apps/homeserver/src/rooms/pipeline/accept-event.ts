@@ -9,12 +9,12 @@ import { StateResolver } from '../state/state-resolver.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
 import { RoomRegistry } from '../room-registry.js';
-import { applyRedactions, isVoidRedaction } from './apply-redactions.js';
 import { BesideCurrent } from './beside-current.js';
 import { CurrentState } from './current-state.js';
 import { DroppedEvent } from './dropped-event.js';
 import { LastWords } from './last-words.js';
 import { noteMissing } from './note-missing.js';
+import { Redactions } from './redactions.js';
 import type { NewEvent } from './room-commit.js';
 import type { RoomDraft } from './room-draft.js';
 import { Twins } from './twins.js';
@@ -63,6 +63,7 @@ export class AcceptEvent {
     private readonly lastWords: LastWords,
     private readonly beside: BesideCurrent,
     private readonly twins: Twins,
+    private readonly redactions: Redactions,
     private readonly positions: StreamPositions,
     private readonly door: NameDoor,
   ) {}
@@ -91,7 +92,7 @@ export class AcceptEvent {
 
     let status: EventStatus = verdict ? verdict.status : EventStatus.accepted;
     let reason = verdict?.reason ?? null;
-    if (status === EventStatus.accepted && (await isVoidRedaction(draft, event, this.events))) {
+    if (status === EventStatus.accepted && (await this.redactions.isVoid(draft, event, before))) {
       status = EventStatus.softFailed;
       reason = 'the redaction is not allowed';
     }
@@ -121,7 +122,7 @@ export class AcceptEvent {
     if (status !== EventStatus.accepted) draft.afters.set(event.eventId, status === EventStatus.rejected ? before : draft.after(before, event, added.nid));
     if (status === EventStatus.accepted) {
       await this.currentState.advance(draft, added, before, held);
-      await applyRedactions(draft, added, this.events);
+      await this.redactions.apply(draft, added, before);
       await this.#welcome(draft, added);
     }
     return { status, held: status, added, reason, twin };

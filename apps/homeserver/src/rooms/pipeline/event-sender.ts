@@ -7,9 +7,9 @@ import { StreamPositions } from '../../storage/stream-positions.js';
 import { RoomRegistry } from '../room-registry.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { EventsStore } from '../timeline/events.store.js';
-import { applyRedactions, redactedEvent } from './apply-redactions.js';
 import { buildLocalEvent, isSameState, standingIds, type LocalEvent } from './build-event.js';
 import { EventSigners, type EventSigner } from './event-signers.js';
+import { Redactions } from './redactions.js';
 import type { RoomDraft } from './room-draft.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
@@ -48,6 +48,7 @@ export class EventSender {
     private readonly signers: EventSigners,
     private readonly signatures: HomeSignatures,
     private readonly events: EventsStore,
+    private readonly redactions: Redactions,
     private readonly positions: StreamPositions,
     private readonly clock: Clock,
   ) {}
@@ -125,7 +126,7 @@ export class EventSender {
   async #redact(draft: RoomDraft, event: LocalEvent, signer: EventSigner, request: SendRequest): Promise<SentEvent> {
     await this.#mayRedactOrThrow(draft, request.sender, request.redacts!);
     const sent = this.appendTo(draft, event, signer, request);
-    await applyRedactions(draft, draft.find(sent.eventId)!, this.events);
+    await this.redactions.apply(draft, draft.find(sent.eventId)!, draft.snapshot);
     return sent;
   }
 
@@ -136,7 +137,7 @@ export class EventSender {
   async #mayRedactOrThrow(draft: RoomDraft, sender: string, targetId: string): Promise<void> {
     const levels = powerLevelsOf(draft, draft.room.rules);
     const mayAll = levels.user(sender) >= levels.redact;
-    const target = await redactedEvent(draft, targetId, this.events);
+    const target = await this.redactions.target(draft, targetId);
     if (!target && !(mayAll && (await this.events.elsewhere(draft.room.id, [targetId])).size === 0)) throw MatrixError.notFound('No such event in this room');
     if (target?.pdu.type === 'm.room.create') throw MatrixError.forbidden('The event that made the room cannot be redacted');
     if (!mayAll && target?.pdu.sender !== sender) throw MatrixError.forbidden('You may redact only your own events here');

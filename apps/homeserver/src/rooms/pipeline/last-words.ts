@@ -4,10 +4,10 @@ import { HomeSignatures } from '../state/home-signatures.js';
 import { SnapshotsStore } from '../state/snapshots.store.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
-import { applyRedactions } from './apply-redactions.js';
 import { BesideCurrent } from './beside-current.js';
 import { CurrentState } from './current-state.js';
 import { noteMissing } from './note-missing.js';
+import { Redactions } from './redactions.js';
 import type { RoomDraft } from './room-draft.js';
 import { Twins } from './twins.js';
 
@@ -27,6 +27,7 @@ export class LastWords {
     private readonly snapshots: SnapshotsStore,
     private readonly currentState: CurrentState,
     private readonly twins: Twins,
+    private readonly redactions: Redactions,
     private readonly beside: BesideCurrent,
   ) {}
 
@@ -72,7 +73,7 @@ export class LastWords {
     });
     noteMissing(draft, added, new Map((await this.events.byIds(draft.room.id, event.pdu.prev_events)).map((item) => [item.event.eventId, item])));
     await this.currentState.advance(draft, added, before, held);
-    await applyRedactions(draft, added, this.events);
+    await this.redactions.apply(draft, added, before);
   }
 
   #isOfRetiredHome(draft: RoomDraft, event: RoomEvent): boolean {

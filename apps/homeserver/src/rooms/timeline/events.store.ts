@@ -87,9 +87,8 @@ export class EventsStore {
   }
 
   /** Accepted redactions of an event that had not arrived before them. */
-  async pendingRedactions(roomNid: number, targetId: string): Promise<RoomEvent[]> {
-    const rows = await this.db.query<StoredEventRow>(pendingRedactions, [roomNid, targetId]);
-    return rows.map((row) => storedEvent(row).event);
+  async pendingRedactions(roomNid: number, targetId: string): Promise<StoredEvent[]> {
+    return (await this.db.query<StoredEventRow>(pendingRedactions, [roomNid, targetId])).map(storedEvent);
   }
 
   /**
