@@ -1,3 +1,4 @@
+import { AccountDirectory } from '../../apps/homeserver/src/accounts/account-directory.js';
 import { KeyRing } from '../../apps/homeserver/src/federation/keys/key-ring.js';
 import { Person } from '../network/person.js';
 import type { Json, TestClient } from '../network/test-client.js';
@@ -55,4 +56,16 @@ it('get there, once: of an account that is moving in, and of a device that has j
   await settles(async () => expect((await atLaptop()).toSorted()).toEqual(['to all again', 'to the laptop']));
   await settles(async () => expect((await atPhone()).toSorted()).toEqual(['to all', 'to all again', 'to the phone']));
   await settles(async () => expect(await atTablet()).toEqual(['to all', 'to all again']));
+}, 60_000);
+
+it('get there from a home that is dropped before its log got through', async () => {
+  await alice.login(a);
+  network.link(c, a).set('refused');
+  await send(phone.deviceId, 'before the drop');
+  // A tells C of it, which forgets the account with its log.
+  await alice.publish(alice.next({ drop: [c.name] }), a);
+  await settles(() => expect(c.get(AccountDirectory).has(alice.userId)).toBe(false));
+  network.link(c, a).set('open');
+  const atPhone = reader(phone);
+  await settles(async () => expect(await atPhone()).toContain('before the drop'));
 }, 60_000);

@@ -19,9 +19,6 @@ const MAX_MESSAGE_ID_LENGTH = 32;
 /** Messages of one EDU, so that a transaction of many stays within the limits of its receiver. */
 const MAX_PER_EDU = 100;
 
-/** The devices of accounts on this server. */
-type DevicesHere = ReadonlyMap<string, ReadonlySet<string>>;
-
 /** User id → device id, or `*` for all → content. */
 export type MessagesByDevice = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
@@ -62,9 +59,8 @@ export class ToDevice implements OnModuleInit {
     for (const devices of Object.values(messages)) {
       for (const content of Object.values(devices)) boundedJson(content, MAX_MESSAGE_BYTES, 'The message');
     }
-    const existing = await this.#devicesHere(sending.messages);
-    await this.#toOthers(sending, existing);
-    await this.inbox.put(localMessages(sending, existing));
+    await this.#toOthers(sending);
+    await this.inbox.put(await this.#localMessages(sending));
   }
 
   async #receive(origin: string, content: Record<string, unknown>): Promise<void> {
@@ -74,27 +70,39 @@ export class ToDevice implements OnModuleInit {
     if (!isJsonObject(messages as JsonValue) || !(await this.accountServers.of(sender)).includes(origin)) return;
     const entries = Object.entries(messages as JsonObject).filter(([, devices]) => isJsonObject(devices));
     const sound = Object.fromEntries(entries) as Record<string, JsonObject>;
-    await this.inbox.put(localMessages({ sender, type, messageId, messages: sound }, await this.#devicesHere(sound)));
+    await this.inbox.put(await this.#localMessages({ sender, type, messageId, messages: sound }));
   }
 
-  /** Devices of the recipients who live here. */
-  async #devicesHere(messages: MessagesByDevice): Promise<DevicesHere> {
+  /** A row for each device of an account here that exists. */
+  async #localMessages({ sender, type, messageId, messages }: Sending): Promise<DeviceMessage[]> {
     const local = Object.keys(messages).filter((userId) => this.directory.has(userId));
-    return local.length === 0 ? new Map() : this.store.devices(local);
+    if (local.length === 0) return [];
+    const rows: DeviceMessage[] = [];
+    for (const [userId, existing] of await this.store.devices(local)) {
+      const forAll = messages[userId]!['*'];
+      for (const deviceId of existing) {
+        const content = Object.hasOwn(messages[userId]!, deviceId) ? messages[userId]![deviceId] : forAll;
+        if (!isJsonObject(content as JsonValue)) continue;
+        const json = JSON.stringify({ content, sender, type });
+        if (json.length <= 2 * MAX_MESSAGE_BYTES) rows.push({ userId, deviceId, sender, messageId, json });
+      }
+    }
+    return rows;
   }
 
-  /** To all homes of each recipient, under one id, so that it arrives once whichever home he is at. */
-  async #toOthers({ sender, type, messageId, messages }: Sending, existing: DevicesHere): Promise<void> {
+  /**
+   * To all homes of each recipient, under one id, so that it arrives once whichever home he is at. Where this is a home of his, too, its
+   * log of the account is not relied on: the device may have just logged in elsewhere, the account be moving in, or away.
+   */
+  async #toOthers({ sender, type, messageId, messages }: Sending): Promise<void> {
     const byServer = new Map<string, [string, string, unknown][]>();
     await this.accountServers.check(Object.keys(messages));
     for (const [userId, devices] of Object.entries(messages)) {
-      const due = elsewhere(devices, existing.get(userId));
-      if (due.length === 0) continue;
       for (const server of await this.accountServers.of(userId)) {
         if (server === this.serverKeys.serverName) continue;
         const list = byServer.get(server) ?? [];
         byServer.set(server, list);
-        for (const [deviceId, content] of due) list.push([userId, deviceId, content]);
+        for (const [deviceId, content] of Object.entries(devices)) list.push([userId, deviceId, content]);
       }
     }
     if (byServer.size === 0) return;
@@ -118,32 +126,6 @@ export class ToDevice implements OnModuleInit {
  */
 export function messageIdOf(sender: string, deviceId: string, session: string, type: string, txnId: string): string {
   return urlSafeUnpaddedBase64(sha256(JSON.stringify([sender, deviceId, session, type, txnId]))).slice(0, MAX_MESSAGE_ID_LENGTH);
-}
-
-/** A row for each device of an account here that exists. */
-function localMessages({ sender, type, messageId, messages }: Sending, existing: DevicesHere): DeviceMessage[] {
-  const rows: DeviceMessage[] = [];
-  for (const [userId, deviceIds] of existing) {
-    const forAll = messages[userId]!['*'];
-    for (const deviceId of deviceIds) {
-      const content = Object.hasOwn(messages[userId]!, deviceId) ? messages[userId]![deviceId] : forAll;
-      if (!isJsonObject(content as JsonValue)) continue;
-      const json = JSON.stringify({ content, sender, type });
-      if (json.length <= 2 * MAX_MESSAGE_BYTES) rows.push({ userId, deviceId, sender, messageId, json });
-    }
-  }
-  return rows;
-}
-
-/**
- * Which of a recipient's messages other homes of his have to be given. Where he lives here they get what is for his devices from this
- * one's log; but a device that has just logged in there, or all of them while the account is moving in, are not known here yet.
- *
- * @param here his devices, if he lives here
- */
-function elsewhere(devices: Readonly<Record<string, unknown>>, here: ReadonlySet<string> | undefined): [string, unknown][] {
-  const all = Object.entries(devices);
-  return here === undefined || Object.hasOwn(devices, '*') ? all : all.filter(([deviceId]) => !here.has(deviceId));
 }
 
 function grouped(list: readonly (readonly [string, string, unknown])[]): Record<string, Record<string, unknown>> {
