@@ -81,6 +81,27 @@ describe('the pages of a server', () => {
     },
   );
 
+  it('show a page to a browser at an address that is none, and JSON to programs', async () => {
+    const browser = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+    for (const path of ['/nothing', '/index.html', '/setup/x', '/admin']) {
+      const answer = await get('closed', path, browser);
+      expect([path, answer.status, answer.headers.get('content-type')]).toEqual([path, 404, 'text/html; charset=utf-8']);
+      expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
+      const page = await answer.text();
+      expect(page).toContain('There is nothing at this address');
+      expect(page).toContain('href="/"');
+    }
+    for (const path of ['/_matrix/client/v3/nothing', '/_synapse/admin', '/.well-known/matrix/server', '/assets/nothing.js']) {
+      expect([path, (await get('closed', path, browser)).headers.get('content-type')]).toEqual([path, 'application/json']);
+    }
+  });
+
+  it('say how to get a new link where the one for the first account is not whole', async () => {
+    const page = await textOf('closed', '/setup');
+    expect(page).toMatch(/it prints a new one/);
+    expect(page).toContain('node bin/partyline.js admin create-user NAME --admin');
+  });
+
   it('tell the name and the address, whatever these hold', async () => {
     expect(await textOf('closed', '/')).toContain(`>${net.server('closed').url}</code>`);
     const page = await textOf('public', '/');

@@ -5,6 +5,7 @@ import { Log } from '../observability/log.js';
 import { isUnavailable, UnknownOutcome } from '../storage/database-errors.js';
 import { DatabaseHealth } from '../storage/database-health.js';
 import { operatorSentence } from '../storage/operator-errors.js';
+import { NotFoundPage } from './not-found-page.js';
 import { RouteTable } from './route-table.js';
 
 /** When a client may try again while the database does not serve. */
@@ -18,6 +19,7 @@ export class MatrixErrorFilter implements ExceptionFilter {
     private readonly log: Log,
     private readonly routes: RouteTable,
     private readonly database: DatabaseHealth,
+    private readonly page: NotFoundPage,
   ) {}
 
   catch(exception: unknown, host: ArgumentsHost): void {
@@ -25,6 +27,7 @@ export class MatrixErrorFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const error = this.#toMatrixError(exception, request);
     if (reply.sent || reply.raw.destroyed) return;
+    if (error.status === 404 && this.page.answer(request, reply)) return;
     const wait = error.fields['retry_after_ms'];
     if (typeof wait === 'number') reply.header('retry-after', Math.ceil(wait / 1000));
     // A handler may have chosen a type for the answer that did not come to be. As bytes, since Fastify adds a charset to text,

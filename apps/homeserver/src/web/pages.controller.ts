@@ -1,14 +1,22 @@
-import { Controller, Get, Headers, Param, Res } from '@nestjs/common';
+import { Controller, Get, Headers, type OnModuleInit, Param, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Auth } from '../http/auth.decorator.js';
+import { NotFoundPage } from '../http/not-found-page.js';
 import { pageHeaders } from './page-headers.js';
 import { type StaticFile, StaticPages } from './static-pages.js';
 
 /** What a person sees who opens the server's address in a browser. */
 @Controller()
-export class PagesController {
-  constructor(private readonly pages: StaticPages) {}
+export class PagesController implements OnModuleInit {
+  constructor(
+    private readonly pages: StaticPages,
+    private readonly notFound: NotFoundPage,
+  ) {}
+
+  onModuleInit(): void {
+    this.notFound.register((reply) => send(reply.code(404), this.pages.page('not-found'), undefined));
+  }
 
   @Get('/')
   @Auth('none')

@@ -41,7 +41,7 @@ export class StaticPages {
   ) {}
 
   /** The page changes once: when the server gets its first account. */
-  page(name: 'welcome' | 'setup'): StaticFile {
+  page(name: 'welcome' | 'setup' | 'not-found'): StaticFile {
     const { isPending } = this.firstRun;
     return this.#kept(`${name} ${isPending}`, () => {
       const template = readSiteFile('pages', `${name}.html`);

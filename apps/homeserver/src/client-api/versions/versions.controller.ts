@@ -2,15 +2,22 @@ import { Controller, Get } from '@nestjs/common';
 import { Auth } from '../../http/auth.decorator.js';
 import { RawJson } from '../../http/raw-json.js';
 
-/** Clients look for exact versions ("v1.3"), so each one is listed. */
-const versions = [
-  ...['r0.0.1', 'r0.1.0', 'r0.2.0', 'r0.3.0', 'r0.4.0', 'r0.5.0', 'r0.6.0', 'r0.6.1'],
-  ...Array.from({ length: 19 }, (_, minor) => `v1.${minor + 1}`),
-];
+/**
+ * Clients look for exact versions ("v1.3"), so each one is listed. No version is here as a whole (README, "What is missing"), and these
+ * are those without which no client would talk to us. A later one is named when all that it adds is here; single things of it are
+ * features.
+ */
+const versions = ['r0.0.1', 'r0.1.0', 'r0.2.0', 'r0.3.0', 'r0.4.0', 'r0.5.0', 'r0.6.0', 'r0.6.1', 'v1.1'];
 
-/** What clients may use that is in no version of the specification. Only what works. */
+/** What clients may use that is in none of these versions. Only what works. */
 const unstableFeatures: Readonly<Record<string, boolean>> = {
   'io.partyline.homes': true,
+  // Private read receipts, of v1.4.
+  'org.matrix.msc2285.stable': true,
+  // Push rules of mentions, of v1.7.
+  'org.matrix.msc3952_intentional_mentions': true,
+  // Profile fields of one's own, of v1.16.
+  'uk.tcpip.msc4133.stable': true,
 };
 
 @Controller()

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Network } from '../network/network.js';
+
+/** Of each thing that README and the welcome page say is missing: a request that has to be there when it is not missing any more. */
+const requests: Readonly<Record<string, readonly [method: string, path: string]>> = {
+  'Pictures and files': ['POST', '/_matrix/media/v3/upload'],
+  'Notifications on phones': ['POST', '/_matrix/client/v3/pushers/set'],
+  'A backup of message keys': ['GET', '/_matrix/client/v3/room_keys/version'],
+  'The list of public rooms': ['GET', '/_matrix/client/v3/publicRooms'],
+  Search: ['POST', '/_matrix/client/v3/search'],
+  'A directory of people': ['POST', '/_matrix/client/v3/user_directory/search'],
+  Presence: ['GET', '/_matrix/client/v3/presence/@alice:example.org/status'],
+  'Lists of threads, replies and reactions': ['GET', '/_matrix/client/v1/rooms/!a:example.org/relations/$b'],
+  'The tree of a space': ['GET', '/_matrix/client/v1/rooms/!a:example.org/hierarchy'],
+  Knocking: ['POST', '/_matrix/client/v3/knock/!a:example.org'],
+  'Upgrades of rooms': ['POST', '/_matrix/client/v3/rooms/!a:example.org/upgrade'],
+  'Reports to the administrator': ['POST', '/_matrix/client/v3/rooms/!a:example.org/report/$b'],
+  'Calls through a relay': ['GET', '/_matrix/client/v3/voip/turnServer'],
+  'E-mail addresses and phone numbers': ['GET', '/_matrix/client/v3/account/3pid'],
+  'Single sign-on': ['GET', '/_matrix/client/v3/login/sso/redirect'],
+  'Application services': ['POST', '/_matrix/client/v1/appservice/bridge/ping'],
+};
+
+const root = join(import.meta.dirname, '..', '..');
+const section = /^## What is missing\n(.*?)^## /ms.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1] ?? '';
+const listed = [...section.matchAll(/^- \*\*(.+?)\*\*/gm)].map(([, name]) => name!);
+
+describe('what README says is missing', () => {
+  let net: Network;
+  beforeAll(async () => {
+    net = await Network.start();
+  });
+  afterAll(() => net.stop());
+
+  it('is all that is known to be', () => {
+    expect([...listed].sort()).toEqual(Object.keys(requests).sort());
+  });
+
+  it.each(Object.entries(requests))('is: %s', async (_name, [method, path]) => {
+    const client = await net.client().register(`u${Object.keys(requests).indexOf(_name)}`);
+    await client.expectError(404, 'M_UNRECOGNIZED', method, path, method === 'GET' ? undefined : {});
+  });
+});
