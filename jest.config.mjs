@@ -1,4 +1,9 @@
 // Sources are compiled per file by swc into ES modules; Node runs them with --experimental-vm-modules (see bin/test.js).
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 24 || (major === 24 && minor < 9)) {
+  throw new Error(`the suites need Node 24.9 or later, and this is ${process.versions.node}: "npm test -- PATH" finds or fetches one (CONTRIBUTING.md)`);
+}
+
 export default {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['partyline-source', 'node', 'node-addons'] },

@@ -8,7 +8,7 @@ export async function restored(): Promise<number> {
   process.stdout.write(
     'The server goes on as a restored one: it fetches what other servers have of the time since the backup.\n'
     + 'Changed passwords, ended sessions and locked accounts of that time are lost where nobody else knew of them.\n'
-    + '"partyline admin end-sessions" lets everybody log in anew.\n',
+    + '"node bin/partyline.js admin end-sessions" lets everybody log in anew.\n',
   );
   return 0;
 }

@@ -13,7 +13,8 @@ export const silentLogger: Logger = {
   getChild: () => silentLogger,
 };
 
-/** Some parts of the SDK do not use the client's logger but one of the module. */
+/** Some parts of the SDK do not use the client's logger but one of the module, or the console, on which the story is told (by stdout). */
 export function silenceSdk(): void {
+  Object.assign(console, { trace: nothing, debug: nothing, log: nothing, info: nothing, warn: nothing, error: nothing });
   Object.assign(logger, { trace: nothing, debug: nothing, log: nothing, info: nothing, warn: nothing, error: nothing, getChild: () => silentLogger });
 }
