@@ -3,8 +3,8 @@
 -- that escapes nothing but lone halves in this way; a backslash that is itself escaped begins no escape. Logs of accounts stay as they
 -- were signed: they are mended where they are read.
 
-CREATE FUNCTION well_formed_json(json text) RETURNS text LANGUAGE sql IMMUTABLE AS
-$$ SELECT regexp_replace(json, '(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}', '\1\\ufffd', 'g') $$;
+CREATE FUNCTION well_formed_json(content text) RETURNS text LANGUAGE sql IMMUTABLE AS
+$$ SELECT regexp_replace(content, '(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}', '\1\\ufffd', 'g') $$;
 
 UPDATE account_data SET json = well_formed_json(json) WHERE json LIKE '%\\ud%' AND json <> well_formed_json(json);
 UPDATE profiles SET value = well_formed_json(value) WHERE value LIKE '%\\ud%' AND value <> well_formed_json(value);

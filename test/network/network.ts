@@ -82,7 +82,7 @@ export class Network {
       try {
         await server.start();
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE' && attempt < START_ATTEMPTS) continue;
+        if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE' && attempt < START_ATTEMPTS) continue;
         throw error;
       }
       this.#servers.set(label, server);

@@ -20,6 +20,8 @@ export interface ClusterOptions {
   readonly dataDir: string;
   /** The PATH variable, where an installed PostgreSQL is looked for. */
   readonly path: string | undefined;
+  /** In place of those that this machine has; tests choose. */
+  readonly binaries?: readonly PostgresBinaries[];
   /** Told what is done when it may take more than a second. */
   readonly progress: (what: string) => void;
   /** Server settings in place of the defaults, e.g. `{fsync: 'off'}` for tests. */
@@ -58,7 +60,7 @@ export async function startPrivateCluster(options: ClusterOptions): Promise<Priv
   const url = (database: string): string => `postgresql://${SUPERUSER}@${encodeURIComponent(socketFolder)}/${database}`;
   let binaries: PostgresBinaries | undefined;
   const start = async (how: Pick<ClusterProcess, 'progress' | 'signal'>): Promise<number> => {
-    binaries ??= chooseBinaries(options.path, folder, place.sharedFolder, ids);
+    binaries ??= chooseBinaries(options.binaries ?? findPostgresBinaries(options.path), folder, place.sharedFolder, ids);
     if (!existsSync(join(folder, 'PG_VERSION'))) {
       progress('making a database (once)');
       await initialise(binaries, folder, ids, settings['fsync'] === 'off', signal);
@@ -112,8 +114,7 @@ async function waitForLeftOver(folder: string, url: string, progress: (what: str
   throw new Error(`The database process ${pid} of an earlier run neither answers nor ends. Look at ${folder}.log, end the process, and start again.`);
 }
 
-function chooseBinaries(path: string | undefined, folder: string, sharedFolder: string, ids: ProcessIds | null): PostgresBinaries {
-  const found = findPostgresBinaries(path);
+function chooseBinaries(found: readonly PostgresBinaries[], folder: string, sharedFolder: string, ids: ProcessIds | null): PostgresBinaries {
   const versionFile = join(folder, 'PG_VERSION');
   const needed = existsSync(versionFile) ? Number(readFileSync(versionFile, 'utf8')) : null;
   const fitting = found.filter((binaries) => needed === null || binaries.major === needed);
