@@ -70,6 +70,22 @@ describe('a server', () => {
     });
   }, 120_000);
 
+  it('bears a room whose state is as large as it can be', async () => {
+    const client = await user();
+    const { room_id: room } = await client.request('POST', '/v3/createRoom', {});
+    await bears(async () => {
+      const statuses: number[] = [];
+      for (let i = 0; i < 620; i++) {
+        statuses.push((await client.raw('PUT', `${roomPath(room)}/state/org.example.heavy/k${i}`, { x: 'x'.repeat(60_000) })).status);
+      }
+      expect(statuses.indexOf(413)).toBeGreaterThan(500);
+      // What is there can be replaced, and the room be moderated.
+      expect((await client.raw('PUT', `${roomPath(room)}/state/org.example.heavy/k0`, { x: 'y'.repeat(60_000) })).status).toBe(200);
+      await client.request('PUT', `${roomPath(room)}/state/m.room.join_rules/`, { join_rule: 'public' });
+      for (let i = 0; i < 3; i++) expect((await client.raw('GET', '/v3/sync')).status).toBe(200);
+    });
+  }, 240_000);
+
   it('bears push rules that are as dear as can be', async () => {
     const [client, other] = [await user(), await user()];
     const { room_id: room } = await other.request('POST', '/v3/createRoom', { preset: 'public_chat' });

@@ -16,8 +16,12 @@ import { SnapshotsStore } from './state/snapshots.store.js';
 import { EventsStore } from './timeline/events.store.js';
 import { EventStatus, type StoredEvent } from './timeline/stored-event.js';
 
-/** State events held in memory over all rooms; the least recently used rooms are dropped beyond. */
-const MAX_STATE_EVENTS = 200_000;
+/**
+ * Bytes of state held in memory over all rooms; the least recently used rooms are dropped beyond, and read again when they are needed. A single room
+ * counts for half of it at most, so that the largest ones are kept, too, while they are in use.
+ */
+const MAX_STATE_BYTES = 96 * 1024 * 1024;
+const ROOM_BYTES = 10_000;
 
 /**
  * The rooms that are in memory. A room is loaded by a few queries when it is first needed, and dropped when it is the least
@@ -26,7 +30,9 @@ const MAX_STATE_EVENTS = 200_000;
 @Injectable()
 export class RoomRegistry {
   /** Keeps the recently used rooms alive. */
-  readonly #recent = new LRUCache<string, Room>({ maxSize: MAX_STATE_EVENTS, sizeCalculation: (room) => 20 + room.state.size });
+  readonly #recent = new LRUCache<string, Room>({
+    maxSize: MAX_STATE_BYTES, sizeCalculation: (room) => Math.min(ROOM_BYTES + room.state.bytes, MAX_STATE_BYTES / 2),
+  });
   /** Every room object that anybody still holds: two writers of one room must not be. */
   readonly #alive = new Map<string, WeakRef<Room>>();
   readonly #collected = new FinalizationRegistry<string>((id) => {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { MAX_STANDING_EVENTS, powerLevelsOf, STANDS_TYPE, type JsonObject } from '#federation';
+import { MAX_STANDING_EVENTS, powerLevelsOf, STANDS_TYPE, type JsonObject, type RoomEvent } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { isUniqueViolation } from '../../storage/database-errors.js';
@@ -12,6 +12,10 @@ import { EventSigners, type EventSigner } from './event-signers.js';
 import { Redactions } from './redactions.js';
 import type { RoomDraft } from './room-draft.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
+
+/** Characters of a room's state up to which people here may add to it. */
+const MAX_STATE_BYTES = 32 * 1024 * 1024;
+const UNBOUNDED_STATE = new Set(['m.room.create', 'm.room.member', 'm.room.power_levels', 'm.room.join_rules', 'm.room.history_visibility', 'm.room.server_acl', STANDS_TYPE]);
 
 /** What a user of this server wants to send. */
 export interface SendRequest {
@@ -97,6 +101,7 @@ export class EventSender {
     }
     const context = this.signatures.context(room.rules);
     const built = buildLocalEvent(draft, this.#withStands(draft, event, signer), signer, context);
+    boundState(draft, built);
     if (room.rules.portable) this.signatures.trust(built, signer.name, signer.key.keyId, signer.key.publicKey);
     const destinations = draft.destinations(built);
     draft.append({
@@ -141,5 +146,19 @@ export class EventSender {
     if (!target && !(mayAll && (await this.events.elsewhere(draft.room.id, [targetId])).size === 0)) throw MatrixError.notFound('No such event in this room');
     if (target?.pdu.type === 'm.room.create') throw MatrixError.forbidden('The event that made the room cannot be redacted');
     if (!mayAll && target?.pdu.sender !== sender) throw MatrixError.forbidden('You may redact only your own events here');
+  }
+}
+
+/**
+ * What people here add to a room's state is bounded, since all of it has to go into an answer, and into memory. Who comes and goes, and the rules
+ * of the room, are not: a full room must not become one that cannot be moderated.
+ *
+ * @throws MatrixError 413 M_TOO_LARGE
+ */
+function boundState(draft: RoomDraft, { pdu, json }: RoomEvent): void {
+  if (pdu.state_key === undefined || UNBOUNDED_STATE.has(pdu.type)) return;
+  const replaced = draft.get(pdu.type, pdu.state_key)?.json.length ?? 0;
+  if (json.length > replaced && draft.room.state.textBytes + json.length - replaced > MAX_STATE_BYTES) {
+    throw MatrixError.tooLarge(`The state of this room is larger than ${MAX_STATE_BYTES} bytes`);
   }
 }

@@ -15,6 +15,7 @@ export interface StateChange {
 }
 
 const MEMBER = 'm.room.member';
+const ENTRY_BYTES = 500;
 
 export function membershipOf(event: RoomEvent | undefined): string | undefined {
   const membership = event?.pdu.content['membership'];
@@ -39,6 +40,7 @@ export class RoomState implements StateReader {
   readonly #entries = new Map<string, StateEntry>();
   /** Portable rooms: what the state knows of records beyond what it shows. */
   readonly #known = new Map<string, StateEntry>();
+  #textBytes = 0;
   readonly #joined = new Set<string>();
   readonly #localJoined = new Set<string>();
   readonly #servers = new Map<string, number>();
@@ -70,8 +72,14 @@ export class RoomState implements StateReader {
     return this.#known.entries();
   }
 
-  get size(): number {
-    return this.#entries.size;
+  /** Characters of the state's events. */
+  get textBytes(): number {
+    return this.#textBytes;
+  }
+
+  /** Approximate bytes in memory: each event is held as text and parsed. */
+  get bytes(): number {
+    return ENTRY_BYTES * (this.#entries.size + this.#known.size) + 3 * this.#textBytes;
   }
 
   /** Every joined member. */
@@ -121,6 +129,7 @@ export class RoomState implements StateReader {
     const previous = entries.get(key);
     if (entry) entries.set(key, entry);
     else entries.delete(key);
+    this.#textBytes += (entry?.event.json.length ?? 0) - (previous?.event.json.length ?? 0);
     if (type !== MEMBER) return;
     if (previous && membershipOf(previous.event) === 'join') this.#countMember(stateKey, previous.event, -1);
     if (entry && membershipOf(entry.event) === 'join') this.#countMember(stateKey, entry.event, 1);
