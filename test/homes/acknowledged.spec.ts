@@ -1,3 +1,5 @@
+import { FederationClient } from '../../apps/homeserver/src/federation/federation-client.js';
+import { EventsStore } from '../../apps/homeserver/src/rooms/timeline/events.store.js';
 import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { homesPath, Person } from '../network/person.js';
 import type { Json, TestClient } from '../network/test-client.js';
@@ -74,6 +76,32 @@ it('a refusal that comes late is told by the reach of the room', async () => {
     expect(Object.keys(event.refused)).toEqual([b.name]);
     expect(event.replicas).toEqual([]);
   });
+});
+
+it('what was refused is judged again when it comes again, and what a server said before a restart is not made up', async () => {
+  const alice = await Person.named(`alice${++count}`, a);
+  const carol = await network.net.client(b).register(`carol${count}`);
+  const roomId = await createRoom(carol);
+  await join(alice.at(a), roomId, b);
+  await say(alice.at(a), roomId, 'before');
+  await reads(carol, roomId, 'before');
+  network.link(b, a).set('refused');
+  await carol.request('POST', `${roomPath(roomId)}/ban`, { user_id: alice.userId });
+  const { event_id: eventId } = await send(alice.at(a), roomId, 'beside a ban', { 'io.partyline.replicas': 2 });
+  const reach = (): Promise<Json> => alice.at(a).request('GET', `${homesPath}/rooms/${encodeURIComponent(roomId)}/reach`, undefined, { query: { event_id: eventId } });
+  expect(Object.keys((await reach()).event.refused)).toEqual([b.name]);
+  await carol.request('POST', `${roomPath(roomId)}/unban`, { user_id: alice.userId });
+  network.link(b, a).set('open');
+  await settles(async () => expect((await alice.at(a).raw('POST', `/v3/join/${encodeURIComponent(roomId)}`, {}, { query: { via: b.name } })).status).toBe(200));
+  await say(alice.at(a), roomId, 'back');
+  await reads(carol, roomId, 'back');
+  expect(await texts(carol, roomId)).not.toContain('beside a ban');
+  const { event } = (await a.get(EventsStore).byId(roomId, eventId))!;
+  const transaction = { origin: a.name, origin_server_ts: 0, pdus: [JSON.parse(event.json)], edus: [] };
+  await a.get(FederationClient).request({ destination: b.name, method: 'PUT', path: '/_matrix/federation/v1/send/again', body: transaction });
+  await reads(carol, roomId, 'beside a ban');
+  await a.restart();
+  expect(await reach()).not.toHaveProperty('event');
 });
 
 it('commits that are answered wait for the disk, whatever the cluster is set to', async () => {

@@ -62,3 +62,30 @@ it('a server whose people are all out as it sees it comes back when the others s
   await reads(bob.at(b), roomId, `are you there ${roomId}`);
   expect((await state(alice.at(a), roomId, 'm.room.member', bob.userId)).membership).toBe('join');
 }, 60_000);
+
+it('who has left at a server is out, though everybody left there, and somebody comes back through another one', async () => {
+  const [erin, frank, gina] = [await Person.named('erin', a), await Person.named('frank', b), await Person.named('gina', c)];
+  await erin.addHome(b);
+  await frank.addHome(c);
+  await gina.addHome(a);
+  const roomId = await createRoom(erin.at(a));
+  await join(frank.at(b), roomId, a);
+  await join(gina.at(c), roomId, a);
+  for (const client of [erin.at(b), frank.at(c), gina.at(a)]) await isIn(client, roomId);
+  await say(erin.at(a), roomId, 'all here');
+  for (const client of [erin.at(b), frank.at(b), frank.at(c), gina.at(c), gina.at(a)]) await reads(client, roomId, 'all here');
+  cutOff('refused');
+  // The last leave goes to no server but c, the only one that is counted by then.
+  await frank.at(c).request('POST', `${roomPath(roomId)}/leave`, {});
+  await settles(async () => expect((await state(gina.at(a), roomId, 'm.room.member', frank.userId)).membership).toBe('leave'));
+  await erin.at(a).request('POST', `${roomPath(roomId)}/leave`, {});
+  await gina.at(a).request('POST', `${roomPath(roomId)}/leave`, {});
+  await settles(async () => expect((await gina.at(c).request('GET', '/v3/joined_rooms')).joined_rooms).not.toContain(roomId));
+  await frank.at(b).request('POST', `${roomPath(roomId)}/leave`, {});
+  await frank.at(b).request('POST', `${roomPath(roomId)}/join`, {});
+  cutOff('open');
+  await settles(async () => {
+    expect((await frank.at(c).raw('POST', `/v3/join/${encodeURIComponent(roomId)}`, {}, { query: { via: b.name } })).status).toBe(200);
+    for (const client of [frank.at(b), frank.at(c)]) expect((await state(client, roomId, 'm.room.member', gina.userId)).membership).toBe('leave');
+  });
+}, 60_000);

@@ -1,3 +1,4 @@
+import { Bus } from '../../apps/homeserver/src/bus/bus.js';
 import { Person } from '../network/person.js';
 import type { TestServer } from '../network/test-server.js';
 import { LinkedNetwork } from './linked-network.js';
@@ -38,4 +39,32 @@ it('a server that had missed a dead home’s last words shows them without anybo
     const carried = chunk.filter((event: { sender: string; content: object }) => 'io.partyline.carries' in event.content && [bob.userId, eve.userId].includes(event.sender));
     expect(carried).toHaveLength(1);
   });
+}, 60_000);
+
+it('a server that stops before its turn takes it when it starts again', async () => {
+  const erin = await Person.named('erin', e);
+  await erin.addHome(b);
+  const fred = await network.net.client(c).register('fred');
+  const gus = await network.net.client(d).register('gus');
+  const roomId = await createRoom(erin.at(e));
+  for (const client of [fred, gus]) await join(client, roomId, e);
+  await isIn(erin.at(b), roomId);
+  await say(fred, roomId, 'all ready');
+  for (const client of [erin.at(e), erin.at(b), gus]) await reads(client, roomId, 'all ready');
+  network.cut(e, d);
+  network.cut(e, b);
+  await say(erin.at(e), roomId, 'words for one');
+  await reads(fred, roomId, 'words for one');
+  await e.stop();
+  const died = new Promise<void>((resolve) => {
+    c.get(Bus).subscribe((message) => {
+      if (message.kind !== 'room' || message.roomId !== roomId || !message.events.some(({ event }) => event.pdu.sender === erin.userId)) return;
+      void c.crash().then(resolve);
+    });
+  });
+  await erin.publish(erin.next({ drop: [e.name] }), b);
+  await died;
+  expect(await texts(gus, roomId)).not.toContain('words for one');
+  await c.start();
+  for (const client of [gus, erin.at(b)]) await reads(client, roomId, 'words for one');
 }, 60_000);

@@ -40,7 +40,7 @@ export function judge(world: World, measures = true): Judgement {
   let otherwise = mismatches(dag, final, expected);
   // With the same events and no record changed: all but those, or all of them.
   if (otherwise.length > 0 && beside.size > 0) otherwise = mismatches(dag, final, expected, new PlainRoom(dag, new Set(), 'ordered').stateAt([...first.ends]));
-  faults.push(...otherwise.filter((one) => !isSetBack(dag, one, setByThieves)).map((one) => tell(one)));
+  faults.push(...otherwise.filter((one) => !isSetBack(dag, one, setByThieves) && !isUndisputed(dag, one)).map((one) => tell(one)));
   const bare = measures ? new PlainRoom(dag, beside, 'none').stateAt([...first.ends]) : final;
   const isSetBackByThief = otherwise.some((one) => isSetBack(dag, one, setByThieves));
   return { faults, isSetBackByThief, isResolvedOtherwise: mismatches(dag, final, bare).length > 0, undoneByMatrix: undone(dag, expected, plain) };
@@ -79,6 +79,31 @@ function isSetBack(dag: Dag, { key, is, should }: Mismatch, setByThieves: Readon
   return !is || leadsTo(dag, should, is);
 }
 
+/**
+ * What a revoked home had set, and others have replaced, disputes nothing any more where a replica still has it. So what replaced
+ * it stands, though Matrix might have undone it.
+ */
+function isUndisputed(dag: Dag, { key, is, should }: Mismatch): boolean {
+  if (key.startsWith('m.room.member') || key.startsWith('m.room.power_levels') || !is || (should && !leadsTo(dag, is, should))) return false;
+  const highest = highestRecords(dag);
+  return [...dag.nodes.values()].some(({ event, refusal }) => {
+    if (refusal !== undefined || event.pdu.state_key === undefined || stateKeyOf(event.pdu.type, event.pdu.state_key) !== key) return false;
+    const [home, last] = [homeOf(dag, event), highest.get(event.pdu.sender)];
+    return home !== undefined && last !== undefined && !isListed(last, home) && leadsTo(dag, is, event);
+  });
+}
+
+/** The last record that the room has of each user. */
+function highestRecords(dag: Dag): Map<string, HomeRecord> {
+  const highest = new Map<string, HomeRecord>();
+  for (const { event, refusal } of dag.nodes.values()) {
+    const record = refusal === undefined && event.pdu.type === 'm.room.member' ? recordOf(event) : undefined;
+    const known = highest.get(event.pdu.state_key ?? '');
+    if (record && (!known || compareRecords(record, known) > 0)) highest.set(event.pdu.state_key!, record);
+  }
+  return highest;
+}
+
 function differences(dag: Dag, what: string, a: State, b: State): string[] {
   return [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key))
     .map((key) => `${what}, ${show(key)}: ${describe(dag.event(a.get(key) ?? ''))}, ${describe(dag.event(b.get(key) ?? ''))}`);
@@ -93,11 +118,7 @@ const describe = (event: RoomEvent | undefined): string => (event ? `${event.eve
  */
 export function besideRevocation(dag: Dag): Set<string> {
   const members = [...dag.nodes.values()].filter(({ event, refusal }) => refusal === undefined && event.pdu.type === 'm.room.member' && recordOf(event));
-  const highest = new Map<string, HomeRecord>();
-  for (const { event } of members) {
-    const [record, known] = [recordOf(event)!, highest.get(event.pdu.state_key!)];
-    if (!known || compareRecords(record, known) > 0) highest.set(event.pdu.state_key!, record);
-  }
+  const highest = highestRecords(dag);
   const chains = new Map<string, Set<string>>();
   const beside = new Set<string>();
   /** A revocation builds on it, by a home that counts itself. */

@@ -184,6 +184,11 @@ export class RoomRegistry {
     return extremities;
   }
 
+  /** A stored state; null is the empty one. */
+  stateOf(stateNid: number | null): Promise<Snapshot> {
+    return this.snapshots.load(stateNid);
+  }
+
   /** The state after a stored event. It may be one that is not stored: see `RoomDraft.snapshotOf`. */
   async stateAfter(stored: StoredEvent, rules: RoomVersionRules): Promise<Snapshot> {
     const before = await this.snapshots.load(stored.stateNid);

@@ -55,6 +55,7 @@ import { PduVerifier } from './remote/pdu-verifier.js';
 import { RoomArrivals } from './remote/room-arrivals.js';
 import { RoomImporter } from './remote/room-importer.js';
 import { RoomReceiver } from './remote/room-receiver.js';
+import { UnspreadEnds } from './remote/unspread-ends.js';
 import { RoomRegistry } from './room-registry.js';
 import { RoomsStore } from './rooms.store.js';
 import { HomeSignatures } from './state/home-signatures.js';
@@ -70,7 +71,7 @@ const providers = [
   EventSigners, EventSender, NamedPersons, Twins, Redactions, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
-  PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, RoomAccess,
+  PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, UnspreadEnds, RoomAccess,
   StandingServers, StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver,
 ];

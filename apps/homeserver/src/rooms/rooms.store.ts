@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { roomVersions } from '#federation';
 import { Database, statement } from '../storage/database.js';
 import { storedEvent, storedEventColumns, type StoredEvent, type StoredEventRow } from './timeline/stored-event.js';
 
@@ -21,6 +22,11 @@ const currentState = statement(
   `SELECT ${storedEventColumns} FROM current_state c JOIN events e USING (event_nid) JOIN rooms r ON r.room_nid = c.room_nid
    WHERE c.room_nid = $1`,
 );
+const severalEnds = statement(
+  'rooms.several_ends',
+  'SELECT room_id FROM rooms WHERE version = ANY($1) AND cardinality(extremities) > 1 ORDER BY room_nid DESC LIMIT $2',
+);
+
 /** Reads what a room in memory is built from. */
 @Injectable()
 export class RoomsStore {
@@ -28,6 +34,12 @@ export class RoomsStore {
 
   async room(roomId: string): Promise<RoomRow | undefined> {
     return (await this.db.query<RoomRow>(room, [roomId]))[0];
+  }
+
+  /** Ids of portable rooms with more than one forward extremity, those that came last first. */
+  async withSeveralEnds(limit: number): Promise<string[]> {
+    const versions = roomVersions.filter((rules) => rules.portable).map((rules) => rules.id);
+    return (await this.db.query<{ room_id: string }>(severalEnds, [versions, limit])).map((row) => row.room_id);
   }
 
   async currentState(roomNid: number): Promise<StoredEvent[]> {

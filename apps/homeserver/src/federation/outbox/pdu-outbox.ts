@@ -32,6 +32,11 @@ export class PduOutbox implements OnModuleInit {
     });
   }
 
+  /** Whether any other server has said something of an own event, as far as is known since this server started. */
+  remembers(eventId: string): boolean {
+    return this.outbox.acknowledgements.has(eventId);
+  }
+
   /** What other servers have said of an own event so far. */
   answers(eventId: string): ReplicaAnswers {
     return this.outbox.acknowledgements.answers(eventId);

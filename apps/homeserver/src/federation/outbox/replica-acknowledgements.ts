@@ -46,6 +46,10 @@ export class ReplicaAcknowledgements {
     if (refused.size < MAX_SERVERS || refused.has(server)) refused.set(server, reason);
   }
 
+  has(eventId: string): boolean {
+    return this.#answers.has(eventId);
+  }
+
   answers(eventId: string): ReplicaAnswers {
     const answers = this.#answers.get(eventId);
     const taken = [...(answers?.taken ?? [])];

@@ -7,6 +7,7 @@ import { Log } from '../../observability/log.js';
 import { walkBack } from '../../rooms/history/walk-back.js';
 import { MemberChanges } from '../../rooms/membership/member-changes.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
+import { RoomsStore } from '../../rooms/rooms.store.js';
 import type { Room } from '../../rooms/room.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
 import { EventStatus } from '../../rooms/timeline/stored-event.js';
@@ -15,6 +16,8 @@ import { EventStatus } from '../../rooms/timeline/stored-event.js';
 const TURN_MS = 500;
 /** A commit is told before the room shows it. */
 const SETTLED_MS = 50;
+/** After a start the others are heard first: one of them may have spoken meanwhile. */
+const RESUMED_MS = 2_000;
 /** Of a room with more servers than these several take one turn. */
 const MAX_TURNS = 600;
 /** Rooms and members that wait for this server's turn; what is left out spreads with somebody's next event. */
@@ -27,7 +30,8 @@ const MAX_SPEAKERS = 3;
 
 /**
  * A retired home's last words do not count by its own word (protocol §3, "Delivery"), and it may be dead. Who had taken such events
- * and learns of the drop builds on them, by a member event of a resident that says nothing else: with it they reach all others.
+ * and learns of the drop builds on them, by a member event of a resident that says nothing else: with it they reach all others. So
+ * does a server that is in a room again through others' events, and holds what happened when nobody was left who would tell these.
  */
 @Injectable()
 export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy {
@@ -40,6 +44,7 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
     private readonly config: Config,
     private readonly bus: Bus,
     private readonly registry: RoomRegistry,
+    private readonly rooms: RoomsStore,
     private readonly events: EventsStore,
     private readonly members: MemberChanges,
     private readonly log: Log,
@@ -48,10 +53,29 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
   onApplicationBootstrap(): void {
     this.#unsubscribe = this.bus.subscribe((message) => {
       if (message.kind !== 'room') return;
-      for (const { event, isOwn } of message.events) {
-        if (!isOwn && retiredNames(event).length > 0) this.#after(SETTLED_MS, message.roomId, event, () => this.#takeTurn(message.roomId, event));
-      }
+      const { roomId } = message;
+      for (const { event, isOwn } of message.events) if (!isOwn) this.#noteDrop(SETTLED_MS, roomId, event);
+      const isBack = message.membershipChanges.some((change) => change.isLocal && change.membership === 'join' && change.previous !== 'join');
+      if (isBack && !message.events.some(({ isOwn }) => isOwn)) this.#after(SETTLED_MS, roomId, '', () => this.#speak(roomId, () => this.#severalEnds(roomId)));
     });
+    // Turns that were waited for when this server stopped.
+    const resumed = this.#resume()
+      .catch((error: unknown) => this.#stopped || this.log.error('rooms with several ends could not be read', error))
+      .then(() => void this.#working.delete(resumed));
+    this.#working.add(resumed);
+  }
+
+  async #resume(): Promise<void> {
+    for (const roomId of await this.rooms.withSeveralEnds(MAX_WAITING)) {
+      if (this.#stopped) return;
+      const room = await this.registry.find(roomId);
+      if (!room?.rules.portable) continue;
+      for (const userId of room.state.joined) this.#noteDrop(RESUMED_MS, roomId, room.state.get('m.room.member', userId)!);
+    }
+  }
+
+  #noteDrop(delayMs: number, roomId: string, event: RoomEvent): void {
+    if (retiredNames(event).length > 0) this.#after(delayMs, roomId, event.pdu.sender, () => this.#takeTurn(roomId, event));
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -62,8 +86,8 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
   }
 
   /** One thing at a time waits for a room and member: what is later looks at all that has come. */
-  #after(delayMs: number, roomId: string, drop: RoomEvent, task: () => Promise<void>): void {
-    const key = `${roomId} ${drop.pdu.sender}`;
+  #after(delayMs: number, roomId: string, who: string, task: () => Promise<void>): void {
+    const key = `${roomId} ${who}`;
     if (this.#stopped || (this.#turns.size >= MAX_WAITING && !this.#turns.has(key))) return;
     clearTimeout(this.#turns.get(key));
     this.#turns.set(key, setTimeout(() => {
@@ -79,12 +103,14 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
     const room = await this.#needing(roomId, drop);
     if (!room) return;
     const turn = turnOf(this.config.serverName, room.state.otherServers, drop.eventId);
-    if (turn === 0) await this.#speak(roomId, drop);
-    else this.#after(turn * TURN_MS, roomId, drop, () => this.#speak(roomId, drop));
+    const speak = (): Promise<void> => this.#speak(roomId, () => this.#needing(roomId, drop));
+    if (turn === 0) await speak();
+    else this.#after(turn * TURN_MS, roomId, drop.pdu.sender, speak);
   }
 
-  async #speak(roomId: string, drop: RoomEvent): Promise<void> {
-    const room = await this.#needing(roomId, drop);
+  /** @param needing the room, if it still has to be spoken in */
+  async #speak(roomId: string, needing: () => Promise<Room | null>): Promise<void> {
+    const room = await needing();
     if (!room) return;
     for (const userId of room.state.localJoined.slice(0, MAX_SPEAKERS)) {
       try {
@@ -98,8 +124,8 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
 
   /** The room, if events of a home that the drop retires stand beside the drop, and nothing of here builds on both. */
   async #needing(roomId: string, drop: RoomEvent): Promise<Room | null> {
-    const room = await this.registry.find(roomId);
-    if (!room?.rules.portable || !room.state.isResident || room.extremities.length < 2) return null;
+    const room = await this.#severalEnds(roomId);
+    if (!room) return null;
     const before = await walkBack(this.events, { roomId, from: [drop.eventId], limit: MAX_BEFORE_DROP });
     const without = new Set(before.map((item) => item.event.eventId));
     const beside = await walkBack(this.events, { roomId, from: room.extremities.map((end) => end.eventId), limit: MAX_AFTER_DROP, without });
@@ -107,6 +133,11 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
     const isLast = beside.some(({ status, event: { pdu } }) =>
       status === EventStatus.accepted && pdu.sender === drop.pdu.sender && pdu.home !== undefined && retired.includes(pdu.home));
     return isLast ? room : null;
+  }
+
+  async #severalEnds(roomId: string): Promise<Room | null> {
+    const room = await this.registry.find(roomId);
+    return room?.rules.portable && room.state.isResident && room.extremities.length > 1 ? room : null;
   }
 }
 

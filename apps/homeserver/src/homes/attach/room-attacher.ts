@@ -17,6 +17,7 @@ import type { EventSigner } from '../../rooms/pipeline/event-signers.js';
 import { RoomArrivals, type ArrivalTurn } from '../../rooms/remote/room-arrivals.js';
 import { RoomImporter, readAll, type ChainReader } from '../../rooms/remote/room-importer.js';
 import { RoomReceiver } from '../../rooms/remote/room-receiver.js';
+import { UnspreadEnds } from '../../rooms/remote/unspread-ends.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
 import { HomeSignatures } from '../../rooms/state/home-signatures.js';
@@ -24,6 +25,7 @@ import { membershipOf, serversOfMember } from '../../rooms/state/room-state.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
 import { EventStatus } from '../../rooms/timeline/stored-event.js';
 import { connectedEnds } from './connected-ends.js';
+import type { Brought, Entered } from './entered.js';
 import { MAX_ASKED, type Gathered } from './replica-gathering.js';
 import { ReplicaRequests, type ReplicaAnswer } from './replica-requests.js';
 import { RoomSurvey } from './room-survey.js';
@@ -34,13 +36,6 @@ const MAX_ENTRIES = 10;
 const HISTORY_MS = 5_000;
 /** Where the room is here already: how long replicas may take to say what they have before the account is shown in it. */
 const ASK_MS = 1_500;
-
-/** The event by which an account entered a room through this home. */
-export interface Entered {
-  readonly eventId: string;
-  /** The other servers in the room. */
-  readonly servers: readonly string[];
-}
 
 /**
  * Brings rooms of an account to this server, its new home, and says so in the account's name (protocol §3, "Moving in"): upon what
@@ -61,6 +56,7 @@ export class RoomAttacher {
     private readonly signatures: HomeSignatures,
     private readonly requests: ReplicaRequests,
     private readonly survey: RoomSurvey,
+    private readonly unspread: UnspreadEnds,
     private readonly events: EventsStore,
     private readonly positions: StreamPositions,
     private readonly clock: Clock,
@@ -92,8 +88,9 @@ export class RoomAttacher {
     // First: what comes now names what is in it.
     await atMost(this.#fetchHistory(roomId), HISTORY_MS, undefined);
     const room = await this.registry.get(roomId);
-    const entered: Entered = { eventId: room.extremities[0]!.eventId, servers: room.state.otherServers };
+    const entered: Entered = { eventId: found.late.entered, servers: room.state.otherServers };
     await this.#catchUp(userId, roomId, found.late.answered);
+    if (!found.late.isBound) await this.#announce(room, userId, true);
     void this.#merge(userId, room, found.late.late);
     return entered;
   }
@@ -106,18 +103,20 @@ export class RoomAttacher {
   /**
    * Enters the room upon what all replicas have that answer soon.
    *
-   * @returns who has answered, and who may yet; null when somebody else has brought the room meanwhile
+   * @returns null when somebody else has brought the room meanwhile
    */
   async #bring(
     turn: ArrivalTurn, userId: string, roomId: string, via: readonly string[], seen: readonly string[], told: (read: ReplicaAnswer['read']) => void,
-  ): Promise<{ answered: string[]; late: Gathered['late'] } | null> {
+  ): Promise<Brought | null> {
     const { record, key } = await this.identities.signer(userId);
-    const { gathered, base, copies, ends } = await turn.waitFor(this.survey.ask(roomId, { userId, record }, via, seen));
+    const asked = this.survey.ask(roomId, { userId, record }, via, seen);
+    const unspread = asked.then((found) => this.unspread.of(roomId, found.gathered.answers.map((answer) => answer.server)));
+    const [{ gathered, base, copies, ends }, kept] = await turn.waitFor(Promise.all([asked, unspread]));
     for (const { read } of gathered.answers) told(read);
     if (await this.#resident(roomId)) return null;
     const signer: EventSigner = { name: this.config.serverName, key, record };
-    await this.importer.importUnion({
-      roomId, rules: base.rules,
+    const made = await this.importer.importUnion({
+      roomId, rules: base.rules, kept,
       events: copies.flatMap((copy) => [...copy.authChain, ...copy.state]),
       ends: async (proven) => {
         const given = new Map(ends.pdus.map((event) => [event.eventId, event]));
@@ -128,7 +127,7 @@ export class RoomAttacher {
       make: (state, prev) => this.#entry({ userId, roomId, rules: base.rules, state, prev, signer }),
       destinations: (state) => serversIn(state, base.rules, this.config.serverName),
     });
-    return { answered: gathered.answers.map((answer) => answer.server), late: gathered.late };
+    return { entered: made.at(-1)!.eventId, answered: gathered.answers.map((answer) => answer.server), late: gathered.late, isBound: kept.length === 0 };
   }
 
   /** The account's member event on these ends of the graph, in the state that they resolve to. */

@@ -14,7 +14,10 @@ export interface RoomReachBody {
   readonly frontier: readonly string[];
   /** When this server and the replica last understood each other; null for never. */
   readonly replicas: Readonly<Record<string, { readonly last_contact_ts: number | null }>>;
-  /** What other servers have said by now of an event that was sent here, refusals that came late included. */
+  /**
+   * What other servers have said by now of an event that was sent here, refusals that came late included; absent where this server
+   * remembers nothing, as after a restart.
+   */
   readonly event?: ReplicaAnswers;
 }
 
@@ -34,7 +37,7 @@ export class RoomReach {
     const replicas = room.state.otherServers.slice(0, MAX_REPLICAS).map((server) => [server, { last_contact_ts: this.#contact(server) }]);
     return {
       frontier: room.extremities.map((end) => end.eventId), replicas: Object.fromEntries(replicas),
-      ...(eventId !== undefined && { event: this.outbox.answers(eventId) }),
+      ...(eventId !== undefined && this.outbox.remembers(eventId) && { event: this.outbox.answers(eventId) }),
     };
   }
 

@@ -10,6 +10,7 @@ import { EventSigners, type EventSigner } from '../pipeline/event-signers.js';
 import type { ArrivalTurn } from '../remote/room-arrivals.js';
 import { RoomImporter } from '../remote/room-importer.js';
 import { RoomReceiver } from '../remote/room-receiver.js';
+import { UnspreadEnds } from '../remote/unspread-ends.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
 import { HomeSignatures } from '../state/home-signatures.js';
@@ -50,6 +51,7 @@ export class RemoteJoiner {
     private readonly receiver: RoomReceiver,
     private readonly importer: RoomImporter,
     private readonly keyRing: KeyRing,
+    private readonly unspread: UnspreadEnds,
     private readonly clock: Clock,
   ) {}
 
@@ -92,6 +94,7 @@ export class RemoteJoiner {
     if (held?.state.isResident) return this.#takePart(server, held, joined);
     await this.importer.import({
       roomId, rules: template.rules, state: answer.state, authChain: answer.auth_chain, event: joined, destinations: [],
+      kept: await this.unspread.of(roomId, [server]),
     });
   }
 

@@ -84,8 +84,8 @@ export class AcceptEvent {
     const related = await this.#related(draft, item);
     const existing = related.get(event.eventId);
     const inDraft = draft.find(event.eventId);
-    if (inDraft || (existing && existing.status !== EventStatus.outlier)) return this.#again(draft, item, inDraft?.status ?? existing!.status);
     const held = new Map(draft.events.map((added) => [added.nid, added.event]));
+    if (inDraft || (existing && existing.status !== EventStatus.outlier)) return this.#again(draft, item, inDraft ?? existing!, held);
 
     const before = item.before ? draft.snapshotOf(item.before) : await this.#stateBefore(draft, event, held, related);
     const verdict = await this.#judge(draft, item, before, held, related);
@@ -128,15 +128,27 @@ export class AcceptEvent {
     return { status, held: status, added, reason, twin };
   }
 
-  /** It is here already; who brings it now may vouch for what was held back. */
-  async #again(draft: RoomDraft, { event, from }: GraphEvent, status: EventStatus): Promise<Acceptance> {
-    let held = status;
-    if (held === EventStatus.softFailed && from !== undefined && from !== event.pdu.home) {
-      await this.lastWords.vouch(draft, [event.eventId]);
-      held = draft.find(event.eventId)?.status ?? held;
+  /** It is here already. What was not shown is judged again: the room may want it now, or another server vouch for it. */
+  async #again(draft: RoomDraft, item: GraphEvent, known: NewEvent | StoredEvent, held: ReadonlyMap<number, RoomEvent>): Promise<Acceptance> {
+    const { event } = item;
+    let { status } = known;
+    let reason: string | null = null;
+    if (status === EventStatus.softFailed && draft.room.rules.portable) {
+      reason = await this.#objection(draft, item, known.stateNid, held);
+      if (reason === null) await this.lastWords.show(draft, known);
+      status = draft.find(event.eventId)?.status ?? status;
     }
-    const twin = held === EventStatus.softFailed ? await this.twins.of(draft, event) : null;
-    return { status: 'known', held, added: null, reason: null, twin };
+    const twin = status === EventStatus.softFailed ? await this.twins.of(draft, event) : null;
+    return { status: 'known', held: status, added: null, reason, twin };
+  }
+
+  /** Why an event of a portable room that its past allows is not shown now; null when it can be. */
+  async #objection(draft: RoomDraft, { event, from }: GraphEvent, stateNid: number | null, held: ReadonlyMap<number, RoomEvent>): Promise<string | null> {
+    const before = draft.beforeOf(stateNid) ?? (await this.registry.stateOf(stateNid));
+    const reason = this.lastWords.holdsBack(draft, event, from) ?? (await this.beside.refusal(draft, event, before, held, from));
+    if (reason !== null) return reason;
+    if (await isVoidRedaction(draft, event, this.events)) return 'the redaction is not allowed';
+    return this.door.objection(draft, event);
   }
 
   /**

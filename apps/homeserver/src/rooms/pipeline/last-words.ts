@@ -59,11 +59,14 @@ export class LastWords {
       found.push(...items.map(({ nid, event, stateNid }) => ({ nid, event, depth: event.pdu.depth, stateNid })));
       level = items.flatMap((item) => item.event.pdu.prev_events);
     }
-    for (const item of found.sort((a, b) => a.depth - b.depth)) await this.#show(draft, item);
+    for (const item of found.sort((a, b) => a.depth - b.depth)) {
+      if (this.beside.rule(draft, item.event, draft.room.rules) === null) await this.show(draft, item);
+    }
   }
 
-  async #show(draft: RoomDraft, { nid, event, stateNid }: { nid: number; event: RoomEvent; stateNid: number | null }): Promise<void> {
-    if (this.beside.rule(draft, event, draft.room.rules) !== null || (await this.twins.of(draft, event)) !== null) return;
+  /** Shows an event that was not, at the end of the timeline, unless its twin is there. */
+  async show(draft: RoomDraft, { nid, event, stateNid }: { nid: number; event: RoomEvent; stateNid: number | null }): Promise<void> {
+    if ((await this.twins.of(draft, event)) !== null) return;
     const inDraft = draft.find(event.eventId);
     const before = draft.beforeOf(stateNid) ?? (await this.snapshots.load(stateNid));
     const held = new Map(draft.events.map((item) => [item.nid, item.event]));

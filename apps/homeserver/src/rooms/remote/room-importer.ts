@@ -5,11 +5,14 @@ import {
 import { exceedsSize } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
-import type { RoomDraft } from '../pipeline/room-draft.js';
+import type { NewEvent } from '../pipeline/room-commit.js';
+import type { Extremity, RoomDraft } from '../pipeline/room-draft.js';
 import { RoomRegistry } from '../room-registry.js';
 import { RoomsStore } from '../rooms.store.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import type { StateEntry } from '../state/room-state.js';
+import type { Snapshot } from '../state/snapshot.js';
+import { StateResolver } from '../state/state-resolver.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
 import { checkChain } from './check-chain.js';
@@ -26,6 +29,8 @@ export interface RoomImport {
   readonly event: RoomEvent;
   /** Whether this server made the event and sends it on by itself; `/send_join` makes the other server do it. */
   readonly destinations: readonly string[];
+  /** Ends of what is held of the room here that stay ends. */
+  readonly kept?: readonly string[];
 }
 
 /** A state with all proven events of the states that it came out of and of their auth chains. */
@@ -56,6 +61,8 @@ export interface RoomUnion {
   make(state: ChainReader, prev: readonly RoomEvent[]): RoomEvent;
   /** Servers that the events go to. */
   destinations(state: readonly RoomEvent[]): readonly string[];
+  /** As of `RoomImport`. */
+  readonly kept?: readonly string[];
 }
 
 /** Events that are read before others have a turn, and those that may be malformed. */
@@ -79,6 +86,7 @@ export class RoomImporter {
     private readonly verifier: PduVerifier,
     private readonly signatures: HomeSignatures,
     private readonly positions: StreamPositions,
+    private readonly resolver: StateResolver,
   ) {}
 
   /**
@@ -97,7 +105,7 @@ export class RoomImporter {
     if (!create) throw MatrixError.unknown(502, 'The other server gave a room without a valid create event');
     if ((create.pdu.content['room_version'] ?? '1') !== rules.id) throw MatrixError.unknown(502, 'The other server gave a room of another version');
 
-    await this.#enter({ roomId, rules, chain, entries: [{ event, state: stateEvents }], destinations: given.destinations });
+    await this.#enter({ roomId, rules, chain, entries: [{ event, state: stateEvents }], destinations: given.destinations, kept: given.kept });
   }
 
   /**
@@ -138,7 +146,7 @@ export class RoomImporter {
       last = { event, state: after(resolved, event, event.eventId, rules) };
     }
     for (const { event } of entries) chain.delete(event.eventId);
-    await this.#enter({ roomId, rules, chain, entries, destinations: given.destinations(entries.at(-1)!.state) });
+    await this.#enter({ roomId, rules, chain, entries, destinations: given.destinations(entries.at(-1)!.state), kept: given.kept });
     return entries.map(({ event }) => event);
   }
 
@@ -169,13 +177,14 @@ export class RoomImporter {
   }
 
   async #store(
-    { rules, roomId, chain, entries, destinations }: Entry, befores: readonly ReadonlyMap<string, StateEntry>[],
+    { rules, roomId, chain, entries, destinations, kept = [] }: Entry, befores: readonly ReadonlyMap<string, StateEntry>[],
     nids: ReadonlyMap<string, number>, known: ReadonlyMap<string, StoredEvent>,
   ): Promise<void> {
     const held = await this.registry.find(roomId);
     const row = held ? undefined : await this.rooms.room(roomId);
     const room = held ?? this.registry.create(roomId, rules, row?.room_nid);
-    const job = (draft: RoomDraft): void => {
+    const job = async (draft: RoomDraft): Promise<void> => {
+      const ends = draft.extremities.filter((end) => kept.includes(end.eventId));
       if (!held) draft.created = { version: rules.id };
       for (const item of chain.values()) if (!known.has(item.eventId)) draft.addOutlier(item, nids.get(item.eventId)!);
       const made = new Set(entries.map(({ event }) => event.eventId));
@@ -189,15 +198,27 @@ export class RoomImporter {
         });
         const snapshot = draft.after(before, event, nid);
         draft.afters.set(event.eventId, snapshot);
-        if (i === entries.length - 1) draft.replaceState(after(befores[i]!, event, { nid, event }, rules), snapshot, added);
+        if (i === entries.length - 1) await this.#become(draft, after(befores[i]!, event, { nid, event }, rules), snapshot, ends, added);
         draft.extremities = [{ nid, eventId: event.eventId, depth: event.pdu.depth, after: snapshot }];
         for (const id of event.pdu.prev_events) {
           const prev = known.get(id);
           if (!made.has(id) && (!prev || prev.status === EventStatus.outlier)) draft.missing.push({ eventId: id, child: added });
         }
       }
+      draft.extremities = [...draft.extremities, ...ends];
     };
     await (held ? room.run(job) : this.registry.enter(room, job));
+  }
+
+  /** Makes the state after the last event the current one, resolved with those after the ends that are kept. */
+  async #become(
+    draft: RoomDraft, state: ReadonlyMap<string, StateEntry>, snapshot: Snapshot, kept: readonly Extremity[], at: NewEvent,
+  ): Promise<void> {
+    if (kept.length === 0) return draft.replaceState(state, snapshot, at);
+    const held = new Map(draft.events.map(({ nid, event }) => [nid, event]));
+    const resolved = await this.resolver.resolve(draft.room, [snapshot, ...kept.map((end) => end.after)], held);
+    const entries = await this.resolver.entries(draft.room, resolved.values(), held);
+    draft.replaceState(new Map([...resolved].map(([key, nid]) => [key, entries.get(nid)!])), draft.extend(snapshot, snapshot.changesTo(resolved)), at);
   }
 }
 
@@ -210,6 +231,7 @@ interface Entry {
   /** Each after the one before; the last one is the end of the graph. */
   readonly entries: readonly EntryEvent[];
   readonly destinations: readonly string[];
+  readonly kept: readonly string[] | undefined;
 }
 
 /** An event by which this server enters, with the state before it. */

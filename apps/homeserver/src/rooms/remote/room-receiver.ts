@@ -7,6 +7,7 @@ import { Log } from '../../observability/log.js';
 import { isUnavailable } from '../../storage/database-errors.js';
 import { AcceptEvent, type Acceptance } from '../pipeline/accept-event.js';
 import { DroppedEvent } from '../pipeline/dropped-event.js';
+import { ServerVisibility } from '../history/server-visibility.js';
 import { serversByAge } from '../history/servers-by-age.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
@@ -60,6 +61,7 @@ export class RoomReceiver extends PduReceiver {
     private readonly absent: AbsentRooms,
     private readonly door: NameDoor,
     private readonly budget: AskBudget,
+    private readonly visibility: ServerVisibility,
     private readonly log: Log,
   ) {
     super();
@@ -91,11 +93,11 @@ export class RoomReceiver extends PduReceiver {
 
   /**
    * A portable room in which nobody of this server is any more, as this server sees it. Others may see it otherwise, by events that
-   * cross, until they have the same: what those send that are in the room is taken as before (protocol §3, "Delivery").
+   * cross, until they have the same: what those send that are, or were, in the room is taken as before (protocol §3, "Delivery").
    */
   async #leftRoom(origin: string, roomId: string): Promise<Room | undefined> {
     const room = await this.registry.find(roomId);
-    return room?.rules.portable && room.state.hasServer(origin) ? room : undefined;
+    return room?.rules.portable && (await this.visibility.isOrWasIn(room, origin)) ? room : undefined;
   }
 
   /** @param done what was taken otherwise, by event id */
