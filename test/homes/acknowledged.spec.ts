@@ -92,6 +92,7 @@ it('what was refused is judged again when it comes again, and what a server said
   expect(Object.keys((await reach()).event.refused)).toEqual([b.name]);
   await carol.request('POST', `${roomPath(roomId)}/unban`, { user_id: alice.userId });
   network.link(b, a).set('open');
+  await settles(async () => expect((await alice.at(a).request('GET', '/v3/joined_rooms')).joined_rooms).not.toContain(roomId));
   await settles(async () => expect((await alice.at(a).raw('POST', `/v3/join/${encodeURIComponent(roomId)}`, {}, { query: { via: b.name } })).status).toBe(200));
   await say(alice.at(a), roomId, 'back');
   await reads(carol, roomId, 'back');

@@ -1,4 +1,5 @@
 import { genesisHash } from '#federation';
+import { EventSender } from '../../apps/homeserver/src/rooms/pipeline/event-sender.js';
 import { Person } from '../network/person.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
@@ -58,4 +59,20 @@ it('an invitation names the person, and a released name takes another one', asyn
   expect(await member()).not.toHaveProperty(['io.partyline.release']);
   await carol.at(a).request('POST', `${roomPath(roomId)}/invite`, { user_id: dave.userId });
   await settles(async () => expect((await dave.at(b).raw('POST', `/v3/join/${encodeURIComponent(roomId)}`, {}, { query: { via: a.name } })).status).toBe(200));
+}, 60_000);
+
+it('levels from before they named persons count again when a home of the creator has started', async () => {
+  const erin = await Person.named('erin', a);
+  const frank = await Person.named('frank', b);
+  const roomId = await createRoom(erin.at(a), { power_level_content_override: { users: { [frank.userId]: 50 } } });
+  await join(frank.at(b), roomId, a);
+  const { 'io.partyline.genesis': named, ...old } = await state(erin.at(a), roomId, 'm.room.power_levels');
+  // As a server of then sent them.
+  await a.get(EventSender).send({ roomId, sender: erin.userId, type: 'm.room.power_levels', stateKey: '', content: old });
+  const setTopic = async (topic: string): Promise<number> => (await frank.at(b).raw('PUT', `${roomPath(roomId)}/state/m.room.topic/`, { topic })).status;
+  await settles(async () => expect(await state(frank.at(b), roomId, 'm.room.power_levels')).toEqual(old));
+  expect(await setTopic('counts for nobody')).toBe(403);
+  await a.restart();
+  await settles(async () => expect(await state(frank.at(b), roomId, 'm.room.power_levels')).toEqual({ ...old, 'io.partyline.genesis': named }));
+  expect(await setTopic('counts')).toBe(200);
 }, 60_000);

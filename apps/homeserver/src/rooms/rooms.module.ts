@@ -14,6 +14,7 @@ import { Newcomers } from './history/newcomers.js';
 import { ServerHistory } from './history/server-history.js';
 import { ServerVisibility } from './history/server-visibility.js';
 import { NamedPersons } from './pipeline/named-persons.js';
+import { UnnamedLevels } from './pipeline/unnamed-levels.js';
 import { CanonicalAliases } from './directory/canonical-aliases.js';
 import { GuestAccess } from './membership/guest-access.js';
 import { Inviter } from './membership/inviter.js';
@@ -68,7 +69,7 @@ import { RoomAccess } from './timeline/room-access.js';
 
 const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, RoomRegistry,
-  EventSigners, EventSender, NamedPersons, Twins, Redactions, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
+  EventSigners, EventSender, NamedPersons, UnnamedLevels, Twins, Redactions, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, UnspreadEnds, RoomAccess,

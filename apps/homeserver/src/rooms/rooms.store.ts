@@ -22,9 +22,17 @@ const currentState = statement(
   `SELECT ${storedEventColumns} FROM current_state c JOIN events e USING (event_nid) JOIN rooms r ON r.room_nid = c.room_nid
    WHERE c.room_nid = $1`,
 );
+const PORTABLE = roomVersions.filter((rules) => rules.portable).map((rules) => rules.id);
 const severalEnds = statement(
   'rooms.several_ends',
   'SELECT room_id FROM rooms WHERE version = ANY($1) AND cardinality(extremities) > 1 ORDER BY room_nid DESC LIMIT $2',
+);
+
+const unnamedLevels = statement(
+  'rooms.unnamed_levels',
+  `SELECT r.room_id FROM rooms r JOIN current_state c ON c.room_nid = r.room_nid AND c.type = 'm.room.power_levels' AND c.state_key = ''
+   JOIN events e ON e.event_nid = c.event_nid
+   WHERE r.version = ANY($1) AND e.json LIKE '%"users":{"@%' AND e.json NOT LIKE '%"io.partyline.genesis":%' ORDER BY r.room_nid LIMIT $2`,
 );
 
 /** Reads what a room in memory is built from. */
@@ -38,8 +46,12 @@ export class RoomsStore {
 
   /** Ids of portable rooms with more than one forward extremity, those that came last first. */
   async withSeveralEnds(limit: number): Promise<string[]> {
-    const versions = roomVersions.filter((rules) => rules.portable).map((rules) => rules.id);
-    return (await this.db.query<{ room_id: string }>(severalEnds, [versions, limit])).map((row) => row.room_id);
+    return (await this.db.query<{ room_id: string }>(severalEnds, [PORTABLE, limit])).map((row) => row.room_id);
+  }
+
+  /** Ids of portable rooms whose power levels name users and do not say whom they mean. */
+  async withUnnamedLevels(limit: number): Promise<string[]> {
+    return (await this.db.query<{ room_id: string }>(unnamedLevels, [PORTABLE, limit])).map((row) => row.room_id);
   }
 
   async currentState(roomNid: number): Promise<StoredEvent[]> {

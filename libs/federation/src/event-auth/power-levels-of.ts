@@ -55,7 +55,7 @@ function isNamed(state: StateReader, content: JsonObject, userId: string): boole
 }
 
 /** Portable rooms, rule 6: the creator is who made the room, not who bears the name now. */
-function isCreatorHimself(state: StateReader, create: RoomEvent, userId: string): boolean {
+export function isCreatorHimself(state: StateReader, create: RoomEvent, userId: string): boolean {
   if (userId !== create.pdu.sender) return isNamed(state, create.pdu.content, userId);
   const [first, now] = [recordOf(create), recordOf(state.get('m.room.member', userId))];
   return !first || !now || genesisHash(first.genesis) === genesisHash(now.genesis);

@@ -147,7 +147,7 @@ export class AcceptEvent {
     const before = draft.beforeOf(stateNid) ?? (await this.registry.stateOf(stateNid));
     const reason = this.lastWords.holdsBack(draft, event, from) ?? (await this.beside.refusal(draft, event, before, held, from));
     if (reason !== null) return reason;
-    if (await isVoidRedaction(draft, event, this.events)) return 'the redaction is not allowed';
+    if (await this.redactions.isVoid(draft, event, before)) return 'the redaction is not allowed';
     return this.door.objection(draft, event);
   }
 
