@@ -51,7 +51,11 @@ export function wellFormedParts(value: unknown, error: LoneSurrogateError): unkn
  * @throws SyntaxError
  */
 export function parseStoredJson(text: string): unknown {
-  return parseJson(wellFormedJson(text));
+  const first = text.indexOf('\\');
+  if (first === -1) return JSON.parse(text);
+  const { inKeys, loneSurrogates } = scanEscapes(text, first);
+  const good = loneSurrogates.length === 0 ? text : wellFormedJson(text);
+  return inKeys ? readJson(good) : JSON.parse(good);
 }
 
 /** JSON text with U+FFFD in the place of each lone surrogate. */
