@@ -79,6 +79,23 @@ it('what was replaced goes before its time when it is much, and what counts stay
   await isAt(person, b, 'org.example.same');
 }, 60_000);
 
+it('a thief of a home\'s key pushes out nothing that a cut brings back, however much he writes', async () => {
+  const { person, home } = await victim('pushed.out');
+  // What the home wrote before, some hours ago, and replaced itself.
+  let prev: AccountOperation | null = null;
+  const before = Array.from({ length: 3 }, (_, i) => (prev = home.op('account_data', `org.example.good.${i}`, data({ good: i }), { prev })));
+  expect((await home.hand(a, before)).body.refused).toEqual([]);
+  await a.get(Database).query(statement('test.age', 'UPDATE account_ops SET stored_ts = stored_ts - 7200000 WHERE user_id = $1'), [person.userId]);
+  const good = prev!;
+  for (let call = 0; call < 8; call++) {
+    const ops = Array.from({ length: 8 }, (_, i) => (prev = home.op('account_data', `org.example.good.${i % 3}`, data({ text: text(300_000), call }), { prev })));
+    expect((await home.hand(a, ops)).body.refused).toEqual([]);
+  }
+  await eventually(async () => (await stored(person.userId)).bytes < 5 * MIB);
+  await person.publish(person.next({ revoke: [evil.name], cuts: { [home.log]: [[good.n, operationHash(good)]] } }), a);
+  for (let i = 0; i < 3; i++) await eventually(async () => (await person.at(a).request('GET', dataPath(person.at(a), `org.example.good.${i}`))).good === i, 15_000);
+}, 60_000);
+
 it('its own client is refused more than others would take, until something is removed', async () => {
   const person = await Person.named('hoarder', a);
   await person.addHome(b, { through: a });

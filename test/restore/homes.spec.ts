@@ -55,3 +55,39 @@ describe.each(['database', 'nothing'] as const)('a home that is restored, and no
     await alice.at(b).request('GET', '/v3/account/whoami');
   });
 });
+
+it('two homes that are restored at once have what either of them still has, and go on', async () => {
+  const net = await Network.start({ servers: ['a', 'b'] });
+  try {
+    const [a, b] = net.servers as [TestServer, TestServer];
+    const alice = await Person.named('alice', a);
+    await alice.addHome(b);
+    await put(alice.at(a), 'test.first', 'before');
+    await has(alice.at(b), 'test.first', 'before');
+    const older = await net.backUp('a');
+    await put(alice.at(a), 'test.of.a', 'kept by b');
+    await has(alice.at(b), 'test.of.a', 'kept by b');
+    await put(alice.at(b), 'test.of.b', 'kept by b');
+    await has(alice.at(a), 'test.of.b', 'kept by b');
+    const younger = await net.backUp('b');
+    await put(alice.at(b), 'test.lost', 'lost by both');
+    await has(alice.at(a), 'test.lost', 'lost by both');
+    await put(alice.at(a), 'test.lost', 'lost by both, again');
+    await has(alice.at(b), 'test.lost', 'lost by both, again');
+    await Promise.all([net.restore('a', older, 'nothing'), net.restore('b', younger, 'nothing')]);
+    // Each writes under numbers that it has given before.
+    await put(alice.at(a), 'test.new.a', 'of a');
+    await put(alice.at(b), 'test.new.b', 'of b');
+    for (const client of [alice.at(a), alice.at(b)]) {
+      for (const [type, value] of [['test.of.a', 'kept by b'], ['test.of.b', 'kept by b'], ['test.new.a', 'of a'], ['test.new.b', 'of b'], ['test.first', 'before']] as const) {
+        await has(client, type, value);
+      }
+    }
+    await put(alice.at(a), 'test.after', 'a');
+    await has(alice.at(b), 'test.after', 'a');
+    await put(alice.at(b), 'test.after', 'b');
+    await has(alice.at(a), 'test.after', 'b');
+  } finally {
+    await net.stop();
+  }
+}, 120_000);

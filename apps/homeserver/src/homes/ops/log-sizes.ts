@@ -12,7 +12,7 @@ export interface LogBounds {
   readonly kept: number;
   /** The same for what is written here, so that no other home has to refuse it. */
   readonly own: number;
-  /** Of operations that were replaced, of one account: beyond it the oldest go before their 90 days are over, until half of it is left. */
+  /** Of operations that were replaced, of one account: beyond it go those that were replaced within an hour, then the oldest, until half of it is left. */
   readonly replaced: number;
 }
 /** A full log is not measured more often. */
@@ -77,9 +77,9 @@ export class LogSizes {
   }
 
   async #trim(userId: string): Promise<void> {
-    const { byKey } = await this.#measure(userId);
-    const replaced = [...byKey.values()].reduce((sum, { total, kept }) => sum + total - kept, 0);
-    if (replaced <= this.bounds.replaced) return;
+    if (replaced(await this.#measure(userId)) <= this.bounds.replaced) return;
+    await this.store.thin(userId);
+    if (replaced(await this.#measure(userId)) <= this.bounds.replaced) return;
     await this.store.trim(userId, this.bounds.replaced / 2);
     await this.#measure(userId);
   }
@@ -100,6 +100,10 @@ export class LogSizes {
     }
     return measuring;
   }
+}
+
+function replaced({ byKey }: Sizes): number {
+  return [...byKey.values()].reduce((sum, { total, kept }) => sum + total - kept, 0);
 }
 
 function fits({ byKey }: Sizes, ops: readonly Sized[], max: number): boolean {
