@@ -33,8 +33,8 @@ async function beside(load: string): Promise<string[]> {
 describe('others notice nothing', () => {
   it('of a silent peer, a slow one, one that talks nonsense, and an account at its limits', async () => {
     await bars.addPeers({ silent: 1, slow: 1 });
-    bars.talkNonsense();
-    bars.exhaustLimits();
+    await bars.talkNonsense();
+    await bars.exhaustLimits();
     expect(await beside('four nuisances')).toEqual([]);
   }, 600_000);
 

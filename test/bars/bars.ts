@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { acceptedInput, signingKeyFromSeed, type HomeEntry } from '../../libs/federation/src/index.js';
 import { createRoom, isCaughtUp, isIn, join, reads, say } from '../homes/talk.js';
-import { HostileServer } from '../hostile/hostile-server.js';
 import { SilentServers } from '../hostile/silent-servers.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
@@ -15,12 +13,11 @@ const AT_ONCE = 10;
 const WRITES_EVERY_MS = Number(process.env['BARS_WRITES_MS'] ?? 10_000);
 /** Requests per second of the account at its limits: a message, or one that costs more. */
 const LIMIT_PER_SECOND = 10;
+/** Between two requests of a peer that talks nonsense. */
+const NONSENSE_EVERY_MS = 5;
 
 /** Two good servers with people who talk, and whoever may be a nuisance to them. */
 export class Bars {
-  readonly #peers: HostileServer[] = [];
-  readonly #stop = new AbortController();
-  readonly #loads: Promise<unknown>[] = [];
   #accounts = 0;
 
   private constructor(
@@ -57,10 +54,7 @@ export class Bars {
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort();
-    for (const peer of this.#peers) peer.hangUp();
-    await Promise.allSettled(this.#loads);
-    await Promise.all([...this.#peers.map((peer) => peer.stop()), this.nobody.stop(), this.neighbourhood.stop()]);
+    await Promise.all([this.nobody.stop(), this.neighbourhood.stop()]);
     await this.net.stop();
   }
 
@@ -78,56 +72,42 @@ export class Bars {
     const rooms = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`!peer${number}x${n}:x.example`, [peer.name]]));
     await person.at(this.a).request('PUT', `${homesPath}/account/record`, { record: person.record, rooms });
     const { userId, accessToken } = person.at(this.a);
-    await this.neighbourhood.addWriter(`${this.a.url}/_matrix/client/v3/user/${encodeURIComponent(userId)}/account_data/x`, accessToken!, WRITES_EVERY_MS);
+    const write = { method: 'PUT', path: `/_matrix/client/v3/user/${encodeURIComponent(userId)}/account_data/x`, body: { random: true } };
+    await this.neighbourhood.addClient(this.a.url, accessToken!, WRITES_EVERY_MS, [write]);
   }
 
   /** A peer that is believed to be a server, and answers and sends what makes no sense, without end. */
-  talkNonsense(): void {
-    this.#loads.push(HostileServer.start().then(async (peer) => {
-      this.#peers.push(peer);
-      peer.on(/^(?!\/_matrix\/key)/, () => ({ vector: { '*': 7 }, ops: [[]], more: true, pdus: 'none', device_keys: 7 }));
-      const user = `@nobody:${peer.name}`;
-      this.#repeat(20, () => Promise.all([
-        peer.raw(this.a, 'PUT', `/_matrix/federation/v1/send/${Math.random()}`, { pdus: Array.from({ length: 50 }, (_, i) => ({ room_id: this.roomId, i })), edus: [{ edu_type: 'm.typing', content: 7 }] }),
-        peer.raw(this.a, 'POST', '/_matrix/federation/unstable/io.partyline/record', { user_id: user }),
-        peer.raw(this.a, 'POST', `/_matrix/federation/unstable/io.partyline/account/${encodeURIComponent(this.alice.userId)}/ops`, { vector: {}, ops: [{}] }),
-        peer.raw(this.a, 'GET', `/_matrix/federation/v1/state/${encodeURIComponent(this.roomId)}?event_id=$none`),
-      ]));
-    }));
+  async talkNonsense(): Promise<void> {
+    const peer = await this.neighbourhood.addPeer('mad', { vector: { '*': 7 }, ops: [[]], more: true, pdus: 'none', device_keys: 7 });
+    const io = '/_matrix/federation/unstable/io.partyline';
+    const pdus = Array.from({ length: 50 }, (_, i) => ({ room_id: this.roomId, i }));
+    await this.neighbourhood.addServer(peer, this.a, NONSENSE_EVERY_MS, [
+      { method: 'PUT', path: '/_matrix/federation/v1/send/{random}', body: { pdus, edus: [{ edu_type: 'm.typing', content: 7 }] } },
+      { method: 'POST', path: `${io}/record`, body: { user_id: `@nobody:${peer.name}` } },
+      { method: 'POST', path: `${io}/account/${encodeURIComponent(this.alice.userId)}/ops`, body: { vector: {}, ops: [{}] } },
+      { method: 'GET', path: `/_matrix/federation/v1/state/${encodeURIComponent(this.roomId)}?event_id=$none` },
+    ]);
   }
 
   /** An account that does all that it may, and names servers that are silent wherever it can. */
-  exhaustLimits(): void {
-    this.#loads.push(this.net.client(this.a).register('mallory').then(async (mallory) => {
-      const roomId = await createRoom(mallory);
-      const silent = this.nobody.names(1_000);
-      const users = silent.map((name) => `@x:${name}`);
-      const calls: (() => Promise<unknown>)[] = [
-        () => mallory.raw('PUT', `/v3/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${Math.random()}`, { body: 'x'.repeat(50_000), msgtype: 'm.text' }),
-        () => mallory.raw('POST', '/v3/keys/query', { timeout: 10_000, device_keys: Object.fromEntries(users.map((user) => [user, []])) }),
-        () => mallory.raw('POST', `${homesPath}/sync/resume`, { rooms: { [roomId]: ['$none'] }, account: {} }),
-        () => mallory.raw('GET', `/v3/profile/${encodeURIComponent(users[0]!)}`),
-        () => mallory.raw('POST', `/v3/join/${encodeURIComponent(this.roomId)}`, {}, { query: { via: silent[0] } }),
-      ];
-      for (const [i, call] of calls.entries()) this.#repeat((1_000 / LIMIT_PER_SECOND) * (i === 0 ? 1 : calls.length), call);
-      const record = await mallory.request('GET', `${homesPath}/account/record`);
-      const rooms = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`!limit${i}:x.example`, silent.slice(i, i + 5)]));
-      await mallory.raw('PUT', `${homesPath}/account/record`, { record, rooms });
-    }));
-  }
-
-  /** Begins one every so many milliseconds, at most twenty at a time, whatever becomes of them. */
-  #repeat(everyMs: number, work: () => Promise<unknown>): void {
-    const loop = async (): Promise<void> => {
-      const running = new Set<Promise<unknown>>();
-      while (!this.#stop.signal.aborted) {
-        await sleep(everyMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-        if (running.size >= 20 || this.#stop.signal.aborted) continue;
-        const one = work().catch(() => undefined).finally(() => running.delete(one));
-        running.add(one);
-      }
-    };
-    this.#loads.push(loop());
+  async exhaustLimits(): Promise<void> {
+    const mallory = await this.net.client(this.a).register('mallory');
+    const roomId = await createRoom(mallory);
+    const silent = this.nobody.names(1_000);
+    const users = silent.map((name) => `@x:${name}`);
+    const client = '/_matrix/client/v3';
+    const calls = [
+      { method: 'POST', path: `${client}/keys/query`, body: { timeout: 10_000, device_keys: Object.fromEntries(users.map((user) => [user, []])) } },
+      { method: 'POST', path: `/_matrix/client${homesPath}/sync/resume`, body: { rooms: { [roomId]: ['$none'] }, account: {} } },
+      { method: 'GET', path: `${client}/profile/${encodeURIComponent(users[0]!)}` },
+      { method: 'POST', path: `${client}/join/${encodeURIComponent(this.roomId)}?via=${silent[0]}`, body: {} },
+    ];
+    const message = { method: 'PUT', path: `${client}/rooms/${encodeURIComponent(roomId)}/send/m.room.message/{random}`, body: { body: 'x'.repeat(50_000), msgtype: 'm.text' } };
+    await this.neighbourhood.addClient(this.a.url, mallory.accessToken!, 1_000 / LIMIT_PER_SECOND, [message]);
+    await this.neighbourhood.addClient(this.a.url, mallory.accessToken!, 1_000 / LIMIT_PER_SECOND, calls);
+    const record = await mallory.request('GET', `${homesPath}/account/record`);
+    const rooms = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`!limit${i}:x.example`, silent.slice(i, i + 5)]));
+    await mallory.raw('PUT', `${homesPath}/account/record`, { record, rooms });
   }
 }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { MatrixError } from '../errors/matrix-error.js';
+import { Destinations } from '../federation/outgoing/destinations.js';
 import { FairSlots, fairLimits } from '../federation/outgoing/fair-slots.js';
 import { Clock } from '../observability/clock.js';
 
@@ -11,7 +12,12 @@ export const MAX_SERVERS_PER_REQUEST = 300;
 export class DeviceServerSlots {
   readonly #slots = new FairSlots(fairLimits(64, { waitingPerAccount: 2 * MAX_SERVERS_PER_REQUEST }));
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    destinations: Destinations,
+  ) {
+    this.#slots.learnFrom(destinations);
+  }
 
   /**
    * @param account who asks; null for this server itself

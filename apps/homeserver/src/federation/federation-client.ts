@@ -102,6 +102,7 @@ export class FederationClient {
     const content = request.body === undefined || typeof request.body === 'string' ? request.body : canonicalJson(request.body);
     const parts = { method, uri, origin: this.keys.serverName, destination, content };
     let response: WireResponse;
+    const started = this.clock.steady();
     try {
       response = await this.requests.send(destination, {
         method,
@@ -123,7 +124,7 @@ export class FederationClient {
       throw new UnreachableError(destination, error instanceof Error ? error.message : String(error), error);
     }
     if (DOWN.has(response.status)) this.destinations.failed(destination);
-    else this.destinations.reached(destination);
+    else this.destinations.reached(destination, this.clock.steady() - started);
     return response;
   }
 }

@@ -129,7 +129,7 @@ export class AccountLog {
     if (present && present.n === n - 1) {
       lines.set({ ...present, n, hash });
     } else {
-      line = lines.all.length;
+      line = lines.nextId;
       const beside = present ? this.#hashes.get(`${log} ${present.id} ${n}`) : lines.all[0]?.first;
       lines.set({ id: line, parent: present?.id ?? null, from: n - 1, first: hash, beside: beside ?? null, n, hash });
     }

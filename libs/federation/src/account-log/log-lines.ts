@@ -28,13 +28,18 @@ export type Coverage = ReadonlyMap<number, number>;
 /** Of more branches at one place those with the lowest first hashes count (protocol §4). */
 const MAX_BRANCHES = 4;
 /** Forks on the way from the beginning to an operation: so often may a home come back from ever older backups without noticing at once. */
-const MAX_FORKS = 3;
-/** Lines of one log that are taken: a writer who forks at ever earlier places could else make one with every operation. */
-const MAX_LINES = 256;
+const MAX_FORKS = 2;
+/**
+ * Lines of one log that are taken: a writer who forks at ever earlier places could else make one with every operation. At most 25
+ * count; others did before those with lower hashes came, and may be dropped.
+ */
+const MAX_LINES = 64;
 
 /** The shape of one log: which operation is an ancestor of which. */
 export class LogLines {
   readonly #lines = new Map<number, LogLine>();
+  #held: Coverage | undefined;
+  #isCrowded: boolean | undefined;
 
   constructor(lines: Iterable<LogLine> = []) {
     for (const line of lines) this.#lines.set(line.id, line);
@@ -59,7 +64,10 @@ export class LogLines {
 
   /** Whether so many branches are held that others are not taken: what is not here of such a log can be one of those. */
   get isCrowded(): boolean {
-    if (!this.isForked) return false;
+    return (this.#isCrowded ??= this.isForked && this.#crowds());
+  }
+
+  #crowds(): boolean {
     const covered = this.held();
     return this.all.length >= MAX_LINES || this.all.some((line) => !isCovered(covered, { line: line.id, n: line.n })) || this.#places().some((firsts) => firsts.length >= MAX_BRANCHES);
   }
@@ -80,6 +88,19 @@ export class LogLines {
 
   set(line: LogLine): void {
     this.#lines.set(line.id, line);
+    this.#held = undefined;
+    this.#isCrowded = undefined;
+  }
+
+  /** An id that no line has. */
+  get nextId(): number {
+    return Math.max(-1, ...this.#lines.keys()) + 1;
+  }
+
+  /** Lines that do not count whatever the record says: there are others with lower hashes, or too many forks before them. */
+  get uncounted(): readonly LogLine[] {
+    const held = this.held();
+    return this.all.filter((line) => !held.has(line.id));
   }
 
   /** Whether `a` is `b` or comes before it. */
@@ -107,6 +128,10 @@ export class LogLines {
 
   /** All that is held but for branches beyond the bounds; it depends on the operations, not on the order in which they came. */
   held(): Coverage {
+    return (this.#held ??= this.#walk());
+  }
+
+  #walk(): Coverage {
     const coverage = new Map<number, number>();
     const walk = (line: LogLine, forks: number): void => {
       let depth = forks;

@@ -77,6 +77,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     this.#seen = this.#seenBefore = this.positions.current('events');
     // Before the first request: what is committed from now on comes over the bus, and nothing comes both ways.
     await this.#resume();
+    this.#slots.sending.learnFrom(this.destinations);
     this.destinations.onAlive((destination) => {
       const queue = this.#queues.get(destination);
       if (queue) this.#wake(queue);

@@ -21,6 +21,7 @@ const MAX_DELAY_MS = 3_600_000;
 /** How exactly contacts are remembered over a restart; every request would otherwise be a write. */
 const CONTACT_GRAIN_MS = 60_000;
 const FLUSH_MS = 5_000;
+const QUICK_MS = 1_000;
 
 const load = statement(
   'destinations.load',
@@ -39,6 +40,7 @@ export class Destinations implements OnApplicationBootstrap, OnApplicationShutdo
   readonly #known = boundedCache<string, Reachability>(MAX_DESTINATIONS);
   readonly #dirty = new Set<string>();
   readonly #listeners = new Set<(destination: string) => void>();
+  readonly #quickListeners = new Set<(destination: string) => void>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -81,8 +83,8 @@ export class Destinations implements OnApplicationBootstrap, OnApplicationShutdo
     return this.#known.get(destination)?.lastContact ?? 0;
   }
 
-  /** A request to the destination was answered. */
-  reached(destination: string): void {
+  /** A request to the destination was answered, after so many milliseconds. */
+  reached(destination: string, tookMs: number): void {
     const entry = this.#entry(destination);
     const wasDown = entry.failures > 0;
     entry.failures = 0;
@@ -90,6 +92,7 @@ export class Destinations implements OnApplicationBootstrap, OnApplicationShutdo
     entry.lastAttempt = this.clock.steady();
     this.#contact(destination, entry, wasDown);
     if (wasDown) this.#tell(destination);
+    if (tookMs < QUICK_MS) for (const listener of this.#quickListeners) listener(destination);
   }
 
   /** A request did not reach the destination: exponential back-off with jitter, from one second to an hour. */
@@ -123,6 +126,12 @@ export class Destinations implements OnApplicationBootstrap, OnApplicationShutdo
   onAlive(listener: (destination: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls the listener with each destination that has answered something within a second. */
+  onQuick(listener: (destination: string) => void): () => void {
+    this.#quickListeners.add(listener);
+    return () => this.#quickListeners.delete(listener);
   }
 
   /** Stores what changed. */

@@ -155,6 +155,29 @@ describe('the order of work', () => {
     expect(desk.running).toContain(desk.enter({ destination: 'good' }));
   });
 
+  it('takes a server that is slow here for quick when it answers in time elsewhere, unless something of it is late', () => {
+    const order = new FairOrder(small);
+    const begun: string[] = [];
+    const enter = (destination: string): Ticket => order.enter({ destination }, () => void begun.push(destination));
+    const late = (destination: string): Ticket => {
+      const ticket = enter(destination);
+      order.setOverdue(ticket);
+      order.setLate(ticket);
+      return ticket;
+    };
+    const stumbled = late('good');
+    // Silent ones fill the share of the slow ones.
+    for (const name of ['silent1', 'silent2', 'silent3']) late(name);
+    enter('good');
+    order.setQuick('good');
+    expect(begun).toEqual(['good', 'silent1', 'silent2', 'silent3']);
+    order.leave(stumbled, false);
+    order.setQuick('nobody');
+    expect(begun).toHaveLength(4);
+    order.setQuick('good');
+    expect(begun.slice(4)).toEqual(['good']);
+  });
+
   it('takes a server for quick again when it has answered all that was late, and what waits for it goes on', () => {
     const desk = new Desk({ ...small, all: { ...small.all, slow: 1 } });
     const [first, second] = [desk.enter({ destination: 'x' }), desk.enter({ destination: 'x' })];

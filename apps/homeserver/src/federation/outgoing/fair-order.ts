@@ -148,6 +148,11 @@ export class FairOrder {
     this.#setPace(destination, 'slow');
   }
 
+  /** A destination has answered something in time, elsewhere: it is no slow one, unless something of it is late here. */
+  setQuick(destination: string): void {
+    if (this.#paces.get(destination) === 'slow' && (this.#destinations.get(destination)?.late ?? 0) === 0) this.#setPace(destination, 'quick');
+  }
+
   /**
    * It is over.
    *

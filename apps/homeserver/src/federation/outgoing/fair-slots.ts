@@ -1,4 +1,6 @@
-import { RemoteError } from './remote-error.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import type { Destinations } from './destinations.js';
+import { UnreachableError } from './remote-error.js';
 import { FairOrder, type Errand, type FairLimits, type FairShares, type Ticket } from './fair-order.js';
 
 /** What takes longer is overdue. */
@@ -35,6 +37,14 @@ export class FairSlots {
     this.#slowMs = slowMs;
   }
 
+  /**
+   * Heeds what servers answer elsewhere. One that stumbled once would else wait for its turn among those that are silent for good,
+   * however well it answers everything else.
+   */
+  learnFrom(destinations: Destinations): void {
+    destinations.onQuick((destination) => this.#order.setQuick(destination));
+  }
+
   /** Pieces that wait for their turn. */
   get waiting(): number {
     return this.#order.waiting;
@@ -54,8 +64,8 @@ export class FairSlots {
     try {
       return await work();
     } catch (error) {
-      // A refusal is an answer.
-      isAnswered = error instanceof RemoteError;
+      // A refusal is an answer, and so is what makes no sense.
+      isAnswered = error instanceof MatrixError && !(error instanceof UnreachableError);
       throw error;
     } finally {
       clearTimeout(timer);

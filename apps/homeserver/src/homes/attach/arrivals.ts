@@ -72,6 +72,7 @@ export class Arrivals implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   onApplicationBootstrap(): void {
+    this.#slots.learnFrom(this.destinations);
     this.#starting = this.store.unfinished().then((users) => {
       for (const userId of users) this.#wake(userId, true);
     }, (error: unknown) => this.#fail(error));

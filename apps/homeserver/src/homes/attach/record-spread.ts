@@ -50,6 +50,7 @@ export class RecordSpread implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    this.#slots.learnFrom(this.destinations);
     this.#unsubscribe.push(
       this.records.onStoring((heard, previous, from) => this.#writer(heard, previous, from)),
       this.destinations.onAlive((server) => {

@@ -53,6 +53,7 @@ export class HeardHomes implements OnApplicationBootstrap, OnModuleDestroy {
   ) {}
 
   onApplicationBootstrap(): void {
+    this.#slots.learnFrom(this.destinations);
     this.authenticator.guard((userId) => this.ready(userId));
     this.sessions.guard((userId) => this.ready(userId));
     this.#unsubscribe.push(this.destinations.onAlive((server) => {

@@ -16,6 +16,7 @@ const disownCut = statement('account_log.disown_cut', 'UPDATE account_logs SET i
 const settle = statement('account_log.settle', 'UPDATE account_logs SET is_provisional = false WHERE user_id = $1 AND is_provisional RETURNING line');
 const forget = ['account_logs', 'account_ops', 'account_op_items', 'account_op_peers', 'account_log_kinds', 'account_op_unsettled'].map((table) => statement(`account_log.forget_${table}`, `DELETE FROM ${table} WHERE user_id = $1`));
 const drop = ['account_logs', 'account_ops', 'account_op_items'].map((table) => statement(`account_log.drop_${table}`, `DELETE FROM ${table} WHERE user_id = $1 AND log = ANY($2)`));
+const dropLines = ['account_logs', 'account_ops', 'account_op_items'].map((table) => statement(`account_log.drop_lines_${table}`, `DELETE FROM ${table} WHERE user_id = $1 AND log = $2 AND line = ANY($3)`));
 const setHead = statement(
   'account_log.head',
   `UPDATE account_logs SET head_n = $4, head_hash = $5, head_signature = $6 WHERE user_id = $1 AND log = $2 AND line = $3 AND head_n < $4`,
@@ -105,6 +106,11 @@ export class AccountLogsStore {
   /** All that is kept of some logs, which never count. */
   async drop(db: Queryable, userId: string, logs: readonly string[]): Promise<void> {
     for (const one of drop) await db.query(one, [userId, logs]);
+  }
+
+  /** All that is kept of some lines of a log, which never count. */
+  async dropLines(db: Queryable, userId: string, log: string, lines: readonly number[]): Promise<void> {
+    for (const one of dropLines) await db.query(one, [userId, log, lines]);
   }
 
   /** All that is kept of the logs of an account. */

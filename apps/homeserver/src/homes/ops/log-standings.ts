@@ -4,7 +4,7 @@ import type { AccountChange } from '../../accounts/account-ops.js';
 import { Log } from '../../observability/log.js';
 import { Database } from '../../storage/database.js';
 import { AccountDigests } from './account-digests.js';
-import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
+import { AccountLogsStore, linesByLog, type StoredLine } from './account-logs.store.js';
 import { AccountVectors } from './account-vectors.js';
 import { LogLoader, namesOf } from './log-loader.js';
 import { OperationApplier } from './operation-applier.js';
@@ -13,6 +13,8 @@ import { OperationsStore, type ItemName } from './operations.store.js';
 import { SharedAccounts } from './shared-accounts.js';
 import { UnsettledItemsStore } from './unsettled-items.store.js';
 
+/** Of a log with more lines those that never count are dropped, so that others have room. */
+const MAX_LINES = 32;
 /** Operations of these are read at once; each may be large. */
 const MAX_ITEMS = 100;
 
@@ -46,8 +48,14 @@ export class LogStandings {
     await this.#close(record);
     const moved = await this.#moved(record);
     if (moved.length > 0) await this.#move(record, moved);
-    const surplus = surplusLogs((await this.logs.of(record.user_id)).map((line) => line.log));
+    const lines = await this.logs.of(record.user_id);
+    const surplus = surplusLogs(lines.map((line) => line.log));
     if (surplus.size > 0) await this.db.transaction((tx) => this.logs.drop(tx, record.user_id, [...surplus]));
+    for (const [log, shape] of linesByLog(lines)) {
+      if (shape.all.length <= MAX_LINES) continue;
+      const ids = shape.uncounted.map((line) => line.id);
+      if (ids.length > 0) await this.db.transaction((tx) => this.logs.dropLines(tx, record.user_id, log, ids));
+    }
   }
 
   async #move(record: HomeRecord, moved: readonly Moved[]): Promise<void> {

@@ -117,6 +117,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
     this.shared.onChanged((userId) => void this.#changed(userId));
     this.copies.onTaken((userId) => this.#wakeAccount(userId));
     this.destinations.onAlive((server) => this.#lanes.retry(server));
+    this.#slots.learnFrom(this.destinations);
     for (const userId of this.shared.all()) void this.#changed(userId);
     this.#purging = setInterval(() => void this.#purge(), PURGE_EVERY_MS).unref();
   }
