@@ -1,4 +1,4 @@
-import { MAX_LOGS_OF_KEY, operationHash, type AccountOperation } from '../../libs/federation/src/index.js';
+import { bucketOf, MAX_LOGS_OF_KEY, operationHash, type AccountOperation } from '../../libs/federation/src/index.js';
 import { OperationsStore } from '../../apps/homeserver/src/homes/ops/operations.store.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
@@ -76,6 +76,22 @@ it('a home that forks its log without end, another way for each home, holds up n
   expect(body.refused.map(([, , why]: [string, number, string]) => why)).toEqual(['too many branches', 'too many branches', 'too many branches']);
   const shown = async (server: TestServer) => JSON.stringify((await logs(person, server))[home.log].places);
   await eventually(async () => (await shown(a)) === (await shown(b)), 15_000);
+}, 60_000);
+
+it('an item that is removed in many logs, each knowing of many, is compared as quickly as another', async () => {
+  const { person, home } = await victim('many.removals');
+  const names = Array.from({ length: 32 }, () => home.anotherLog()).sort();
+  // Long ago, by their own clock, so that comparing leaves out what they knew of.
+  const firsts = names.map((log) => home.op('account_data', 'org.example.gone', '{}', { log, ms: 1 }));
+  expect((await home.hand(a, firsts)).body.refused).toEqual([]);
+  const after = (own: string) => Object.fromEntries(firsts.filter(({ log }) => log !== own).map((op) => [op.log, [[1, operationHash(op)]] as [number, string][]]));
+  const removals = firsts.map((prev) => home.op('account_data', 'org.example.gone', null, { log: prev.log, prev, ms: 2, after: after(prev.log) }));
+  expect((await home.hand(a, removals)).body.refused).toEqual([]);
+  const started = performance.now();
+  for (let i = 0; i < 20; i++) await a.get(OperationsStore).buckets(person.userId, [bucketOf('account_data', 'org.example.gone')], Date.now());
+  expect(performance.now() - started).toBeLessThan(10_000);
+  await write(person, a, 'org.example.after');
+  await isAt(person, b, 'org.example.after');
 }, 60_000);
 
 it('made-up keys in a copy leave nothing', async () => {

@@ -1,5 +1,7 @@
 import { operationHash, recordHash } from '../../libs/federation/src/index.js';
+import { DigestExchange } from '../../apps/homeserver/src/homes/ops/digest-exchange.js';
 import { OperationExchange } from '../../apps/homeserver/src/homes/ops/operation-exchange.js';
+import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
@@ -268,6 +270,45 @@ describe('a home that lies', () => {
     expect(await shown()).toBeUndefined();
     release();
     await eventually(async () => (await shown())?.n === 50);
+  }, 60_000);
+
+  it('forked its log, of which much is gone: a home that comes then takes a copy, and compares it a few times', async () => {
+    const { person, home } = await victim('forked.gone');
+    const base = home.op('account_data', 'org.example.base', '{}', { ms: 1 });
+    const one = home.op('account_data', 'org.example.word', '{"word":1}', { prev: base, ms: 9 });
+    const other = home.op('account_data', 'org.example.word', '{"word":2}', { prev: base, ms: 10 });
+    const filler = home.op('account_data', 'org.example.filler', '{}', { prev: one, ms: 2 });
+    const more = home.op('account_data', 'org.example.word', '{"word":3}', { prev: filler, ms: 8 });
+    const last = home.op('account_data', 'org.example.filler', '{}', { prev: more, ms: 3 });
+    await home.hand(a, [base, one, filler, more, last]);
+    await home.hand(a, [other], { heads: [home.head(last), home.head(other)] });
+    await eventually(async () => (await homes(person, a)).logs[home.log]?.forked);
+    await a.get(Database).query(statement('test.purge', `DELETE FROM account_ops o WHERE o.user_id = $1 AND NOT EXISTS (
+      SELECT 1 FROM account_op_items i WHERE i.user_id = o.user_id AND i.kind = o.kind AND i.op_key = o.op_key AND i.log = o.log AND i.line = o.line AND i.n = o.n)`), [person.userId]);
+    const exchange = a.get(DigestExchange);
+    const answer = exchange.answer.bind(exchange);
+    let compared = 0;
+    exchange.answer = (...given) => {
+      compared++;
+      return answer(...given);
+    };
+    try {
+      await person.addHome(b, { through: a });
+      await isAt(person, b, 'org.example.base');
+      for (let i = 0; i < 5; i++) {
+        await write(person, a, `org.example.after.${i}`);
+        await isAt(person, b, `org.example.after.${i}`);
+        await write(person, b, `org.example.back.${i}`);
+        await isAt(person, a, `org.example.back.${i}`);
+      }
+      await Promise.all([a, b].map((server) => server.get(OperationExchange).idle()));
+      expect(compared).toBeLessThan(60);
+      // The copy knows one line only: what the homes show is the same, or the difference is named.
+      const [atA, atB] = await Promise.all([a, b].map(async (server) => JSON.stringify(await read(person, server, 'org.example.word'))));
+      if (atA !== atB) expect((await homeAt(person, b, a.name)).unequal).toEqual(['account_data']);
+    } finally {
+      exchange.answer = answer;
+    }
   }, 60_000);
 
   it('has what it takes in its log, and says what its account does not show: it counts not as one that applied it', async () => {

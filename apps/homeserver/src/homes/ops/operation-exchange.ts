@@ -142,7 +142,7 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
   async receive(origin: string, userId: string, body: OperationsBody): Promise<OperationsAnswer> {
     const given = body.ops.map((value) => readOperation(userId, value));
     const ops = given.filter((op) => op !== undefined);
-    const record = await this.requests.authorise(origin, userId, costOf(ops), body.version);
+    const record = await this.requests.authorise(origin, userId, costOf(ops, body.heads), body.version);
     return this.#incoming.run({ account: userId, destination: origin }, () => this.#take(record, origin, body, given, ops));
   }
 
@@ -281,9 +281,11 @@ export class OperationExchange implements OnApplicationBootstrap, OnModuleDestro
   }
 }
 
-/** What operations take, in small ones. */
-function costOf(ops: readonly AccountOperation[]): number {
-  return 1 + ops.reduce((sum, { value }) => sum + 1 + Math.floor(value.length / 4_096), 0);
+/** What operations take, in small ones without many causes; a head takes a signature. */
+function costOf(ops: readonly AccountOperation[], heads: unknown): number {
+  const places = (op: AccountOperation): number => Object.values(op.after).reduce((sum, list) => sum + list.length, 0);
+  const signatures = Array.isArray(heads) ? Math.ceil(heads.length / 4) : 0;
+  return 1 + signatures + ops.reduce((sum, op) => sum + 1 + Math.floor(op.value.length / 4_096) + Math.floor(places(op) / 40), 0);
 }
 
 /** Names what somebody sent that is no operation. */

@@ -232,7 +232,9 @@ export class OperationMerge {
       const { as, places } = standingOf(record, name);
       if (n > end || (as === 'cut' && n > Math.max(0, ...places.map(([m]) => m)))) continue;
       const at = loaded.log.find(name, [n, hash]) ?? (n > Math.max(0, ...loaded.log.linesOf(name).all.map((line) => line.n)) ? { line: 0, n } : undefined);
-      if (!at || loaded.log.newest(itemName(op)).some((held) => held.hash === hash)) continue;
+      // What the same line has replaced is not kept here, whatever the other home makes of that log: it would come again and again.
+      const isKept = at && loaded.log.newest(itemName(op)).some((held) => held.hash === hash || (held.log === name && held.line === at.line && held.n > n));
+      if (!at || isKept) continue;
       const held = { op, hash, log: name, line: at.line, n, home: op.home, ms: op.ms, value: op.value };
       taken.push(held);
     }

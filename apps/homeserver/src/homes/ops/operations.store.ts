@@ -58,15 +58,23 @@ const within = (limit: string, condition: string): string =>
 const keptOf = statement('account_op.kept_of', within('$2', ''));
 const keptIn = statement('account_op.kept_in', within('$2', ' AND i.bucket = ANY($3)'));
 const kindsIn = statement('account_op.kinds_in', 'SELECT DISTINCT kind FROM account_op_items WHERE user_id = $1 AND bucket = ANY($2) ORDER BY kind');
-/** Whether a removal, row r with operation ro, knew of the write i of its item. */
-const isKnownToRemoval = `r.user_id = i.user_id AND r.kind = i.kind AND r.op_key = i.op_key AND r.is_removed
-  AND ro.user_id = r.user_id AND ro.log = r.log AND ro.n = r.n AND ro.hash = r.hash AND (r.log = i.log AND r.n > i.n
-  OR EXISTS (SELECT 1 FROM jsonb_array_elements(ro.after::jsonb -> i.log) e WHERE (e ->> 0)::bigint >= i.n))`;
+/**
+ * Up to which number of each log removals knew of writes of their items. Each removal's `after` is read once: compared with each write
+ * it would be read as often as an item has lines, of which a home that lies makes many.
+ */
+const knownToRemovals = (condition: string): string => `WITH known AS MATERIALIZED (
+  SELECT r.user_id, r.kind, r.op_key, x.log, max(x.n) AS n FROM account_op_items r
+  JOIN account_ops ro ON ro.user_id = r.user_id AND ro.log = r.log AND ro.n = r.n AND ro.hash = r.hash
+  CROSS JOIN LATERAL (SELECT r.log AS log, r.n - 1 AS n
+    UNION ALL SELECT p.key, (e ->> 0)::bigint FROM jsonb_each(ro.after::jsonb) p, jsonb_array_elements(p.value) e) x
+  WHERE r.is_removed AND ${condition} GROUP BY r.user_id, r.kind, r.op_key, x.log)`;
+const isKnown = 'k.user_id = i.user_id AND k.kind = i.kind AND k.op_key = i.op_key AND k.log = i.log AND k.n >= i.n';
 // What an old removal had replaced is gone with it, at one home earlier than at another.
 const buckets = statement(
   'account_op.buckets',
-  `SELECT bucket, hash FROM account_op_items i WHERE user_id = $1 AND bucket = ANY($2) AND NOT ((is_removed OR kind = ANY($4)) AND ms < $3)
-   AND NOT EXISTS (SELECT 1 FROM account_op_items r, account_ops ro WHERE ${isKnownToRemoval} AND r.ms < $3)`,
+  `${knownToRemovals('r.user_id = $1 AND r.bucket = ANY($2) AND r.ms < $3')}
+   SELECT i.bucket, i.hash FROM account_op_items i LEFT JOIN known k ON ${isKnown}
+   WHERE i.user_id = $1 AND i.bucket = ANY($2) AND NOT ((i.is_removed OR i.kind = ANY($4)) AND i.ms < $3) AND k.n IS NULL`,
 );
 const places = statement(
   'account_op.places',
@@ -114,8 +122,7 @@ const isBehind = (row: string): string => `EXISTS (SELECT 1 FROM account_op_peer
   AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(p.places::jsonb -> l.log) e WHERE (e ->> 0)::bigint >= CASE WHEN l.is_own THEN l.n ELSE l.head_n END))`;
 const purgeReplaced = longStatement(
   'account_op.purge_replaced',
-  `DELETE FROM account_op_items i USING account_op_items r, account_ops ro WHERE ${isKnownToRemoval} AND ro.stored_ts < $1 AND r.ms < $1
-   AND NOT ${isBehind('i')}`,
+  `${knownToRemovals('ro.stored_ts < $1 AND r.ms < $1')} DELETE FROM account_op_items i USING known k WHERE ${isKnown} AND NOT ${isBehind('i')}`,
 );
 // A removal stays as long as there is a write that it did not know of, which would come back.
 const purgeItems = longStatement(
