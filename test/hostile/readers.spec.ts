@@ -63,7 +63,7 @@ describe('readers of /sync that do not read', () => {
 });
 
 it('an answer that is not read is given up, and its bytes with it', async () => {
-  const delivery = new AnswerDelivery(200, 50_000_000, 10_000_000);
+  const delivery = new AnswerDelivery(10_000_000, 200);
   const text = 'x'.repeat(9_000_000);
   let isTaken = true;
   const server: Server = createServer((_request, response) => {

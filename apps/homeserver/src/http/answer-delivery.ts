@@ -6,6 +6,8 @@ export const LARGE_BYTES = 64 * 1024;
 /** Bytes of large answers that are on their way: in all, and to one party. */
 const MAX_HELD_BYTES = 128 * 1024 * 1024;
 const MAX_HELD_BYTES_PER_PARTY = 16 * 1024 * 1024;
+/** Servers ask for whole rooms, two at a time. */
+export const MAX_HELD_BYTES_PER_SERVER = 64 * 1024 * 1024;
 /** Who reads more slowly than 16 KiB a second, after the first half minute, is taken for gone. */
 const GRACE_MS = 30_000;
 const BYTES_PER_MS = 16;
@@ -15,11 +17,10 @@ export class AnswerDelivery {
   readonly #budget: ByteBudget;
 
   constructor(
-    private readonly graceMs = GRACE_MS,
-    max = MAX_HELD_BYTES,
     maxPerParty = MAX_HELD_BYTES_PER_PARTY,
+    private readonly graceMs = GRACE_MS,
   ) {
-    this.#budget = new ByteBudget(max, maxPerParty);
+    this.#budget = new ByteBudget(MAX_HELD_BYTES, maxPerParty);
   }
 
   /**

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { JsonMeter } from '#json';
 import { MatrixError } from '../errors/matrix-error.js';
-import { AnswerDelivery, LARGE_BYTES } from './answer-delivery.js';
+import { AnswerDelivery, LARGE_BYTES, MAX_HELD_BYTES_PER_SERVER } from './answer-delivery.js';
 import type { AuthSchemes } from './auth-schemes.js';
 import { ByteBudget } from './byte-budget.js';
 import type { BodyOptions } from './body-options.decorator.js';
@@ -75,10 +75,11 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable, scheme
     }
     done();
   });
-  const delivery = new AnswerDelivery();
+  const [toClients, toServers] = [new AnswerDelivery(), new AnswerDelivery(MAX_HELD_BYTES_PER_SERVER)];
   fastify.addHook('onSend', (request, reply, payload, done) => {
     if (typeof payload !== 'string' || payload.length < LARGE_BYTES) return done(null, payload);
     const party = request.requester?.userId ?? request.originServer ?? addressKey(request.ip);
+    const delivery = request.originServer === null ? toClients : toServers;
     if (delivery.begin(reply.raw, party, Buffer.byteLength(payload))) return done(null, payload);
     reply.code(429);
     done(null, JSON.stringify({ errcode: 'M_LIMIT_EXCEEDED', error: 'Too much is on its way to you already', retry_after_ms: 1_000 }));
