@@ -35,12 +35,14 @@ describe('a server whose own database', () => {
     });
   const isHealthy = () => eventually(async () => (await server.fetch('/health')).ok, 60_000);
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     server = new ServeProcess();
+    server.settings = { PARTYLINE_RATE_LIMITS: 'off' };
     await server.start();
     await server.createUser('alice');
   }, 120_000);
-  afterEach(() => server.remove(), 60_000);
+  beforeEach(() => void (server.output = ''));
+  afterAll(() => server.remove(), 60_000);
 
   it('is killed starts it again by itself, and says so meanwhile', async () => {
     const before = postmaster();
@@ -93,7 +95,7 @@ withDisk('a server on a small disk', () => {
   };
   const fill = (name: string, leave: number) => writeFileSync(join(disk, name), Buffer.alloc(Math.max(0, free() - leave)));
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     server = new ServeProcess();
     disk = join(server.folder, 'disk');
     mkdirSync(disk);
@@ -103,7 +105,8 @@ withDisk('a server on a small disk', () => {
     await server.start();
     await server.createUser('alice');
   }, 120_000);
-  afterEach(async () => {
+  beforeEach(() => void (server.output = ''));
+  afterAll(async () => {
     await server.stop();
     spawnSync('umount', ['-l', disk]);
     await server.remove();
