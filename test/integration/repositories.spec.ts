@@ -34,6 +34,13 @@ describe('what repositories write', () => {
     await expect(tokens.create({ token: `twice-${fate.replace(' ', '-')}` })).rejects.toThrow('exists already');
   });
 
+  it('can be read when the connections have fallen silent', async () => {
+    const tokens = net.server('a').get(RegistrationTokens);
+    await tokens.create({ token: 'read' });
+    proxy.silence();
+    expect(await tokens.get('read')).toMatchObject({ token: 'read' });
+  });
+
   it('is stored together', async () => {
     const keys = net.server('a').get(KeyStore);
     const key = { keyId: 'ed25519:1', publicKey: 'x', validUntilTs: 1, expiredTs: null };

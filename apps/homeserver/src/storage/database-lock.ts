@@ -55,19 +55,20 @@ export class DatabaseLock {
     for (let waited = 0; ; waited += POLL_MS) {
       const taken = await DatabaseLock.tryTake(url);
       if (taken) return taken;
-      if (waited >= waitMs) throw new Error(await DatabaseLock.inUse(url));
+      if (waited >= waitMs) {
+        throw new Error(`This database is in use by ${await DatabaseLock.holder(url)}: end that one first, or give this one a database of its own (DATABASE_URL).`);
+      }
       if (waited === 0) log.warn('waiting for another server to leave the database');
       await pause(POLL_MS);
     }
   }
 
-  /** Who holds the database, as a sentence. */
-  static async inUse(url: string): Promise<string> {
+  /** Who holds the database, for people. */
+  static async holder(url: string): Promise<string> {
     const client = await connect(url);
     try {
       const holder = await readHolder(client);
-      const who = holder ? `the server ${holder.server_name} (${nameOf(holder)})` : 'another server';
-      return `This database is in use by ${who}: end that one first, or give this one a database of its own (DATABASE_URL).`;
+      return holder ? `the server ${holder.server_name} (${nameOf(holder)})` : 'another server';
     } finally {
       await client.end();
     }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Pool, PoolClient, QueryResultRow } from 'pg';
-import type { DataSource, Repository } from 'typeorm';
+import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
+import type { DataSource, EntityManager, Repository } from 'typeorm';
 import type { CommitOutcomes, Outcome } from './commit-outcomes.js';
 import { Connections } from './connections.js';
 import { isLost, isRefusal, isRepeatable, NotStored, UnknownOutcome } from './database-errors.js';
@@ -8,6 +8,7 @@ import type { DatabaseLimits } from './database-limits.js';
 import { timed, type Queryable, type Statement } from './statement.js';
 import type { Tenure } from './tenure.js';
 import { Transaction } from './transaction.js';
+import { TransactionRunner, type RunText } from './transaction-runner.js';
 
 export { longStatement, statement, type Queryable, type Statement } from './statement.js';
 export type { Transaction } from './transaction.js';
@@ -42,9 +43,13 @@ export class Database implements Queryable {
   /** Statements and transactions since the start; tests and the benchmark read them. */
   readonly counters = { statements: 0, transactions: 0 };
   readonly #connections: Connections;
+  readonly #entities: EntityManager;
 
   constructor(private readonly parts: DatabaseParts) {
     this.#connections = new Connections(parts.pool);
+    // With the same limits as all others, and on the same connections.
+    const read: RunText = (text, values = []) => this.#repeat(() => this.#read({ text }, values));
+    this.#entities = parts.dataSource.createEntityManager(new TransactionRunner(parts.dataSource, read));
   }
 
   get dataSource(): DataSource {
@@ -53,7 +58,7 @@ export class Database implements Queryable {
 
   /** The rows of a table off the hot paths (entities.ts), to read; `tx.repository` writes. */
   repository<E extends object>(entity: new () => E): Reads<E> {
-    return this.parts.dataSource.getRepository(entity);
+    return this.#entities.getRepository(entity);
   }
 
   /**
@@ -61,11 +66,12 @@ export class Database implements Queryable {
    *
    * @throws as `transaction`
    */
-  query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
+  async query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
     this.counters.statements++;
     const run = async (tx: Transaction): Promise<R[]> => tx.query<R>(sql, values);
     if (sql.isLong) return this.#repeat(() => this.#attempt(run, this.parts.limits.longMs));
-    return sql.writes ? this.#repeat(() => this.#attempt(run)) : this.#repeat(() => this.#read<R>(sql, values));
+    if (sql.writes) return this.#repeat(() => this.#attempt(run));
+    return (await this.#repeat(() => this.#read<R>(sql, values))).rows;
   }
 
   /**
@@ -103,11 +109,11 @@ export class Database implements Queryable {
     }
   }
 
-  async #read<R extends QueryResultRow>(sql: Statement, values: readonly unknown[]): Promise<R[]> {
+  async #read<R extends QueryResultRow>(sql: Pick<Statement, 'text'>, values: readonly unknown[]): Promise<QueryResult<R>> {
     const client = await this.#connections.take();
     let failure: unknown;
     try {
-      return (await client.query<R>(timed(sql, this.parts.limits.answerMs, values))).rows;
+      return await client.query<R>(timed(sql, this.parts.limits.answerMs, values));
     } catch (error) {
       failure = error;
       throw isLost(error) || isRepeatable(error) ? new Undone(error) : error;

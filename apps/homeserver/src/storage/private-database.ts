@@ -27,6 +27,7 @@ export interface PrivateDatabase {
  */
 export async function openPrivateDatabase(options: ClusterOptions): Promise<PrivateDatabase> {
   let isWaiting = false;
+  let who = 'another server';
   for (let waited = 0; waited <= LOCK_TIMEOUT_MS; waited += POLL_MS) {
     options.signal?.throwIfAborted();
     const cluster = await startPrivateCluster(options);
@@ -41,10 +42,11 @@ export async function openPrivateDatabase(options: ClusterOptions): Promise<Priv
       return { url: cluster.url(DATABASE), folder: cluster.folder, cluster, lock: result, close };
     }
     if (!isWaiting) options.progress('waiting for another server on this data folder to end');
+    if (result === 'in use' && !isWaiting) who = await DatabaseLock.holder(cluster.url(DATABASE)).catch(() => who);
     isWaiting = true;
     await sleep(POLL_MS);
   }
-  throw new Error(`Another server is running on the data folder ${options.dataDir}.`);
+  throw new Error(`The data folder ${options.dataDir} is in use by ${who}: end that one first, or set PARTYLINE_DATA_DIR to another folder.`);
 }
 
 /** 'stopping' when its holder stops the cluster at this moment. */
