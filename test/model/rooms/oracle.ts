@@ -10,6 +10,10 @@ export interface Judgement {
   readonly isSetBackByThief: boolean;
   /** Whether something stands otherwise than without records at all, since the event with the highest record is shown of a member. */
   readonly isResolvedOtherwise: boolean;
+  /** Whether something stands that Matrix would have undone: what replaced an older event that came out without homes. */
+  readonly isKeptNewer: boolean;
+  /** Whether something is as with all that the revoked homes did, and not as without: it was decided before the revocation was known. */
+  readonly isDecidedBefore: boolean;
   /** Events that were acknowledged and that Matrix's own resolution has undone, homes or not. */
   readonly undoneByMatrix: number;
 }
@@ -27,36 +31,44 @@ export function judge(world: World, measures = true): Judgement {
   const servers = residents.filter((server) => residents.length === 1 || residents.some((other) => other !== server && other.names(server)));
   const [first] = servers;
   const faults: string[] = [];
-  if (!first) return { faults, isSetBackByThief: false, isResolvedOtherwise: false, undoneByMatrix: 0 };
+  const nothing = { faults, isSetBackByThief: false, isResolvedOtherwise: false, isKeptNewer: false, isDecidedBefore: false, undoneByMatrix: 0 };
+  if (!first) return nothing;
   const final = first.state;
   for (const server of servers) faults.push(...differences(dag, `${first.name} and ${server.name} differ`, final, server.state));
-  if (faults.length > 0) return { faults, isSetBackByThief: false, isResolvedOtherwise: false, undoneByMatrix: 0 };
+  if (faults.length > 0) return nothing;
 
   const beside = besideRevocation(dag);
   for (const [key, id] of final) if (!isKnown(key) && beside.has(id)) faults.push(`${show(key)}: what a revoked home did stands, ${id.slice(0, 6)}`);
   const plain = new PlainRoom(dag, beside, 'ordered');
   const expected = plain.stateAt([...first.ends]);
   const setByThieves = new Set([...beside].map((id) => stateKeyOf(dag.event(id)!.pdu.type, dag.event(id)!.pdu.state_key!)));
-  let otherwise = mismatches(dag, final, expected);
-  // With the same events and no record changed: all but those, or all of them.
-  if (otherwise.length > 0 && beside.size > 0) otherwise = mismatches(dag, final, expected, new PlainRoom(dag, new Set(), 'ordered').stateAt([...first.ends]));
+  // Matrix would have gone back to what the event replaced: that it stands here is no harm.
+  const isNewer = ({ is, should }: Mismatch): boolean => is !== undefined && should !== undefined && leadsTo(dag, is, should);
+  const all = mismatches(dag, final, expected);
+  const standing = all.filter((one) => !isNewer(one));
+  // With the same events and no record changed: all but those of revoked homes, or all of them. What others had decided upon these before
+  // the revocation was known is in dispute nowhere any more.
+  const whole = standing.length > 0 && beside.size > 0 ? new PlainRoom(dag, new Set(), 'ordered').stateAt([...first.ends]) : expected;
+  const otherwise = standing.filter(({ key, is }) => whole === expected || is?.eventId !== whole.get(key));
   faults.push(...otherwise.filter((one) => !isSetBack(dag, one, setByThieves) && !isUndisputed(dag, one)).map((one) => tell(one)));
   const bare = measures ? new PlainRoom(dag, beside, 'none').stateAt([...first.ends]) : final;
   const isSetBackByThief = otherwise.some((one) => isSetBack(dag, one, setByThieves));
-  return { faults, isSetBackByThief, isResolvedOtherwise: mismatches(dag, final, bare).length > 0, undoneByMatrix: undone(dag, expected, plain) };
+  return {
+    faults, isSetBackByThief, isResolvedOtherwise: mismatches(dag, final, bare).some((one) => !isNewer(one)),
+    isKeptNewer: all.some(isNewer) || otherwise.some((one) => isUndisputed(dag, one)), isDecidedBefore: otherwise.length < standing.length,
+    undoneByMatrix: undone(dag, expected, plain),
+  };
 }
 
 /** What stands otherwise than it would. */
-function mismatches(dag: Dag, final: State, expected: State, alternative = expected): Mismatch[] {
+function mismatches(dag: Dag, final: State, expected: State): Mismatch[] {
   const found: Mismatch[] = [];
   for (const key of new Set([...final.keys(), ...expected.keys()])) {
     const [is, should] = [final.get(key), expected.get(key)];
-    if (isKnown(key) || is === should || is === alternative.get(key)) continue;
+    if (isKnown(key) || is === should) continue;
     const [event, other] = [dag.event(is ?? ''), dag.event(should ?? '')];
     // Of those who are in the room the event with the highest record is shown; what counts is whether they are.
     if (key.startsWith('m.room.member') && event?.pdu.content['membership'] === other?.pdu.content['membership']) continue;
-    // Matrix would have gone back to what the event replaced: that it stands here is no harm.
-    if (event && other && leadsTo(dag, event, other)) continue;
     found.push({ key, is: event, should: other });
   }
   return found;

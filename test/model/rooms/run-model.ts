@@ -18,6 +18,10 @@ export interface ModelResult {
   readonly resolvedOtherwise: number;
   /** Histories in which state that a revoked home had replaced beside its revocation came out as it was before. */
   readonly setBack: number;
+  /** Histories in which something stands that Matrix would have undone. */
+  readonly keptNewer: number;
+  /** Histories in which something is as it was decided before a revocation was known. */
+  readonly decidedBefore: number;
   /** Histories in which Matrix's own resolution undid acknowledged state, homes or not. */
   readonly undoneByMatrix: number;
 }
@@ -29,7 +33,7 @@ export interface ModelResult {
  */
 export function runModel(options: { seed: number; runs: number; stopAt?: number; measures?: boolean; progress?: (done: number, failures: readonly Failure[]) => void }): ModelResult {
   const failures: Failure[] = [];
-  let [events, undoneByMatrix, resolvedOtherwise, setBack, runs] = [0, 0, 0, 0, 0];
+  let [events, undoneByMatrix, resolvedOtherwise, setBack, keptNewer, decidedBefore, runs] = [0, 0, 0, 0, 0, 0, 0];
   for (; runs < options.runs && failures.length < (options.stopAt ?? 1); runs++) {
     const seed = options.seed + runs;
     const steps = drawHistory(seeded(seed));
@@ -37,11 +41,13 @@ export function runModel(options: { seed: number; runs: number; stopAt?: number;
     events += result.events;
     resolvedOtherwise += result.isResolvedOtherwise ? 1 : 0;
     setBack += result.isSetBackByThief ? 1 : 0;
+    keptNewer += result.isKeptNewer ? 1 : 0;
+    decidedBefore += result.isDecidedBefore ? 1 : 0;
     undoneByMatrix += result.undoneByMatrix > 0 ? 1 : 0;
     if (result.faults.length > 0) failures.push({ seed, ...shrink(steps) });
     if ((runs + 1) % 1_000 === 0) options.progress?.(runs + 1, failures);
   }
-  return { failures, runs, events, resolvedOtherwise, setBack, undoneByMatrix };
+  return { failures, runs, events, resolvedOtherwise, setBack, keptNewer, decidedBefore, undoneByMatrix };
 }
 
 function outcome(steps: readonly Step[], measures = false): Judgement & { story: readonly string[]; events: number } {
