@@ -79,6 +79,32 @@ it('a home that one device has dropped is out at all servers, though the other h
   await settles(() => expectRecords(alice.userId, merged));
 }, 120_000);
 
+it('a home that only one device has added waits until a client has merged the two, and serves then what it was told before', async () => {
+  const alice = await Person.named(`apart${++count}`, a);
+  const roomId = await createRoom(alice.at(a));
+  await join(bob, roomId, a);
+  await isIn(await alice.addHome(b, { through: a }), roomId);
+  for (const server of [a, b]) await settles(async () => expect(await server.get(HomeRecords).get(alice.userId)).toEqual(alice.record));
+  const start = alice.record;
+  const added = nextHomeRecord(start, { add: [await alice.offer(c)] }, alice.key);
+  const renamed = nextHomeRecord(start, { priorities: { [b.name]: 3 } }, alice.key);
+  await alone(a, added);
+  await alone(b, renamed);
+  await Promise.all(net.servers.map((server) => server.start()));
+  const [last, rival] = compareHomeRecords(added, renamed) > 0 ? [added, renamed] : [renamed, added];
+  await settles(() => expectRecords(alice.userId, last, rival));
+  for (const server of net.servers) expect(await namesAt(server, alice.userId)).toEqual(names(a, b));
+  await expect(alice.login(c, 'EARLY')).rejects.toThrow('403');
+  await say(bob, roomId, 'before they are merged');
+  await reads(alice.at(b), roomId, 'before they are merged');
+  const merged = mergedHomeRecord(added, renamed, start, alice.key);
+  await alice.publish(merged, b);
+  await settles(() => expectRecords(alice.userId, merged));
+  for (const server of net.servers) expect(await namesAt(server, alice.userId)).toEqual(names(a, b, c));
+  await isIn(await alice.login(c), roomId);
+  await reads(alice.at(c), roomId, 'before they are merged');
+}, 120_000);
+
 it.each(['owner', 'thief'])('a stolen phone that signs apart brings in nobody, and what was taken from it stays so: the record of the %s comes later', async (last) => {
   const accomplice = await HostileServer.start();
   try {

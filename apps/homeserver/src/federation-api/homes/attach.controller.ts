@@ -14,6 +14,7 @@ const attachBody = z.object({
   user_id: z.string().max(255),
   record: z.unknown().optional(),
   ends_only: z.boolean().default(false),
+  admissions: z.boolean().default(false),
   seen: ids(200).optional(),
   since: ids(500).optional(),
   known: ids(20_000).optional(),
@@ -45,7 +46,7 @@ export class AttachController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RawJson> {
     return this.#answer(reply, {
-      origin, roomId, userId: body.user_id, record: body.record, endsOnly: body.ends_only, seen: body.seen, since: body.since, known: body.known,
+      origin, roomId, userId: body.user_id, record: body.record, endsOnly: body.ends_only, admissions: body.admissions, seen: body.seen, since: body.since, known: body.known,
     });
   }
 

@@ -60,9 +60,10 @@ export class ReplicaRequests {
   /**
    * @param seen event ids that a client of the account has
    * @param since ends of others: what leads from here to them is given too
+   * @param admissions asks for the account's member events with attestations, too
    * @throws MatrixError when the server refuses, is away or makes no sense
    */
-  async ends(server: string, roomId: string, { userId, record }: Asker, more: { seen?: readonly string[]; since?: readonly string[] } = {}): Promise<ReplicaAnswer> {
+  async ends(server: string, roomId: string, { userId, record }: Asker, more: { seen?: readonly string[]; since?: readonly string[]; admissions?: true } = {}): Promise<ReplicaAnswer> {
     return readAnswer(server, await this.#ask(server, roomId, { user_id: userId, record, ends_only: true, ...more }, ENDS_TIMEOUT_MS, MAX_ENDS_BYTES));
   }
 

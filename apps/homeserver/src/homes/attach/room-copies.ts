@@ -26,6 +26,8 @@ export interface CopyRequest {
   readonly record?: unknown;
   /** Only the newest events: for who compares replicas, or has the room and may have missed some while it came. */
   readonly endsOnly: boolean;
+  /** Asks for the account's member events with attestations, too. */
+  readonly admissions?: boolean;
   /** Events that are asked for: which of them this server shows. */
   readonly seen?: readonly string[] | undefined;
   /** Events of others: what leads to them is given with the newest events, as far as it is near. */
@@ -49,7 +51,7 @@ export class RoomCopies {
   /**
    * @returns JSON text: `room_version`, `ends` (the forward extremities: `event_id`, `depth`, and where it is not the current state
    *   the state after the event, by the event ids that it has `with` and `without` those of the current one), `pdus` (the same as events, after
-   *   them what leads to `since`), `admissions` (the account's member events with attestations), `servers`, `state_sha256`, `read` (the account's public receipts, by thread), `seen`, and unless `endsOnly` the current state as `state_ids`, with
+   *   them what leads to `since`), `admissions` (the account's member events with attestations, where asked for), `servers`, `state_sha256`, `read` (the account's public receipts, by thread), `seen`, and unless `endsOnly` the current state as `state_ids`, with
    *   the events of it (`state`) and of its `auth_chain` that are not `known`
    * @throws MatrixError 403 `M_FORBIDDEN` unless the origin is a home, by the highest record, of a joined member; 404 `M_NOT_FOUND`
    */
@@ -62,7 +64,7 @@ export class RoomCopies {
     this.newcomers.add(roomId, origin, userId);
     const read = await this.receipts.readBy(room.nid, userId);
     const member = room.state.get('m.room.member', userId);
-    const admissions = member ? await this.witnesses.admissions(userId, member) : [];
+    const admissions = member && request.admissions ? await this.witnesses.admissions(userId, member) : [];
     // All of one moment: nothing is awaited between.
     const branches = branchesOf(room);
     const state = [...room.state.entries(), ...room.state.knownEntries()].map(([, { event }]) => event);
@@ -84,7 +86,7 @@ export class RoomCopies {
     const newest = request.since
       ? await walkBack(this.events, { roomId, from: endIds, limit: endIds.length + MAX_SINCE, without: new Set(request.since) })
       : await this.events.byIds(roomId, endIds);
-    const members = [`"pdus":${list(newest.map((stored) => stored.event))}`, `"admissions":${list(admissions)}`];
+    const members = [`"pdus":${list(newest.map((stored) => stored.event))}`, ...(request.admissions ? [`"admissions":${list(admissions)}`] : [])];
     if (!request.endsOnly) {
       const known = new Set(request.known);
       const all = [...state, ...beside.values()];

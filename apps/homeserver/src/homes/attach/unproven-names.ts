@@ -70,7 +70,7 @@ export class UnprovenNames {
   async #admissions(server: string, roomId: string, record: HomeRecord): Promise<RoomEvent[]> {
     const { user_id: userId } = record;
     try {
-      const answer = await this.#slots.run({ account: userId, destination: server }, () => this.requests.ends(server, roomId, { userId, record }));
+      const answer = await this.#slots.run({ account: userId, destination: server }, () => this.requests.ends(server, roomId, { userId, record }, { admissions: true }));
       return answer.admissions.flatMap((pdu) => {
         try {
           return [readPdu(pdu, answer.rules)];

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { homesInForce, type HomeEntry, type HomeRecord } from '#federation';
+import { homesInForce, type HeardRecords } from '#federation';
 import { Config } from '../../config/config.js';
 import { AccountRecordStore } from '../records/account-record.store.js';
 import { HomeRecords } from '../records/home-records.js';
@@ -18,9 +18,12 @@ export class SharedAccounts implements OnModuleInit {
   ) {}
 
   async onModuleInit(): Promise<void> {
-    for (const heard of await this.store.ofLocalAccounts()) this.#note(heard.record, homesInForce(heard));
-    this.records.onFounded((record) => this.#changed(record, record.homes));
-    this.records.onChanged(async (record, _previous, { now }) => this.#changed(record, now));
+    for (const heard of await this.store.ofLocalAccounts()) this.#note(heard);
+    this.records.onFounded((record) => this.#changed({ record, rivals: [], keys: {} }));
+    this.records.onChanged(async ({ user_id: userId }) => {
+      const heard = await this.records.heard(userId);
+      if (heard) this.#changed(heard);
+    });
   }
 
   /** Whether changes of the account's data are written to a log: it has a record that names this server. */
@@ -43,16 +46,19 @@ export class SharedAccounts implements OnModuleInit {
     this.#listeners.add(listener);
   }
 
-  #changed(record: HomeRecord, inForce: readonly HomeEntry[]): void {
-    this.#note(record, inForce);
-    if (this.#others.has(record.user_id)) for (const listener of this.#listeners) listener(record.user_id);
+  #changed(heard: HeardRecords): void {
+    this.#note(heard);
+    const { user_id: userId } = heard.record;
+    if (this.#others.has(userId)) for (const listener of this.#listeners) listener(userId);
   }
 
   /** A home that only one of two records names, signed apart, writes on and exchanges nothing until they are merged. */
-  #note(record: HomeRecord, inForce: readonly HomeEntry[]): void {
+  #note(heard: HeardRecords): void {
     const own = this.config.serverName;
-    if (!record.homes.some((home) => home.server_name === own)) this.#others.delete(record.user_id);
-    else if (!inForce.some((home) => home.server_name === own)) this.#others.set(record.user_id, []);
-    else this.#others.set(record.user_id, inForce.flatMap(({ server_name: name }) => (name === own ? [] : [name])));
+    const { record, keys } = heard;
+    const entry = record.homes.find((home) => home.server_name === own);
+    const inForce = homesInForce(heard).map((home) => home.server_name);
+    if (!entry || keys[entry.key]?.[1]) this.#others.delete(record.user_id);
+    else this.#others.set(record.user_id, inForce.includes(own) ? inForce.filter((name) => name !== own) : []);
   }
 }
