@@ -138,11 +138,12 @@ export class VisibleWorld {
   async #settled(): Promise<void> {
     await eventually(async () => {
       const truth = await this.#truth();
-      const isIn = truth.joined.some(({ userId, content }) => userId.endsWith(`:${this.#b.name}`)
-        || content.home_record?.homes.some((home: Json) => home.server_name === this.#b.name));
+      const isOfB = ({ userId, content }: { userId: string; content: Json }): boolean => userId.endsWith(`:${this.#b.name}`)
+        || content.home_record?.homes.some((home: Json) => home.server_name === this.#b.name) === true;
+      const isIn = truth.joined.some(isOfB);
       const [here, there] = [await readEnds(this.#a, this.#roomId), await readEnds(this.#b, this.#roomId)];
       if (isIn && here !== there) throw new Error(`the servers differ: ${here}, ${there}`);
-      const late = new Truth(await readLog(this.#b, this.#roomId)).joined.filter(({ userId }) => truth.membership(userId) !== 'join');
+      const late = new Truth(await readLog(this.#b, this.#roomId)).joined.filter((one) => isOfB(one) && truth.membership(one.userId) !== 'join');
       if (late.length > 0) throw new Error(`B has not heard that somebody is out: ${late.map(({ userId }) => userId).join(', ')}`);
       return true;
     }, SETTLE_MS);
