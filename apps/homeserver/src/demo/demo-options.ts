@@ -14,7 +14,7 @@ Three servers on this computer, two people in an encrypted room. Servers are kil
 demonstration counts what was lost, repeated or shown in the wrong order. It takes less than a minute and leaves nothing behind.
 
   --json     print the figures as JSON in the last line
-  --seed N   what is said, the rhythm, and after which message a server dies, as in another run
+  --seed N   what is said, the rhythm, and how long until a server dies, as in another run
 `;
 
 /**

@@ -65,7 +65,7 @@ export function printSummary(summary: Summary, outcome: Outcome, narrator: Narra
   narrator.plain();
   for (const what of outcome.unseen.slice(0, 10)) narrator.plain(narrator.bad(`   ${what}`));
   narrator.plain(isGood(summary) ? narrator.good('   Nothing was lost, nothing was shown twice.') : narrator.bad('   That is not as it should be.'));
-  narrator.plain('   The same words in the same rhythm, with the servers dying after the same messages; how long things take is up to the machine:');
+  narrator.plain('   The same words, rhythm and pauses before a server dies, in another run (how long things take is up to the machine):');
   narrator.plain(`   npm run demo -- --seed ${summary.seed}`);
   narrator.plain();
 }
