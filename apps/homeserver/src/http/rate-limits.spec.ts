@@ -36,6 +36,19 @@ describe('rate limits', () => {
     refusal(() => limits.take('login', 'x'));
   });
 
+  it('take several at once for what costs more, and let what is larger than a burst through when the bucket is full', () => {
+    const { limits, clock } = limitsWith(true);
+    limits.take('operations', 'x', 15_000);
+    const error = refusal(() => limits.take('operations', 'x', 6_000));
+    expect(error.fields['retry_after_ms']).toBe(5_000);
+    limits.take('operations', 'x', 5_000);
+    refusal(() => limits.take('operations', 'x'));
+    clock.time += 100_000;
+    limits.take('operations', 'x', 1_000_000);
+    refusal(() => limits.take('operations', 'x'));
+    limits.take('operations', 'y');
+  });
+
   it('count callers and kinds apart', () => {
     const { limits } = limitsWith(true);
     for (let i = 0; i < 10; i++) limits.take('login', 'x');
