@@ -77,6 +77,10 @@ describe('a move-in', () => {
     const alice = await Person.named('anna', a);
     const roomId = await room(alice.at(a));
     const entry = await alice.offer(b);
+    // A machine that others use answers everything later.
+    const asked = Date.now();
+    for (let i = 0; i < 10; i++) await net.client(b).request('GET', '/versions');
+    const roundTripMs = (Date.now() - asked) / 10;
     meter.reset();
     const started = Date.now();
     await alice.publish(alice.next({ add: [entry] }), b);
@@ -94,7 +98,7 @@ describe('a move-in', () => {
     print('a move-in: milliseconds until the first question, until the room is there', [begun, arrived]);
     print('a move-in: requests of the new home', totals);
     print('a move-in: in all', sum);
-    expect(begun).toBeLessThan(2_000);
+    expect(begun).toBeLessThan(2_000 + 20 * roundTripMs);
     expect(sum.requests).toBeLessThan(60);
     expect(sum.received).toBeLessThan(1_000_000);
   }, 180_000);
