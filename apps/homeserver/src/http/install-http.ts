@@ -16,7 +16,7 @@ const FEDERATION_BODY_LIMIT = 16 * 1024 * 1024;
 const BODY_LIMIT = 4 * 1024 * 1024;
 /** Bytes of bodies that are being read, or whose requests are not answered yet: in all, and of one address. */
 const MAX_HELD_BYTES = 128 * 1024 * 1024;
-const MAX_HELD_BYTES_PER_ADDRESS = 48 * 1024 * 1024;
+const MAX_HELD_BYTES_PER_ADDRESS = 32 * 1024 * 1024;
 
 const R0_PATH = /^\/_matrix\/(client|media)\/r0\//;
 
