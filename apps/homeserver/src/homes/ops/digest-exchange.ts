@@ -88,7 +88,7 @@ export class DigestExchange {
     const userId = record.user_id;
     let fruitless = 0;
     let differing: number[] = [];
-    let isBehind = false;
+    let acknowledged = 0;
     for (let round = 0; round < MAX_ROUNDS && fruitless < 2; round++) {
       const horizon = this.digests.horizon();
       const own = await this.digests.of(userId, horizon);
@@ -99,26 +99,32 @@ export class DigestExchange {
       if (differing.length === 0) break;
       const ops = (Array.isArray(answer['ops']) ? answer['ops'] : []).slice(0, 10 * MAX_OPERATIONS).flatMap((value) => readOperation(userId, value) ?? []);
       const heard = await this.heads.hear(record, home, answer);
-      isBehind = heard.isBehind;
+      acknowledged = heard.acknowledged;
       // Heads are not moved by what is compared: operations that are missing are fetched.
       const fresh = await this.merge.takeKept(userId, ops, heard.keys);
       fruitless = fresh > 0 ? 0 : fruitless + 1;
       // What continues nothing here is on a branch that nobody has signed a head of.
       if (fresh === 0 && fruitless === 1) await this.puller.pull(record, home, await this.heads.stillLacking(record, placesOf(ops.map((op) => ({ ...op, hash: operationHash(op) })))));
     }
-    return this.#note(userId, home, differing, isBehind);
+    return this.#note(userId, home, differing, acknowledged);
   }
 
   /** The hash of everything was the same. @returns as `compare` */
   equal(userId: string, home: string): Promise<boolean> {
-    return this.#note(userId, home, [], false);
+    return this.#note(userId, home, [], 0);
   }
 
-  /** @param isBehind it lacks something of the own log: what differs says nothing, and is compared again when it has that */
-  async #note(userId: string, home: string, differing: readonly number[], isBehind: boolean): Promise<boolean> {
-    const isComparable = differing.length === 0 || !isBehind;
-    const unequal = isComparable ? await this.#kindsIn(userId, differing) : ((await this.peers.get(userId, home))?.unequal ?? []);
-    if (isComparable && unequal.length > 0) this.log.warn('a home holds something else of an account', { userId, home, kinds: unequal });
+  /**
+   * @param acknowledged how far it holds the own log: while it lacks something of that, what differs says nothing, and is compared
+   *   again when it has it
+   */
+  async #note(userId: string, home: string, differing: readonly number[], acknowledged: number): Promise<boolean> {
+    const kinds = await this.#kindsIn(userId, differing);
+    // Asked last: what was written meanwhile may be what differs.
+    const own = differing.length === 0 ? undefined : (await this.logs.of(userId)).find((line) => line.isOwn);
+    const isBehind = own !== undefined && acknowledged < own.n;
+    const unequal = isBehind ? ((await this.peers.get(userId, home))?.unequal ?? []) : kinds;
+    if (!isBehind && unequal.length > 0) this.log.warn('a home holds something else of an account', { userId, home, kinds: unequal });
     await this.peers.compared(userId, home, this.clock.now(), unequal);
     this.#silent.delete(`${userId} ${home}`);
     return this.#settle(userId);
