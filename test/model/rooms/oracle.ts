@@ -133,8 +133,15 @@ export function besideRevocation(dag: Dag): Set<string> {
   const highest = highestRecords(dag);
   const chains = new Map<string, Set<string>>();
   const beside = new Set<string>();
+  const known = new Map<string, boolean>();
   /** A revocation builds on it, by a home that counts itself. */
-  const stood = (event: RoomEvent, home: Parameters<typeof isListed>[1]): boolean => members.some((node) => {
+  const stood = (event: RoomEvent, home: Parameters<typeof isListed>[1]): boolean => {
+    const key = `${event.eventId} ${home.key}`;
+    const found = known.get(key) ?? stands(event, home);
+    known.set(key, found);
+    return found;
+  };
+  const stands = (event: RoomEvent, home: Parameters<typeof isListed>[1]): boolean => members.some((node) => {
     const one = node.event;
     if (one.pdu.sender !== event.pdu.sender || one.pdu.state_key !== one.pdu.sender || isListed(recordOf(one)!, home)) return false;
     const history = historyOf(dag, node, chains);

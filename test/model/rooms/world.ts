@@ -139,7 +139,7 @@ export class World {
   /** A device makes a record and brings it to a home that is in it. */
   publish(name: string, device: number, record: HomeRecord, from: HomeRecord | undefined, at: Server): void {
     this.devices.get(name)![device as 0 | 1] = record;
-    this.made.set(record, from);
+    if (!this.made.has(record)) this.made.set(record, from);
     const names = (list: readonly { server_name: string }[] = []): string => list.map((one) => one.server_name[0]).join('');
     this.tell(`${name}'s device ${device} at ${at.name}: record ${record.seq}, homes ${names(record.homes)}, retired ${names(record.retired) || '-'}`);
     at.learn(record);
