@@ -114,6 +114,7 @@ export const keptAtEachHome: Readonly<Record<string, string>> = {
   access_tokens: 'a session is of one home',
   refresh_tokens: 'a session is of one home',
   one_time_keys: 'each home has its own, so that none is given out twice',
+  account_data_sizes: 'counted from what is here',
   account_records: 'records prove themselves, and are told apart from the log',
   account_foundings: 'the record that is being made here',
   record_tellings: 'who is still to be told by this server',
