@@ -40,17 +40,29 @@ export class OpenSessions implements OnModuleDestroy {
 
   /** To be called in the turn in which the token was found good, so that no end slips through. */
   hold({ userId, tokenHash, expiresTs }: Requester): OpenSession {
-    const controller = new AbortController();
-    const held: Held = { userId, end: (error) => controller.abort(error) };
+    let ended: MatrixError | undefined;
+    // Most requests are answered at once, and ask for no signal.
+    let controller: AbortController | undefined;
+    const held: Held = {
+      userId,
+      end: (error) => {
+        ended ??= error;
+        controller?.abort(ended);
+      },
+    };
     const all = this.#held.get(tokenHash) ?? new Set<Held>();
     this.#held.set(tokenHash, all.add(held));
     const expire = (): void => held.end(expired());
     const timer = expiresTs === undefined ? undefined : setTimeout(expire, Math.max(0, expiresTs - this.clock.now())).unref();
     return {
-      signal: controller.signal,
+      get signal() {
+        controller ??= new AbortController();
+        if (ended) controller.abort(ended);
+        return controller.signal;
+      },
       assertOpen: () => {
         if (expiresTs !== undefined && expiresTs <= this.clock.now()) throw expired();
-        controller.signal.throwIfAborted();
+        if (ended) throw ended;
       },
       release: () => {
         clearTimeout(timer);
