@@ -14,7 +14,7 @@ import type { RoomDraft } from './room-draft.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Characters of a room's state up to which people here may add to it. */
-const MAX_STATE_BYTES = 32 * 1024 * 1024;
+const MAX_STATE_BYTES = 16 * 1024 * 1024;
 const UNBOUNDED_STATE = new Set(['m.room.create', 'm.room.member', 'm.room.power_levels', 'm.room.join_rules', 'm.room.history_visibility', 'm.room.server_acl', STANDS_TYPE]);
 
 /** What a user of this server wants to send. */
