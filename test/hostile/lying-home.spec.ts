@@ -146,8 +146,9 @@ describe('a home that lies', () => {
   it('is named when its clock is another, and for what it did not take', async () => {
     const { person, home } = await victim('clock');
     const log = 'B'.repeat(42);
-    await home.hand(a, [], { now: Date.now() - 3 * 86_400_000 });
     evil.on(new RegExp(`account/${person.userId}/ops`), () => ({ heads: [], refused: [[log, 3, 'signature'], 'x'], now: Date.now() + 3 * 86_400_000 }));
+    // By this a hears of it, and does not leave it alone any more for what it answered before.
+    await home.hand(a, [], { now: Date.now() - 3 * 86_400_000 });
     await write(person, a, 'org.example.wake');
     const seen = await eventually(async () => {
       const shown = await homeAt(person, a, evil.name);
