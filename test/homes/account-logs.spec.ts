@@ -4,9 +4,10 @@ import { OperationLog } from '../../apps/homeserver/src/homes/ops/operation-log.
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
-import type { Json, TestClient } from '../network/test-client.js';
+import type { Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 import { isCaughtUp } from './talk.js';
+import { dataPath, isAt, read, write } from './written.js';
 
 // The logs of an account's homes over drops, returns, restores and years (protocol §4).
 const counted = statement('test.ops', 'SELECT count(*)::int AS n FROM account_ops WHERE user_id = $1');
@@ -21,11 +22,6 @@ beforeAll(async () => {
 afterAll(() => net?.stop());
 afterEach(() => Promise.all([a, b, c].map((server) => server.start())));
 
-const dataPath = (client: TestClient, type: string) => `/v3/user/${encodeURIComponent(client.userId)}/account_data/${type}`;
-const write = (person: Person, at: TestServer, type: string, content: Json = { type }) => person.at(at).request('PUT', dataPath(person.at(at), type), content);
-const read = async (person: Person, at: TestServer, type: string): Promise<Json> => (await person.at(at).raw('GET', dataPath(person.at(at), type))).body;
-const isAt = (person: Person, at: TestServer, type: string, content: Json = { type }) =>
-  eventually(async () => JSON.stringify(await read(person, at, type)) === JSON.stringify(content), 15_000);
 const homes = (person: Person, at: TestServer): Promise<Json> => person.at(at).request('GET', `${homesPath}/account/homes`);
 const logsOf = async (person: Person, at: TestServer, name: string): Promise<[string, Json][]> =>
   Object.entries<Json>((await homes(person, at)).logs).filter(([, log]) => log.server_name === name);

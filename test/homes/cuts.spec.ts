@@ -4,9 +4,10 @@ import { HostileServer } from '../hostile/hostile-server.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
-import type { Json, TestClient } from '../network/test-client.js';
+import type { Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 import { isCaughtUp } from './talk.js';
+import { isAt, read, write } from './written.js';
 
 // What a record cuts off counts no more, at every home, also at one that dies in between (protocol §4, "Former homes").
 let net: Network;
@@ -23,11 +24,6 @@ afterAll(async () => {
   await net?.stop();
 });
 
-const dataPath = (client: TestClient, type: string) => `/v3/user/${encodeURIComponent(client.userId)}/account_data/${type}`;
-const write = (person: Person, at: TestServer, type: string, content: Json = { type }) => person.at(at).request('PUT', dataPath(person.at(at), type), content);
-const read = async (person: Person, at: TestServer, type: string): Promise<Json> => (await person.at(at).raw('GET', dataPath(person.at(at), type))).body;
-const isAt = (person: Person, at: TestServer, type: string, content: Json = { type }) =>
-  eventually(async () => JSON.stringify(await read(person, at, type)) === JSON.stringify(content), 15_000);
 const logs = async (person: Person, at: TestServer): Promise<Json> => (await person.at(at).request('GET', `${homesPath}/account/homes`)).logs;
 const data = (content: Json): string => JSON.stringify(content);
 

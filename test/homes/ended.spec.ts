@@ -9,6 +9,7 @@ import { TestClient, type Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 import { RoutedPerson } from './routed-person.js';
 import { createRoom, isIn, join, state } from './talk.js';
+import { dataPath } from './written.js';
 
 // An account ends at all its homes, and nobody speaks for it any more (protocol §2, "Deactivation").
 let net: Network;
@@ -25,7 +26,6 @@ afterAll(() => net?.stop());
 afterEach(() => Promise.all([a, b, c].map((server) => server.start())));
 
 const logins = (person: Person, server: TestServer): Promise<string> => person.login(server, 'BACK').then(() => 'in', (error: unknown) => String(error));
-const dataPath = (client: TestClient, type: string): string => `/v3/user/${encodeURIComponent(client.userId)}/account_data/${type}`;
 
 interface Scene { alice: Person; atA: TestClient; atB: TestClient; bob: TestClient; roomId: string }
 

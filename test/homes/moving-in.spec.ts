@@ -9,6 +9,7 @@ import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
+import { dataPath } from './written.js';
 
 // What happens at a new home while it takes the account's copy (protocol §4): nothing of it is lost.
 let net: Network;
@@ -25,7 +26,6 @@ afterAll(async () => {
   await net.stop();
 });
 
-const dataPath = (client: TestClient, type: string) => `/v3/user/${encodeURIComponent(client.userId)}/account_data/${type}`;
 const read = (client: TestClient, type: string): Promise<Json> => client.request('GET', dataPath(client, type));
 
 /** Lets something happen in the middle of what a server does with a kind of an account's data. */

@@ -4,10 +4,11 @@ import { Database, statement } from '../../apps/homeserver/src/storage/database.
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { Person } from '../network/person.js';
-import type { Json, TestClient } from '../network/test-client.js';
+import type { Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 import { HostileHome } from './hostile-home.js';
 import { HostileServer } from './hostile-server.js';
+import { dataPath, write as put } from '../homes/written.js';
 
 // What one account's log may take here, whoever writes it, and that nobody else pays for it (protocol §4, "Bounds"; §8a).
 const MIB = 1024 * 1024;
@@ -27,8 +28,6 @@ afterAll(async () => {
   await net?.stop();
 });
 
-const dataPath = (client: TestClient, type: string) => `/v3/user/${encodeURIComponent(client.userId)}/account_data/${type}`;
-const put = (person: Person, at: TestServer, type: string, content: Json = { type }) => person.at(at).request('PUT', dataPath(person.at(at), type), content);
 const isAt = (person: Person, at: TestServer, type: string) =>
   eventually(async () => (await person.at(at).raw('GET', dataPath(person.at(at), type))).status === 200, 15_000);
 const stored = async (userId: string, at = a): Promise<{ bytes: number; count: number }> => {

@@ -3,11 +3,12 @@ import { OperationsStore } from '../../apps/homeserver/src/homes/ops/operations.
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
-import type { Json, TestClient } from '../network/test-client.js';
+import type { Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 import { isCaughtUp } from '../homes/talk.js';
 import { HostileHome } from './hostile-home.js';
 import { HostileServer } from './hostile-server.js';
+import { isAt, write } from '../homes/written.js';
 
 // A home that writes logs without end, or others to each home: what the honest ones write still arrives (protocol §4, "Logs of a key").
 let net: Network;
@@ -24,10 +25,6 @@ afterAll(async () => {
   await net?.stop();
 });
 
-const dataPath = (client: TestClient, type: string) => `/v3/user/${encodeURIComponent(client.userId)}/account_data/${type}`;
-const write = (person: Person, at: TestServer, type: string) => person.at(at).request('PUT', dataPath(person.at(at), type), { type });
-const isAt = (person: Person, at: TestServer, type: string) =>
-  eventually(async () => (await person.at(at).raw('GET', dataPath(person.at(at), type))).status === 200, 15_000);
 const logs = async (person: Person, at: TestServer): Promise<Json> => (await person.at(at).request('GET', `${homesPath}/account/homes`)).logs;
 
 /** A person at a and b, with a hostile third home. */

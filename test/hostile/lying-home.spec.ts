@@ -5,10 +5,11 @@ import { Database, statement } from '../../apps/homeserver/src/storage/database.
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
-import type { Json, TestClient } from '../network/test-client.js';
+import type { Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 import { HostileHome } from './hostile-home.js';
 import { HostileServer } from './hostile-server.js';
+import { dataPath, write } from '../homes/written.js';
 
 // What one home of an account, lying to the others, can do; and that it ends when the person drops it (protocol §4).
 let net: Network;
@@ -26,8 +27,6 @@ afterAll(async () => {
 });
 
 const HASH = 'A'.repeat(43);
-const dataPath = (client: TestClient, type: string) => `/v3/user/${encodeURIComponent(client.userId)}/account_data/${type}`;
-const write = (person: Person, at: TestServer, type: string, content: Json = { type }) => person.at(at).request('PUT', dataPath(person.at(at), type), content);
 const read = async (person: Person, at: TestServer, type: string): Promise<Json> => {
   const { status, body } = await person.at(at).raw('GET', dataPath(person.at(at), type));
   return status === 200 ? body : null;
