@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { strippedStateJson, type RoomEvent, type RoomVersionRules, type StateReader } from '#federation';
+import type { RoomVersionRules } from '#federation';
 import { MatrixError } from '../errors/matrix-error.js';
 import { NotStored, UnknownOutcome } from '../storage/database-errors.js';
 import type { CommitService } from './pipeline/commit.service.js';
-import { RoomDraft, type Extremity } from './pipeline/room-draft.js';
+import { RoomDraft } from './pipeline/room-draft.js';
+import type { Extremity, RoomContents, RoomView } from './room-view.js';
 import type { RoomState } from './state/room-state.js';
 import type { Snapshot } from './state/snapshot.js';
 
@@ -18,19 +19,6 @@ interface Job {
   readonly run: (draft: RoomDraft) => unknown;
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
-}
-
-/** State that an invited or knocking user is shown (Client-Server, "Stripped state"). */
-export const STRIPPED_TYPES = [
-  'm.room.create', 'm.room.name', 'm.room.avatar', 'm.room.topic', 'm.room.join_rules', 'm.room.canonical_alias',
-  'm.room.encryption',
-];
-
-/** What changes of a room, as the database has it. */
-export interface RoomContents {
-  readonly state: RoomState;
-  readonly snapshot: Snapshot;
-  readonly extremities: readonly Extremity[];
 }
 
 /** What a room is built from, by the registry. */
@@ -49,7 +37,7 @@ export interface RoomParts extends RoomContents {
  * The one writer of a room. Jobs are run one after the other, each on a draft of what the ones before it made; the drafts of
  * all jobs that waited are committed at once, and while that commit is on its way the next jobs gather.
  */
-export class Room {
+export class Room implements RoomView {
   readonly nid: number;
   readonly id: string;
   readonly rules: RoomVersionRules;
@@ -192,14 +180,5 @@ export class Room {
       const { type, state_key: stateKey } = entry.event.pdu;
       if (this.state.entry(type, stateKey!)?.nid === entry.nid) this.state.set(type, stateKey!, entry);
     }
-  }
-
-  /** The stripped state that goes with an invite or knock: JSON text of an array. */
-  strippedState(state: StateReader, member: RoomEvent): string {
-    const events = STRIPPED_TYPES.map((type) => state.get(type, '')).filter((event) => event !== undefined);
-    const sender = state.get('m.room.member', member.pdu.sender);
-    if (sender && sender.eventId !== member.eventId) events.push(sender);
-    events.push(member);
-    return `[${events.map((event) => strippedStateJson(event)).join(',')}]`;
   }
 }

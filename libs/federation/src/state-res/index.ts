@@ -1,1 +1,2 @@
-export { resolveState, type StateResolutionInput } from './resolve-state.js';
+export { resolveState } from './resolve-state.js';
+export type { StateResolutionInput } from './state-resolution-input.js';

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { AuthError, authStateKeys, checkAuth, type StateReader } from '../event-auth/index.js';
 import { stateKeyOf, type RoomEvent } from '../events/index.js';
-import type { StateResolutionInput } from './resolve-state.js';
+import type { StateResolutionInput } from './state-resolution-input.js';
 
 /** What is settled before the rest, in this order; each is judged by what was settled before it. */
 const AUTH_TYPES = ['m.room.power_levels', 'm.room.join_rules', 'm.room.member'];

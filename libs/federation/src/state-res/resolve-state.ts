@@ -1,6 +1,4 @@
-import type { AuthContext } from '../event-auth/index.js';
 import type { RoomEvent } from '../events/index.js';
-import type { RoomVersionRules } from '../room-versions/index.js';
 import { stateKeyOf } from '../events/index.js';
 import { countingStates } from './counting-states.js';
 import type { EventLookup } from './event-graph.js';
@@ -12,21 +10,8 @@ import { mainlineOrdering } from './mainline-ordering.js';
 import { isPowerEvent } from './power-events.js';
 import { resolveStateV1 } from './resolve-state-v1.js';
 import { powerOrdering } from './power-ordering.js';
-import { splitStates, type StateMap } from './split-states.js';
-
-export interface StateResolutionInput {
-  rules: RoomVersionRules;
-  roomId: string;
-  /** The states after each of the previous events; keys are `stateKeyOf`, values event ids. */
-  stateSets: readonly StateMap[];
-  /**
-   * Events by id: those that differ, and the auth chains of all sets. The chain of what does not differ matters as well:
-   * without it, events would seem to be in one chain only.
-   */
-  event(id: string): RoomEvent | undefined;
-  isRejected(id: string): boolean;
-  ctx: AuthContext;
-}
+import { splitStates } from './split-states.js';
+import type { StateResolutionInput } from './state-resolution-input.js';
 
 /**
  * State resolution, version 1, 2 or 2.1 as the room version says ("State resolution" in room versions 2 and 12; MSC4297).

@@ -1,21 +1,13 @@
 import { canonicalJson, KNOWN_RECORD_TYPE, redactPdu, roomEventFromJson, stateKeyOf, wirePdu, type RoomEvent, type StateReader } from '#federation';
 import type { MembershipChange } from '../../bus/bus.js';
-import type { Room } from '../room.js';
+import type { Extremity, RoomView } from '../room-view.js';
 import { membershipOf, type StateChange, type StateEntry } from '../state/room-state.js';
 import { splitStateKey } from '../state/state-key.js';
 import type { NewSnapshot, Snapshot } from '../state/snapshot.js';
+import { strippedState } from '../state/stripped-state.js';
 import { EventStatus } from '../timeline/stored-event.js';
 import { destinationsOf } from './destinations-of.js';
 import type { AppliedRedaction, LocalMembership, MissingEvent, NewEvent, ResentEvent, RoomCommit, StateStep } from './room-commit.js';
-
-/** A forward extremity: an event that no other known event names in its prev_events. */
-export interface Extremity {
-  readonly nid: number;
-  readonly eventId: string;
-  readonly depth: number;
-  /** State after the event. */
-  readonly after: Snapshot;
-}
 
 /** What is known of an event beyond itself when it is added. */
 export interface AddedEvent {
@@ -59,7 +51,7 @@ export class RoomDraft implements StateReader {
   afters = new Map<string, Snapshot>();
 
   constructor(
-    readonly room: Room,
+    readonly room: RoomView,
     public snapshot: Snapshot,
     public extremities: readonly Extremity[],
     private readonly nextSnapshotNid: () => number,
@@ -288,8 +280,8 @@ export class RoomDraft implements StateReader {
       const source = entry ?? previous;
       if (type !== 'm.room.member' || !source || !this.room.isLocal(stateKey)) continue;
       const membership = (membershipOf(entry?.event) ?? 'leave') as MembershipChange['membership'];
-      const strippedState = membership === 'invite' || membership === 'knock' ? this.room.strippedState(this, source.event) : null;
-      localMemberships.push({ userId: stateKey, membership, eventNid: source.nid, sender: source.event.pdu.sender, strippedState });
+      const shown = membership === 'invite' || membership === 'knock' ? strippedState(this, source.event) : null;
+      localMemberships.push({ userId: stateKey, membership, eventNid: source.nid, sender: source.event.pdu.sender, strippedState: shown });
     }
     return { localMemberships, membershipChanges };
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { resolveState, stateKeyOf, type RoomEvent, type StateReader } from '#federation';
-import type { Room } from '../room.js';
+import type { RoomView } from '../room-view.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
 import { HomeSignatures } from './home-signatures.js';
@@ -19,7 +19,7 @@ export class StateResolver {
   ) {}
 
   /** The events behind these ids: from the current state, from `held`, or read in one query. */
-  async entries(room: Room, nids: Iterable<number>, held: HeldEvents): Promise<Map<number, StateEntry>> {
+  async entries(room: RoomView, nids: Iterable<number>, held: HeldEvents): Promise<Map<number, StateEntry>> {
     const entries = new Map<number, StateEntry>();
     const wanted = new Set(nids);
     if (wanted.size > 20) {
@@ -36,7 +36,7 @@ export class StateResolver {
   }
 
   /** Reads a state for the auth rules: all its events are loaded at once. */
-  async reader(room: Room, state: ReadonlyMap<string, number>, held: HeldEvents): Promise<StateReader> {
+  async reader(room: RoomView, state: ReadonlyMap<string, number>, held: HeldEvents): Promise<StateReader> {
     const entries = await this.entries(room, state.values(), held);
     return { get: (type, stateKey) => entries.get(state.get(stateKeyOf(type, stateKey)) ?? -1)?.event };
   }
@@ -46,7 +46,7 @@ export class StateResolver {
    *
    * @param snapshots the states after each of an event's prev_events, or after each forward extremity
    */
-  async resolve(room: Room, snapshots: readonly Snapshot[], held: HeldEvents): Promise<Map<string, number>> {
+  async resolve(room: RoomView, snapshots: readonly Snapshot[], held: HeldEvents): Promise<Map<string, number>> {
     const states = distinct(snapshots);
     if (states.length === 0) return new Map();
     if (states.length === 1) return states[0]!;
