@@ -4,6 +4,7 @@ import { KNOWN_RECORD_TYPE, roomVersion, type RoomVersionRules } from '#federati
 import { AccountDirectory } from '../accounts/account-directory.js';
 import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
+import { KeyedQueue } from '../observability/keyed-queue.js';
 import { StreamPositions } from '../storage/stream-positions.js';
 import { CommitService } from './pipeline/commit.service.js';
 import type { RoomDraft } from './pipeline/room-draft.js';
@@ -39,7 +40,7 @@ export class RoomRegistry {
   readonly #collected = new FinalizationRegistry<string>((id) => {
     if (!this.#alive.get(id)?.deref()) this.#alive.delete(id);
   });
-  readonly #entering = new Map<string, Promise<unknown>>();
+  readonly #entering = new KeyedQueue();
   readonly #loading = new Map<string, Promise<Room | undefined>>();
 
   constructor(
@@ -113,15 +114,8 @@ export class RoomRegistry {
   }
 
   /** Runs `work` alone among those that bring a room to this server, so that no two make it at once. */
-  async entering<T>(roomId: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#entering.get(roomId) ?? Promise.resolve();
-    const run = before.then(work, work);
-    this.#entering.set(roomId, run);
-    try {
-      return await run;
-    } finally {
-      if (this.#entering.get(roomId) === run) this.#entering.delete(roomId);
-    }
+  entering<T>(roomId: string, work: () => Promise<T>): Promise<T> {
+    return this.#entering.run(roomId, work);
   }
 
   #keep(room: Room): void {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MatrixError } from '../errors/matrix-error.js';
 import { FairSlots, fairLimits } from '../federation/outgoing/fair-slots.js';
+import { KeyedQueue } from '../observability/keyed-queue.js';
 
 /** Answers of one account that are made at once, and that wait for their turn. */
 const PER_ACCOUNT = 4;
@@ -8,15 +9,10 @@ const WAITING_PER_ACCOUNT = 100;
 /** Answers that hold everything, which may be megabytes each, made at once for all. */
 const WHOLE_AT_ONCE = 8;
 
-interface Account {
-  running: number;
-  readonly waiting: (() => void)[];
-}
-
 /** Answers of `/sync` that are being made: a few at a time for each account, so that none takes the memory of all. */
 @Injectable()
 export class SyncTurns {
-  readonly #accounts = new Map<string, Account>();
+  readonly #accounts = new KeyedQueue(PER_ACCOUNT);
   readonly #whole = new FairSlots(fairLimits(WHOLE_AT_ONCE), Infinity);
 
   /**
@@ -24,19 +20,9 @@ export class SyncTurns {
    * @throws MatrixError 429 `M_LIMIT_EXCEEDED` when too many wait, and what `work` throws
    */
   async run<T>(userId: string, isWhole: boolean, work: () => Promise<T>): Promise<T> {
-    const account = this.#accounts.get(userId) ?? { running: 0, waiting: [] };
-    this.#accounts.set(userId, account);
-    if (account.running < PER_ACCOUNT) account.running++;
-    else if (account.waiting.length >= WAITING_PER_ACCOUNT) {
+    if (this.#accounts.size(userId) >= PER_ACCOUNT + WAITING_PER_ACCOUNT) {
       throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many syncs at once', { retry_after_ms: 1_000 });
-    } else await new Promise<void>((resolve) => account.waiting.push(resolve));
-    try {
-      return await (isWhole ? this.#whole.run({ account: userId, destination: userId }, work) : work());
-    } finally {
-      const next = account.waiting.shift();
-      // The turn passes on directly, so that nobody slips in between.
-      if (next) next();
-      else if (--account.running === 0) this.#accounts.delete(userId);
     }
+    return this.#accounts.run(userId, () => (isWhole ? this.#whole.run({ account: userId, destination: userId }, work) : work()));
   }
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { FairSlots, fairLimits } from '../outgoing/fair-slots.js';
 import { ByteBudget } from '../../http/byte-budget.js';
+import { KeyedQueue } from '../../observability/keyed-queue.js';
 import { EduHandlers } from '../edu-handlers.js';
 import { PduReceiver, type PduResults } from '../pdu-receiver.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
@@ -41,7 +42,7 @@ export class InboundTransactions {
   readonly #slots = new FairSlots(fairLimits(CONCURRENCY, { all: { quick: CONCURRENCY, fresh: 32, slow: 16, overdue: 512 }, waiting: MAX_ORIGINS_BUSY }), SLOW_MS);
   readonly #large = new FairSlots(fairLimits(LARGE_AT_ONCE, { all: { quick: LARGE_AT_ONCE, fresh: LARGE_AT_ONCE, slow: 1, overdue: LARGE_AT_ONCE } }), SLOW_MS);
   readonly #bytes = new ByteBudget(MAX_BYTES, MAX_BYTES_PER_ORIGIN);
-  readonly #busy = new Map<string, { tail: Promise<unknown>; waiting: number }>();
+  readonly #inOrder = new KeyedQueue();
 
   constructor(
     private readonly pdus: PduReceiver,
@@ -68,19 +69,13 @@ export class InboundTransactions {
   }
 
   async #queue<T>(origin: string, bytes: number, work: () => Promise<T>): Promise<T> {
-    const queue = this.#busy.get(origin) ?? { tail: Promise.resolve(), waiting: 0 };
-    if (queue.waiting >= MAX_WAITING || this.#busy.size >= MAX_ORIGINS_BUSY || !this.#bytes.take(origin, bytes)) {
+    if (this.#inOrder.size(origin) >= MAX_WAITING || this.#inOrder.keys >= MAX_ORIGINS_BUSY || !this.#bytes.take(origin, bytes)) {
       throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many transactions at once', { retry_after_ms: 1_000 });
     }
-    this.#busy.set(origin, queue);
-    queue.waiting++;
-    const run = queue.tail.then(work);
-    queue.tail = run.catch(() => {});
     try {
-      return await run;
+      return await this.#inOrder.run(origin, work);
     } finally {
       this.#bytes.give(origin, bytes);
-      if (--queue.waiting === 0) this.#busy.delete(origin);
     }
   }
 

@@ -1,10 +1,10 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountOps } from '../../accounts/account-ops.js';
+import { KeyedQueue } from '../../observability/keyed-queue.js';
 import { Log } from '../../observability/log.js';
 import { Database } from '../../storage/database.js';
 import { ArrivalsStore } from '../attach/arrivals.store.js';
-import { InTurn } from '../records/in-turn.js';
 import { AccountLogsStore } from './account-logs.store.js';
 import { OperationLog, type EarlierChange } from './operation-log.js';
 import { OperationsStore } from './operations.store.js';
@@ -16,7 +16,7 @@ import { SharedAccounts } from './shared-accounts.js';
  */
 @Injectable()
 export class LogBackfill implements OnApplicationBootstrap, OnModuleDestroy {
-  readonly #inTurn = new InTurn();
+  readonly #inTurn = new KeyedQueue();
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
 

@@ -4,11 +4,11 @@ import {
   type HomeRecord, type LogPlace, type LogPlaces,
 } from '#federation';
 import { Clock } from '../../observability/clock.js';
+import { KeyedQueue } from '../../observability/keyed-queue.js';
 import { Database } from '../../storage/database.js';
 import { DatabaseEpoch } from '../../storage/database-epoch.js';
 import { HomeKeys } from '../records/home-keys.js';
 import { HomeRecords } from '../records/home-records.js';
-import { InTurn } from '../records/in-turn.js';
 import { AccountDigests } from './account-digests.js';
 import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
 import { AccountPeersStore } from './account-peers.store.js';
@@ -45,7 +45,7 @@ const MAX_TRIES = 3;
 /** Brings operations of all homes into the account's data here (protocol §4). */
 @Injectable()
 export class OperationMerge {
-  readonly #inTurn = new InTurn();
+  readonly #inTurn = new KeyedQueue();
 
   constructor(
     private readonly records: HomeRecords,

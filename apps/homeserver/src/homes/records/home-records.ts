@@ -5,11 +5,11 @@ import {
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
+import { KeyedQueue } from '../../observability/keyed-queue.js';
 import { Log } from '../../observability/log.js';
 import { Database, type Transaction } from '../../storage/database.js';
 import { AccountRecordStore, knownRecord, type FreshRecord, type KnownRecord, type RecordPin } from './account-record.store.js';
 import { RecordAdmission } from './record-admission.js';
-import { InTurn } from './in-turn.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** A record takes one to two kilobytes. */
@@ -51,7 +51,7 @@ export class HomeRecords {
   readonly #known = boundedCache<string, KnownRecord>(MAX_CACHED);
   /** Accounts without a record, which are most where rooms are not portable: they must not cost a query each time. */
   readonly #absent = boundedCache<string, true>(MAX_ABSENT);
-  readonly #inTurn = new InTurn();
+  readonly #inTurn = new KeyedQueue();
   #strangers = 0;
   /** Counts writes. */
   #stores = 0;
@@ -127,7 +127,7 @@ export class HomeRecords {
     const record = verifiedRecord(value);
     // A frequent case on the way of every member event: it is the one that is known, and has been put to work.
     const known = await this.#find(record.user_id);
-    if (known?.record && (known.isKept || from !== undefined) && !this.#inTurn.isBusy(record.user_id) && canonicalJson(known.record) === canonicalJson(record)) return { record: known.record, outcome: 'same' };
+    if (known?.record && (known.isKept || from !== undefined) && this.#inTurn.size(record.user_id) === 0 && canonicalJson(known.record) === canonicalJson(record)) return { record: known.record, outcome: 'same' };
     return this.#inTurn.run(record.user_id, () => this.#accept(record, from));
   }
 

@@ -7,17 +7,17 @@ import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
+import { KeyedQueue } from '../../observability/keyed-queue.js';
 import { Random } from '../../observability/random.js';
 import { Database } from '../../storage/database.js';
 import { HomeKeyStore } from './home-key.store.js';
 import { HomeKeys } from './home-keys.js';
 import { HomeRecords } from './home-records.js';
-import { InTurn } from './in-turn.js';
 
 /** Home identities from the database. Accounts whose clients know nothing of home records get one in custody. */
 @Injectable()
 export class StoredHomeIdentities extends HomeIdentities {
-  readonly #inTurn = new InTurn();
+  readonly #inTurn = new KeyedQueue();
 
   constructor(
     private readonly directory: AccountDirectory,

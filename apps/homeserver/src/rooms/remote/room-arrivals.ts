@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { atMost } from '../../observability/at-most.js';
-import { Lanes } from './lanes.js';
+import { KeyedQueue } from '../../observability/keyed-queue.js';
 
 /** How long an event waits for its room; less than other servers wait for an answer. */
 const PATIENCE_MS = 25_000;
@@ -19,7 +19,7 @@ export interface ArrivalTurn {
 /** Rooms that are being brought to this server, by a join or because an account moves in. */
 @Injectable()
 export class RoomArrivals {
-  readonly #lanes = new Lanes();
+  readonly #turns = new KeyedQueue();
 
   /**
    * Runs `work` alone among those that bring the room here, from before they ask for it until it is stored: two copies of one
@@ -45,7 +45,7 @@ export class RoomArrivals {
   /** @returns what ends the turn */
   #enter(roomId: string): Promise<() => void> {
     return new Promise((entered) => {
-      void this.#lanes.run(roomId, () => new Promise<void>((leave) => entered(() => leave())));
+      void this.#turns.run(roomId, () => new Promise<void>((leave) => entered(() => leave())));
     });
   }
 
@@ -55,7 +55,6 @@ export class RoomArrivals {
    * @returns false when that takes too long
    */
   async settled(roomId: string): Promise<boolean> {
-    const tail = this.#lanes.tail(roomId);
-    return tail === undefined || atMost(tail.then(() => true), PATIENCE_MS, false);
+    return this.#turns.size(roomId) === 0 || atMost(this.#turns.run(roomId, async () => true), PATIENCE_MS, false);
   }
 }

@@ -3,6 +3,7 @@ import { PduFormatError, readPdu, type RoomEvent } from '#federation';
 import { exceedsSize } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { PduReceiver, type PduResult, type PduResults } from '../../federation/pdu-receiver.js';
+import { KeyedQueue } from '../../observability/keyed-queue.js';
 import { Log } from '../../observability/log.js';
 import { isUnavailable } from '../../storage/database-errors.js';
 import { AcceptEvent, type Acceptance } from '../pipeline/accept-event.js';
@@ -16,7 +17,6 @@ import { EventStatus } from '../timeline/stored-event.js';
 import { AbsentRooms } from './absent-rooms.js';
 import { AskBudget } from './ask-budget.js';
 import { InviteRetractions } from './invite-retractions.js';
-import { Lanes } from './lanes.js';
 import { MissingEvents, type ToldState } from './missing-events.js';
 import { NameDoor } from './name-door.js';
 import { Outliers } from './outliers.js';
@@ -45,9 +45,9 @@ export class RoomReceiver extends PduReceiver {
    * Receiving is serial per room and origin, apart from the room's own queue: an origin that answers slowly, or never, when it is
    * asked for what its events lack holds up itself, and neither local users nor other servers.
    */
-  readonly #origins = new Lanes();
+  readonly #origins = new KeyedQueue();
   /** Storing is serial per room, so that what was read of an event's relations is true until it is stored. */
-  readonly #rooms = new Lanes();
+  readonly #rooms = new KeyedQueue();
 
   constructor(
     private readonly registry: RoomRegistry,
