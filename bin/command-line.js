@@ -37,6 +37,9 @@ Settings are environment variables or lines of partyline.yaml, in the working fo
   PARTYLINE_REGISTRATION         open, token or closed (closed; the first start prints a link for the first account)
   PARTYLINE_REGISTRATION_SECRET  secret of /_synapse/admin/v1/register
   PARTYLINE_DEFAULT_ROOM_VERSION room version of new rooms (12, or portable where everybody can)
+  PARTYLINE_TURN_URIS, _TURN_SECRET  TURN server for calls
+  PARTYLINE_LIVEKIT_URL          LiveKit for calls of many
+  PARTYLINE_CONTACT              who answers for the server, shown to everybody
   PARTYLINE_RATE_LIMITS          on or off (on)
   PARTYLINE_LOG_LEVEL            debug, info, warn, error or silent (info)
   PARTYLINE_NOTARIES             servers that are asked for the keys of servers that do not answer (none)

@@ -16,7 +16,6 @@ const requests: Readonly<Record<string, readonly [method: string, path: string]>
   Knocking: ['POST', '/_matrix/client/v3/knock/!a:example.org'],
   'Upgrades of rooms': ['POST', '/_matrix/client/v3/rooms/!a:example.org/upgrade'],
   'Reports to the administrator': ['POST', '/_matrix/client/v3/rooms/!a:example.org/report/$b'],
-  'Calls through a relay': ['GET', '/_matrix/client/v3/voip/turnServer'],
   'E-mail addresses and phone numbers': ['GET', '/_matrix/client/v3/account/3pid'],
   'Single sign-on': ['GET', '/_matrix/client/v3/login/sso/redirect'],
   'Application services': ['POST', '/_matrix/client/v1/appservice/bridge/ping'],

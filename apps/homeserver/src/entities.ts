@@ -1,5 +1,6 @@
+import { LoginToken } from './auth/login-token.entity.js';
 import { RegistrationToken } from './auth/registration-token.entity.js';
 import { PastKeyResponse, ServerKey, ServerKeyResponse } from './federation/keys/server-key.entity.js';
 
 /** The tables off the hot paths, as TypeORM knows them. */
-export const entities = [PastKeyResponse, RegistrationToken, ServerKey, ServerKeyResponse];
+export const entities = [LoginToken, PastKeyResponse, RegistrationToken, ServerKey, ServerKeyResponse];

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { Authenticator } from './authenticator.js';
 import { FirstRunAdmin } from './first-run-admin.js';
+import { LoginTokens } from './login-tokens.js';
 import { LoginTypes } from './login-types.js';
 import { PasswordChange } from './password-change.js';
 import { PasswordLogin } from './password-login.js';
@@ -19,6 +20,7 @@ import { UserNames } from './user-names.js';
   providers: [
     Authenticator,
     FirstRunAdmin,
+    LoginTokens,
     LoginTypes,
     PasswordChange,
     PasswordLogin,
@@ -34,6 +36,7 @@ import { UserNames } from './user-names.js';
     AccountsModule,
     Authenticator,
     FirstRunAdmin,
+    LoginTokens,
     LoginTypes,
     PasswordChange,
     Passwords,

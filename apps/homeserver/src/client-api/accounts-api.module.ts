@@ -3,12 +3,15 @@ import { AuthModule } from '../auth/auth.module.js';
 import { FederationModule } from '../federation/federation.module.js';
 import { AccountController } from './account/account.controller.js';
 import { AccountModerationController } from './administration/account-moderation.controller.js';
+import { CallsController } from './calls/calls.controller.js';
 import { CapabilitiesController } from './capabilities/capabilities.controller.js';
 import { DevicesController } from './devices/devices.controller.js';
 import { LoginController } from './login/login.controller.js';
 import { LogoutController } from './logout/logout.controller.js';
+import { OpenIdController } from './openid/openid.controller.js';
 import { ProfileController } from './profile/profile.controller.js';
 import { RegistrationController } from './registration/registration.controller.js';
+import { ThirdPartyController } from './third-party/third-party.controller.js';
 import { VersionsController } from './versions/versions.controller.js';
 import { WellKnownController } from './well-known/well-known.controller.js';
 
@@ -18,12 +21,15 @@ import { WellKnownController } from './well-known/well-known.controller.js';
   controllers: [
     AccountController,
     AccountModerationController,
+    CallsController,
     CapabilitiesController,
     DevicesController,
     LoginController,
     LogoutController,
+    OpenIdController,
     ProfileController,
     RegistrationController,
+    ThirdPartyController,
     VersionsController,
     WellKnownController,
   ],

@@ -1,3 +1,4 @@
+import type { SupportContact } from './setting-values.js';
 import type { LogLevel } from '../observability/log.js';
 
 /**
@@ -29,6 +30,13 @@ export class Config {
   readonly defaultRoomVersion!: string;
   /** True when the operator set the default room version himself: then it is used for every new room. */
   readonly defaultRoomVersionIsSet!: boolean;
+  /** TURN servers of calls, e.g. `turn:turn.example.org:3478?transport=udp`; none without the secret that they share with this server. */
+  readonly turnUris!: readonly string[];
+  readonly turnSecret!: string | null;
+  /** Where apps get at LiveKit for calls of many (`lk-jwt-service`); null for none. */
+  readonly livekitUrl!: string | null;
+  /** Who answers for this server, shown in `/.well-known/matrix/support`: a user id, an e-mail address or a page. */
+  readonly contact!: SupportContact | null;
   readonly rateLimits!: boolean;
   /** Servers that are asked for the keys of a server that does not answer and was never met here. */
   readonly notaries!: readonly string[];

@@ -52,6 +52,24 @@ describe('loadConfig', () => {
     expect(loadConfig({ PARTYLINE_PUBLIC_URL: 'https://example.org/' }, folder).publicUrl).toBe('https://example.org');
   });
 
+  it.each([
+    ['@ops:example.org', { contacts: [{ role: 'm.role.admin', matrix_id: '@ops:example.org' }] }],
+    ['ops@example.org', { contacts: [{ role: 'm.role.admin', email_address: 'ops@example.org' }] }],
+    ['https://example.org/help', { support_page: 'https://example.org/help' }],
+  ])('takes %s for the contact', (PARTYLINE_CONTACT, contact) => {
+    expect(loadConfig({ PARTYLINE_CONTACT }, folder).contact).toEqual(contact);
+  });
+
+  it.each([
+    [{ PARTYLINE_CONTACT: 'somebody' }, 'PARTYLINE_CONTACT'],
+    [{ PARTYLINE_TURN_URIS: 'turn.example.org', PARTYLINE_TURN_SECRET: 'x' }, 'PARTYLINE_TURN_URIS'],
+    [{ PARTYLINE_TURN_URIS: 'turn:turn.example.org' }, 'PARTYLINE_TURN_URIS'],
+    [{ PARTYLINE_TURN_SECRET: 'x' }, 'PARTYLINE_TURN_URIS'],
+    [{ PARTYLINE_LIVEKIT_URL: 'rtc.example.org' }, 'PARTYLINE_LIVEKIT_URL'],
+  ])('refuses %j', (env, named) => {
+    expect(() => loadConfig(env, folder)).toThrow(new RegExp(`^${named}`));
+  });
+
   it('refuses what it does not know in the file', () => {
     writeFileSync(join(folder, 'partyline.yaml'), 'sever_name: example.org\n');
     expect(() => loadConfig({}, folder)).toThrow(/^sever_name in .*partyline\.yaml: is no setting/);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readCertificates, readTlsFiles } from './certificates.js';
 import { Config } from './config.js';
 import { nearest } from './nearest.js';
-import { addresses, databaseUrl, flag, logLevel, port, publicUrl, roomVersionId, serverName, serverNames, text } from './setting-values.js';
+import { addresses, contact, databaseUrl, flag, logLevel, port, publicUrl, roomVersionId, serverName, serverNames, text, turnUris, webAddress } from './setting-values.js';
 import { settingsOfFile } from './settings-file.js';
 import { SettingsError } from './settings-error.js';
 
@@ -29,6 +29,10 @@ const schema = z.object({
   PARTYLINE_REGISTRATION: z.enum(['open', 'token', 'closed'], 'expected "open", "token" or "closed"').default('closed'),
   PARTYLINE_REGISTRATION_SECRET: text.optional(),
   PARTYLINE_DEFAULT_ROOM_VERSION: roomVersionId.optional(),
+  PARTYLINE_TURN_URIS: turnUris.default([]),
+  PARTYLINE_TURN_SECRET: text.optional(),
+  PARTYLINE_LIVEKIT_URL: webAddress.optional(),
+  PARTYLINE_CONTACT: contact.optional(),
   PARTYLINE_RATE_LIMITS: flag.default(true),
   PARTYLINE_NOTARIES: serverNames.default([]),
   PARTYLINE_LOG_LEVEL: logLevel.default('info'),
@@ -64,6 +68,9 @@ export function loadConfig(env: Environment, cwd: string): Settings {
   if (tls === null && named['PARTYLINE_HTTPS_PORT'] !== undefined && values.PARTYLINE_HTTPS_PORT !== null) {
     throw new SettingsError('PARTYLINE_HTTPS_PORT', 'needs a certificate: PARTYLINE_TLS_CERT and PARTYLINE_TLS_KEY');
   }
+  if ((values.PARTYLINE_TURN_URIS.length > 0) !== (values.PARTYLINE_TURN_SECRET !== undefined)) {
+    throw new SettingsError('PARTYLINE_TURN_URIS', 'and PARTYLINE_TURN_SECRET are only of use together');
+  }
   if (httpPort === null && httpsPort === null) throw new SettingsError('PARTYLINE_HTTP_PORT', 'is off and no TLS listener is set up, so nobody could connect');
   if (httpPort === httpsPort && httpPort !== 0) throw new SettingsError('PARTYLINE_HTTPS_PORT', 'is the same as PARTYLINE_HTTP_PORT');
   return Object.freeze({
@@ -79,6 +86,10 @@ export function loadConfig(env: Environment, cwd: string): Settings {
     registrationSecret: values.PARTYLINE_REGISTRATION_SECRET ?? null,
     defaultRoomVersion: values.PARTYLINE_DEFAULT_ROOM_VERSION ?? '12',
     defaultRoomVersionIsSet: values.PARTYLINE_DEFAULT_ROOM_VERSION !== undefined,
+    turnUris: Object.freeze(values.PARTYLINE_TURN_URIS),
+    turnSecret: values.PARTYLINE_TURN_SECRET ?? null,
+    livekitUrl: values.PARTYLINE_LIVEKIT_URL ?? null,
+    contact: values.PARTYLINE_CONTACT ?? null,
     rateLimits: values.PARTYLINE_RATE_LIMITS,
     notaries: Object.freeze(values.PARTYLINE_NOTARIES),
     logLevel: values.PARTYLINE_LOG_LEVEL,

@@ -1,11 +1,12 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isServerName, parseServerName, roomVersion, roomVersions } from '#federation';
+import { isServerName, isUserId, parseServerName, roomVersion, roomVersions } from '#federation';
 import { LOG_LEVELS } from '../observability/log.js';
 
 /** Room for a localpart: a user id has at most 255 bytes. */
 const MAX_SERVER_NAME_LENGTH = 230;
 const MAX_SERVERS = 10;
+const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** Says what is wrong, or nothing. */
@@ -55,6 +56,31 @@ export const serverNames = checked((value) => {
   return wrong === undefined ? undefined : `"${wrong}" is no server name, such as matrix.org`;
 }).transform(split);
 
+/** Addresses of TURN servers (RFC 7065). */
+export const turnUris = checked((value) => {
+  const wrong = split(value).find((uri) => !/^turns?:[^\s/?#@]+(\?transport=(udp|tcp))?$/.test(uri));
+  return wrong === undefined ? undefined : `"${wrong}" is no address of a TURN server, such as turn:turn.example.org:3478?transport=udp`;
+}).transform(split);
+
+/** Any page of the web, without trailing slash. */
+export const webAddress = checked((value) => (isWebAddress(value) ? undefined : 'expected an address such as https://rtc.example.org')).transform((value) =>
+  value.trim().replace(/\/$/, ''),
+);
+
+/** Who answers for a server, as in `/.well-known/matrix/support`. */
+export interface SupportContact {
+  readonly contacts?: readonly { readonly role: 'm.role.admin'; readonly matrix_id?: string; readonly email_address?: string }[];
+  readonly support_page?: string;
+}
+
+export const contact = checked((value) =>
+  isWebAddress(value) || isUserId(value.trim()) || EMAIL.test(value.trim()) ? undefined : 'expected a user id, an e-mail address or the address of a page',
+).transform((value): SupportContact => {
+  const given = value.trim();
+  if (isWebAddress(given)) return { support_page: given };
+  return { contacts: [{ role: 'm.role.admin', ...(isUserId(given) ? { matrix_id: given } : { email_address: given }) }] };
+});
+
 /** Base URL without a path, without trailing slash. */
 export const publicUrl = checked((value) => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
@@ -72,6 +98,10 @@ export const roomVersionId = checked((value) =>
 ).transform((value) => value.trim());
 
 export const logLevel = z.enum(LOG_LEVELS, `expected ${LOG_LEVELS.join(', ')}`);
+
+function isWebAddress(value: string): boolean {
+  return /^https?:\/\/[^/]/.test(value.trim()) && URL.canParse(value.trim());
+}
 
 function split(value: string): string[] {
   return value.split(',').map((item) => item.trim()).filter((item) => item !== '');

@@ -4,6 +4,7 @@ import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
 import { InboundTransactions } from '../federation/inbound/inbound-transactions.js';
 import { DeviceKeysController } from './device-keys/device-keys.controller.js';
 import { KeysController } from './keys/keys.controller.js';
+import { OpenIdUserInfoController } from './openid/openid-userinfo.controller.js';
 import { HistoryController } from './rooms/history.controller.js';
 import { InvitesController } from './rooms/invites.controller.js';
 import { JoinsController } from './rooms/joins.controller.js';
@@ -15,7 +16,7 @@ import { VersionController } from './version/version.controller.js';
 /** The Server-Server API. */
 @Module({
   imports: [AccountsModule, DeviceKeysModule],
-  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController, HistoryController],
+  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController, HistoryController, OpenIdUserInfoController],
   providers: [SignedRequests, InboundTransactions],
 })
 export class FederationApiModule {}

@@ -24,7 +24,7 @@ export class CapabilitiesController {
         'm.set_avatar_url': { enabled: true },
         'm.profile_fields': { enabled: true },
         'm.3pid_changes': { enabled: false },
-        'm.get_login_token': { enabled: false },
+        'm.get_login_token': isMember,
         ...(requester.isAdmin ? { 'm.account_moderation': { suspend: true, lock: true } } : {}),
       },
     };

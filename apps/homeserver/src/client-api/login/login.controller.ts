@@ -1,28 +1,33 @@
 import { Controller, Get, Post } from '@nestjs/common';
+import type { Requester } from '../../accounts/requester.js';
 import { RefreshTokens } from '../../accounts/refresh-tokens.js';
+import { LoginTokens } from '../../auth/login-tokens.js';
 import { LoginTypes } from '../../auth/login-types.js';
 import { Sessions, tokenBody } from '../../auth/sessions.js';
+import { UserInteractiveAuth } from '../../auth/user-interactive-auth.js';
 import { Auth } from '../../http/auth.decorator.js';
-import { JsonBody } from '../../http/param.decorators.js';
+import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
 import { RateLimit } from '../../http/rate-limit.decorator.js';
-import { type LoginBody, loginSchema, type RefreshBody, refreshSchema } from './login.schema.js';
+import { type GetTokenBody, getTokenSchema, type LoginBody, loginSchema, type RefreshBody, refreshSchema } from './login.schema.js';
 
-@Controller('/_matrix/client/v3')
+@Controller('/_matrix/client')
 export class LoginController {
   constructor(
     private readonly types: LoginTypes,
     private readonly sessions: Sessions,
     private readonly refreshTokens: RefreshTokens,
+    private readonly loginTokens: LoginTokens,
+    private readonly uia: UserInteractiveAuth,
   ) {}
 
-  @Get('login')
+  @Get('v3/login')
   @Auth('none')
   @RateLimit('lookup')
   flows(): object {
     return { flows: this.types.flows() };
   }
 
-  @Post('login')
+  @Post('v3/login')
   @Auth('none')
   @RateLimit('login')
   async login(@JsonBody(loginSchema) body: LoginBody): Promise<object> {
@@ -36,8 +41,17 @@ export class LoginController {
     });
   }
 
+  /** A token for one more client: always with a proof of its own, as it makes a session that stays. */
+  @Post('v1/login/get_token')
+  @Auth('user')
+  @RateLimit('login')
+  async getToken(@CurrentUser() requester: Requester, @JsonBody(getTokenSchema) body: GetTokenBody): Promise<object> {
+    await this.uia.confirmOwner('login-token', requester.userId, body.auth);
+    return this.loginTokens.make(requester.userId);
+  }
+
   /** The refresh token is the proof. */
-  @Post('refresh')
+  @Post('v3/refresh')
   @Auth('custom')
   @RateLimit('lookup')
   async refresh(@JsonBody(refreshSchema) body: RefreshBody): Promise<object> {

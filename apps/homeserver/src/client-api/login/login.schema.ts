@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { authDataSchema } from '../../auth/user-interactive-auth.js';
 import { userIdentifierShape } from '../../auth/user-identifier.js';
 import { optionalText, text } from '../../http/query-schemas.js';
 
@@ -11,6 +12,9 @@ export const loginSchema = z.looseObject({
   refresh_token: z.boolean().nullish(),
 });
 export type LoginBody = z.output<typeof loginSchema>;
+
+export const getTokenSchema = z.object({ auth: authDataSchema.optional() });
+export type GetTokenBody = z.output<typeof getTokenSchema>;
 
 export const refreshSchema = z.object({ refresh_token: z.string().max(512) });
 export type RefreshBody = z.output<typeof refreshSchema>;

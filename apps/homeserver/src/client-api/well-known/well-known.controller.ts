@@ -12,7 +12,25 @@ export class WellKnownController {
   @Get('client')
   @Auth('none')
   client(): object {
-    return { 'm.homeserver': { base_url: this.config.publicUrl } };
+    const { publicUrl, livekitUrl } = this.config;
+    // COMPAT(Element Call): it looks here for its media server, too (MSC4143).
+    const foci = livekitUrl === null ? {} : { 'org.matrix.msc4143.rtc_foci': [{ type: 'livekit', livekit_service_url: livekitUrl }] };
+    return { 'm.homeserver': { base_url: publicUrl }, ...foci };
+  }
+
+  @Get('support')
+  @Auth('none')
+  support(): object {
+    const { contact } = this.config;
+    if (contact === null) throw MatrixError.notFound('Nobody is named');
+    return contact;
+  }
+
+  /** This server judges nobody else's events. */
+  @Get('policy_server')
+  @Auth('none')
+  policyServer(): never {
+    throw MatrixError.notFound('There is no policy server here');
   }
 
   /** Only where it helps: a name with a port is never looked up, and other servers speak TLS. */

@@ -22,6 +22,7 @@ import { RecordCheckStore } from './record-check.store.js';
 import { RecordClaims } from './record-claims.js';
 import { RecordExchange } from './record-exchange.js';
 import { RecordRefresh } from './record-refresh.js';
+import { OpenIdTokens } from '../openid/openid-tokens.js';
 import { RecordServers } from './record-servers.js';
 import { RoomRecords } from './room-records.js';
 import { StoredHomeIdentities } from './stored-home-identities.js';
@@ -44,6 +45,7 @@ import { StoredHomeIdentities } from './stored-home-identities.js';
     HomeConsents,
     RecordExchange,
     RecordClaims,
+    OpenIdTokens,
     { provide: ClaimedVersions, useClass: ClaimedRecordVersions },
     RecordCheckStore,
     RecordRefresh,
@@ -54,7 +56,7 @@ import { StoredHomeIdentities } from './stored-home-identities.js';
     { provide: AccountServers, useClass: RecordServers },
   ],
   exports: [
-    AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, FollowedRecords, HomeConsents, RecordExchange, RecordClaims, ClaimedVersions, RecordRefresh, RoomRecords, NameWitnesses, DomainSilence,
+    AccountRecordStore, HomeKeyStore, HomeKeys, HomeRecords, FollowedRecords, HomeConsents, RecordExchange, RecordClaims, ClaimedVersions, RecordRefresh, RoomRecords, NameWitnesses, DomainSilence, OpenIdTokens,
     HomeIdentities, AccountServers, NameDoor,
   ],
 })

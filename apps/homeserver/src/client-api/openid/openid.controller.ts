@@ -1,0 +1,20 @@
+import { Controller, Param, Post } from '@nestjs/common';
+import type { Requester } from '../../accounts/requester.js';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { type OpenIdToken, OpenIdTokens } from '../../homes/openid/openid-tokens.js';
+import { Auth } from '../../http/auth.decorator.js';
+import { CurrentUser } from '../../http/param.decorators.js';
+import { RateLimit } from '../../http/rate-limit.decorator.js';
+
+@Controller('/_matrix/client/v3/user/:userId/openid')
+export class OpenIdController {
+  constructor(private readonly tokens: OpenIdTokens) {}
+
+  @Post('request_token')
+  @Auth('user-or-guest')
+  @RateLimit('lookup')
+  make(@CurrentUser() requester: Requester, @Param('userId') userId: string): Promise<OpenIdToken> {
+    if (requester.userId !== userId) throw MatrixError.forbidden('You can ask for tokens of your own only');
+    return this.tokens.make(userId);
+  }
+}
