@@ -15,7 +15,6 @@ const requests: Readonly<Record<string, readonly [method: string, path: string]>
   'The tree of a space': ['GET', '/_matrix/client/v1/rooms/!a:example.org/hierarchy'],
   Knocking: ['POST', '/_matrix/client/v3/knock/!a:example.org'],
   'Upgrades of rooms': ['POST', '/_matrix/client/v3/rooms/!a:example.org/upgrade'],
-  'Reports to the administrator': ['POST', '/_matrix/client/v3/rooms/!a:example.org/report/$b'],
   'E-mail addresses and phone numbers': ['GET', '/_matrix/client/v3/account/3pid'],
   'Single sign-on': ['GET', '/_matrix/client/v3/login/sso/redirect'],
   'Application services': ['POST', '/_matrix/client/v1/appservice/bridge/ping'],

@@ -1,9 +1,8 @@
 import { AccessTokens } from '../../apps/homeserver/src/accounts/access-tokens.js';
 import { Database } from '../../apps/homeserver/src/storage/database.js';
-import { Network, REGISTRATION_SECRET } from '../network/network.js';
+import { Network } from '../network/network.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import { TravellingClock } from '../network/travelling-clock.js';
-import { createHmac } from 'node:crypto';
 
 describe('sessions', () => {
   let net: Network;
@@ -297,10 +296,7 @@ describe('sessions', () => {
 
   describe('moderation', () => {
     it('suspends and locks accounts for administrators only', async () => {
-      const { nonce } = await net.client().request('GET', '/_synapse/admin/v1/register');
-      const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0admin\0x long enough\0admin`).digest('hex');
-      const admin = net.client();
-      admin.accessToken = (await admin.request('POST', '/_synapse/admin/v1/register', { nonce, username: 'admin', password: 'x long enough', admin: true, mac })).access_token;
+      const admin = await net.administrator();
       const sam = await net.client().register('sam');
       const path = (what: string) => `/v1/admin/${what}/${encodeURIComponent(sam.userId)}`;
       const rename = ['PUT', `/v3/profile/${encodeURIComponent(sam.userId)}/displayname`, { displayname: 'Sam' }] as const;

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Type } from '@nestjs/common';
@@ -89,6 +89,15 @@ export class Network {
       this.#databaseOf.set(label, database);
       return server;
     }
+  }
+
+  /** A client of a new administrator's account. */
+  async administrator(label = 'a', username = 'admin'): Promise<TestClient> {
+    const client = this.client(label);
+    const { nonce } = await client.request('GET', '/_synapse/admin/v1/register');
+    const mac = createHmac('sha1', REGISTRATION_SECRET).update(`${nonce}\0${username}\0x long enough\0admin`).digest('hex');
+    const session = await client.request('POST', '/_synapse/admin/v1/register', { nonce, username, password: 'x long enough', admin: true, mac });
+    return Object.assign(client, { accessToken: session.access_token, userId: session.user_id, deviceId: session.device_id });
   }
 
   /** Copies the database of a server, which is stopped for that and started again. @returns what `restore` takes */

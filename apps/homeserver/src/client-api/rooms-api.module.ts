@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
+import { ModerationModule } from '../moderation/moderation.module.js';
 import { SyncModule } from '../sync/sync.module.js';
+import { ReportsController } from './reports/reports.controller.js';
 import { AliasesController } from './rooms/aliases.controller.js';
 import { CreateRoomController } from './rooms/create-room.controller.js';
 import { MembershipController } from './rooms/membership.controller.js';
@@ -9,7 +11,7 @@ import { StateController } from './rooms/state.controller.js';
 
 /** Rooms for clients. */
 @Module({
-  imports: [SyncModule],
-  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController],
+  imports: [ModerationModule, SyncModule],
+  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController, ReportsController],
 })
 export class RoomsApiModule {}

@@ -17,6 +17,7 @@ const limits = {
   notary: { perSecond: 1, burst: 20 },
   // The account's record, its homes, the reach of its rooms.
   homes: { perSecond: 5, burst: 100 },
+  report: { perSecond: 0.05, burst: 20 },
   resume: { perSecond: 0.5, burst: 20 },
   nonce: { perSecond: 1, burst: 30 },
   'whole-sync': { perSecond: 0.5, burst: 40 },
