@@ -1,11 +1,23 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
+import type { CommitMark, CommitMarks, FoundMark } from './commit-marks.js';
 import { isRefusal } from './database-errors.js';
 
-/** `unknown`: the database has no memory of it, as it is another one; `unasked`: this server stopped before it was answered. */
+/** `unknown`: the database is not the one that was written to; `unasked`: this server stopped before it was answered. */
 export type Outcome = 'committed' | 'rolled back' | 'unknown' | 'unasked';
 
-const status = 'SELECT txid_status($1) AS status';
+/** A transaction whose outcome is asked for. */
+export interface AskedTransaction {
+  /** PostgreSQL's number of it, which means it as long as it goes on. */
+  readonly xid: number;
+  readonly mark: CommitMark;
+  /** Of this process. */
+  readonly epoch: number;
+}
+
+/** Nothing while the transaction goes on, which holds its place. */
+const find = 'SELECT epoch, n FROM commit_marks WHERE place = $1 FOR UPDATE SKIP LOCKED';
+const isThere = 'SELECT 1 FROM commit_marks WHERE place = $1';
 /** Whoever still works on it. PostgreSQL shows the lower 32 bits of a transaction's number there. */
 const end = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = ($1::bigint % 4294967296)::text::xid AND pid <> pg_backend_pid()';
 /** A transaction whose COMMIT has arrived gets this long to be done. */
@@ -23,10 +35,9 @@ export class CommitOutcomes {
   /** @param connect makes a connection with time-outs, or rejects */
   constructor(private readonly connect: () => Promise<Client>) {}
 
-  /** @param xid number of the transaction */
-  async of(xid: number): Promise<Outcome> {
+  async of(transaction: AskedTransaction, marks: CommitMarks): Promise<Outcome> {
     for (let tries = 1; !this.#stopped.signal.aborted; tries++) {
-      const outcome = await this.#ask(xid, tries > GRACE_TRIES);
+      const outcome = await this.#ask(transaction, marks, tries > GRACE_TRIES);
       if (outcome) return outcome;
       await pause(Math.min(FIRST_PAUSE_MS * 2 ** tries, MAX_PAUSE_MS), undefined, { ref: false, signal: this.#stopped.signal }).catch(() => undefined);
     }
@@ -39,20 +50,18 @@ export class CommitOutcomes {
   }
 
   /** Undefined while it cannot be said. */
-  async #ask(xid: number, mayEnd: boolean): Promise<Outcome | undefined> {
+  async #ask({ xid, mark, epoch }: AskedTransaction, marks: CommitMarks, mayEnd: boolean): Promise<Outcome | undefined> {
     let client: Client | undefined;
     try {
       client = await this.connect();
-      const { rows } = await client.query<{ status: string | null }>(status, [xid]);
-      const found = rows[0]!.status;
-      if (found === 'committed') return 'committed';
-      if (found === 'aborted') return 'rolled back';
-      if (found === null) return 'unknown';
+      const [found] = (await client.query<FoundMark>(find, [mark.place])).rows;
+      if (found) return marks.judge(mark, epoch, found) ?? 'unknown';
+      if ((await client.query(isThere, [mark.place])).rowCount === 0) return 'unknown';
       if (mayEnd) await client.query(end, [xid]);
       return undefined;
     } catch (error) {
-      // "transaction ID is in the future": the database is one that has not seen this transaction.
-      return isRefusal(error) && (error as { code?: string }).code === '22023' ? 'unknown' : undefined;
+      // "relation does not exist".
+      return isRefusal(error) && (error as { code?: string }).code === '42P01' ? 'unknown' : undefined;
     } finally {
       void client?.end().catch(() => undefined);
     }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
 import type { DataSource, EntityManager, Repository } from 'typeorm';
+import { CommitMarks } from './commit-marks.js';
 import type { CommitOutcomes, Outcome } from './commit-outcomes.js';
 import { Connections } from './connections.js';
 import { isLost, isRefusal, isRepeatable, NotStored, UnknownOutcome } from './database-errors.js';
@@ -43,6 +44,7 @@ export class Database implements Queryable {
   /** Statements and transactions since the start; tests and the benchmark read them. */
   readonly counters = { statements: 0, transactions: 0 };
   readonly #connections: Connections;
+  readonly #marks = new CommitMarks();
   readonly #entities: EntityManager;
 
   constructor(private readonly parts: DatabaseParts) {
@@ -138,12 +140,17 @@ export class Database implements Queryable {
   async #run<T>(held: { readonly client: PoolClient; failure: unknown }, work: (tx: Transaction) => Promise<T>, longMs?: number): Promise<T> {
     const { client } = held;
     const { answerMs } = this.parts.limits;
+    const mark = this.#marks.take();
     let tx: Transaction;
     try {
-      tx = await Transaction.begin({ ...this.parts, client, answerMs }, longMs);
+      tx = await Transaction.begin({ ...this.parts, client, mark, answerMs }, longMs);
     } catch (error) {
+      this.#marks.free(mark, false);
       held.failure = error;
-      throw isLost(error) ? new Undone(error) : error;
+      if (isLost(error)) throw new Undone(error);
+      // It may have begun.
+      await client.query(timed(ROLLBACK, answerMs)).catch((rollbackError: Error) => (held.failure = rollbackError));
+      throw isRepeatable(error) ? new Undone(error) : error;
     }
     let result: T;
     try {
@@ -155,18 +162,31 @@ export class Database implements Queryable {
       held.failure = tx.failure;
       if (isLost(tx.failure)) return this.#undo(tx, tx.failure);
       await client.query(timed(ROLLBACK, answerMs)).catch((rollbackError: Error) => (held.failure = rollbackError));
+      this.#marks.free(mark, false);
       throw isRepeatable(tx.failure) ? new Undone(tx.failure) : error;
     }
     try {
       await client.query(timed(COMMIT, answerMs));
+      this.#marks.free(mark, true);
     } catch (error) {
       held.failure = error;
-      // Such as a deferred constraint.
-      if (isRefusal(error)) throw isRepeatable(error) ? new Undone(error) : error;
-      await this.#becameOf(tx, error);
+      if (!isRefusal(error)) await this.#becameOf(tx, error);
+      else {
+        // Such as a deferred constraint.
+        this.#marks.free(mark, false);
+        throw isRepeatable(error) ? new Undone(error) : error;
+      }
     }
     tx.committed();
     return result;
+  }
+
+  /** What became of a transaction whose connection was lost. */
+  async #outcomeOf({ xid, mark }: Transaction): Promise<Outcome> {
+    const { outcomes, tenure } = this.parts;
+    const outcome = await outcomes.of({ xid, mark, epoch: tenure.epoch! }, this.#marks);
+    this.#marks.free(mark, outcome === 'committed');
+    return outcome;
   }
 
   /** @throws NotStored when another process has taken the database */
@@ -179,13 +199,13 @@ export class Database implements Queryable {
 
   /** Its connection was lost before its COMMIT was sent. It holds its locks until the database has noticed. */
   async #undo(tx: Transaction, cause: unknown): Promise<never> {
-    const ended = await this.#patiently(this.parts.outcomes.of(tx.xid));
+    const ended = await this.#patiently(this.#outcomeOf(tx));
     throw ended === 'late' ? new NotStored(cause) : new Undone(cause);
   }
 
   /** Returns when the transaction is committed. */
   async #becameOf(tx: Transaction, cause: unknown): Promise<void> {
-    const asked = this.parts.outcomes.of(tx.xid);
+    const asked = this.#outcomeOf(tx);
     const outcome = await this.#patiently(asked);
     if (outcome === 'committed') return;
     if (outcome === 'rolled back') throw new Undone(cause);

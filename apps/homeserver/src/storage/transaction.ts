@@ -1,25 +1,23 @@
 import type { PoolClient, QueryResult, QueryResultRow } from 'pg';
 import type { DataSource, EntityManager, ObjectLiteral, Repository } from 'typeorm';
+import type { CommitMark } from './commit-marks.js';
 import { DiskFull } from './database-errors.js';
 import { grows, timed, type Queryable, type Statement } from './statement.js';
 import { TransactionRunner } from './transaction-runner.js';
-
-/** Begins a transaction, and tells its number and who holds the database, in one message. */
-const BEGIN = 'BEGIN; EXECUTE begun';
 
 interface Begun {
   readonly xid: number;
   readonly epoch: number | null;
 }
 
-/** What `EXECUTE begun` runs: numbers of transactions are handed out here, not at the first change, so that they are known before any COMMIT. */
-export function prepareBegun(isHeld: boolean): string {
-  return `PREPARE begun AS SELECT txid_current() AS xid, ${isHeld ? '(SELECT epoch FROM database_holder)' : 'NULL::bigint'} AS epoch`;
-}
+/** What `EXECUTE begun` runs, in the message that begins a transaction: writes its mark, and tells its number and who holds the database. */
+export const PREPARE_BEGUN = `PREPARE begun (integer, bigint) AS
+  UPDATE commit_marks SET epoch = (SELECT epoch FROM database_holder), n = $2 WHERE place = $1 RETURNING txid_current() AS xid, epoch`;
 
 /** What a transaction works with. */
 export interface TransactionParts {
   readonly client: PoolClient;
+  readonly mark: CommitMark;
   readonly dataSource: DataSource;
   /** Whoever does not answer within this time has fallen silent. */
   readonly answerMs: number;
@@ -30,8 +28,10 @@ export interface TransactionParts {
 /** One transaction on one connection. */
 export class Transaction implements Queryable {
   readonly #afterCommit: (() => void)[] = [];
-  /** Its number, by which its outcome can be asked for when the answer to the COMMIT is lost. */
+  /** PostgreSQL's number of it. */
   readonly xid: number;
+  /** By which its outcome can be asked for when the answer to the COMMIT is lost. */
+  readonly mark: CommitMark;
   /** Of the process that holds the database; null where nobody holds it. */
   readonly epoch: number | null;
   /** The error of a statement, after which nothing of the transaction can be stored. */
@@ -44,13 +44,15 @@ export class Transaction implements Queryable {
     begun: Begun,
   ) {
     this.xid = begun.xid;
+    this.mark = parts.mark;
     this.epoch = begun.epoch;
   }
 
   /** Called by the database. @param longMs what its statements may take, if that is more than usual */
   static async begin(parts: TransactionParts, longMs?: number): Promise<Transaction> {
-    const { client, answerMs } = parts;
-    const text = longMs === undefined ? BEGIN : `BEGIN; SET LOCAL statement_timeout = ${longMs}; EXECUTE begun`;
+    const { client, mark, answerMs } = parts;
+    const limit = longMs === undefined ? '' : `SET LOCAL statement_timeout = ${longMs};`;
+    const text = `BEGIN; ${limit} EXECUTE begun (${mark.place}, ${mark.n})`;
     const answers = (await client.query(timed({ text }, answerMs))) as unknown as readonly QueryResult<Begun>[];
     return new Transaction({ ...parts, answerMs: answerMs + (longMs ?? 0) }, answers.at(-1)!.rows[0]!);
   }
