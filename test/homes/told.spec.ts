@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-import { accountKey, accountKeyLogin, nextHomeRecord, recoveredHomeRecord } from '#e2e';
 import { recordHash } from '../../libs/federation/src/index.js';
 import { RoomTellings } from '../../apps/homeserver/src/homes/attach/room-tellings.js';
 import { RoomTellingsStore } from '../../apps/homeserver/src/homes/attach/room-tellings.store.js';
@@ -10,9 +8,10 @@ import { HostileServer } from '../hostile/hostile-server.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
-import { TestClient, type Json } from '../network/test-client.js';
+import type { Json, TestClient } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 import { createRoom, isIn, join, state } from './talk.js';
+import { isComplete, twoHomes } from './two-homes.js';
 
 // Who has to know of a record is told of it, whoever stops in between (protocol §2, "Telling and asking").
 let net: Network;
@@ -28,33 +27,8 @@ beforeAll(async () => {
 afterAll(() => net?.stop());
 afterEach(() => Promise.all([a, b, c].map((server) => server.start())));
 
-const isComplete = (person: Person, server: TestServer): Promise<unknown> => eventually(async () => {
-  const { rooms } = (await person.at(server).request('GET', `${homesPath}/account/homes`)).homes.find((home: Json) => home.server_name === server.name);
-  return rooms.complete && rooms.ready === rooms.total;
-}, 20_000);
-
-/** Alice with homes at A and B. */
-async function twoHomes(): Promise<Person> {
-  const alice = await Person.named(`told${++count}`, a);
-  await alice.addHome(b, { through: a });
-  await isComplete(alice, b);
-  return alice;
-}
-
 const knows = (person: Person, server: TestServer): Promise<unknown> =>
   eventually(async () => recordHash(await person.at(server).request('GET', `${homesPath}/account/record`)) === recordHash(person.record), 20_000);
-
-async function publish(person: Person, record: Person['record'], server: TestServer): Promise<string[]> {
-  const answer = await new TestClient(server).request('PUT', `${homesPath}/account/record`, { record });
-  person.record = record;
-  return answer.told;
-}
-
-/** Whether the home says so of the account's record, in its two answers. */
-async function isUnconfirmed(client: TestClient): Promise<boolean[]> {
-  const { headers } = await client.raw('GET', `${homesPath}/account/record`);
-  return [headers['io-partyline-unconfirmed'] !== undefined, (await client.request('GET', `${homesPath}/account/homes`)).unconfirmed === true];
-}
 
 /** Member events of the person in the room, as the server of the client has them. */
 async function memberEvents(client: TestClient, roomId: string, userId: string): Promise<number> {
@@ -64,7 +38,7 @@ async function memberEvents(client: TestClient, roomId: string, userId: string):
 }
 
 it('tells all rooms, although the server that took the record dies right after its answer', async () => {
-  const alice = await twoHomes();
+  const alice = await twoHomes(`told${++count}`, a, b);
   const bob = await net.client(c).register(`bob${count}`);
   const rooms: string[] = [];
   for (let i = 0; i < 8; i++) {
@@ -84,22 +58,22 @@ it('tells all rooms, although the server that took the record dies right after i
 }, 60_000);
 
 it('says which homes have a record, and tells a home that was away although the server that took it died', async () => {
-  const alice = await twoHomes();
-  expect((await publish(alice, alice.next({ priorities: { [b.name]: 2 } }), a)).sort()).toEqual([a.name, b.name].sort());
+  const alice = await twoHomes(`told${++count}`, a, b);
+  expect((await alice.publish(alice.next({ priorities: { [b.name]: 2 } }), a)).sort()).toEqual([a.name, b.name].sort());
   await b.stop();
-  expect(await publish(alice, alice.next({ priorities: { [b.name]: 3 } }), a)).toEqual([a.name]);
+  expect(await alice.publish(alice.next({ priorities: { [b.name]: 3 } }), a)).toEqual([a.name]);
   await a.crash();
   await a.start();
   await b.start();
   await knows(alice, b);
-  await eventually(async () => (await publish(alice, alice.record, a)).includes(b.name));
+  await eventually(async () => (await alice.publish(alice.record, a)).includes(b.name));
 }, 60_000);
 
 it('tells the others of a record that drops the very home that took it', async () => {
-  const alice = await twoHomes();
+  const alice = await twoHomes(`told${++count}`, a, b);
   const atB = alice.at(b);
   await a.stop();
-  expect(await publish(alice, alice.next({ drop: [b.name] }), b)).toEqual([]);
+  expect(await alice.publish(alice.next({ drop: [b.name] }), b)).toEqual([]);
   await eventually(async () => (await atB.raw('GET', '/v3/account/whoami')).status === 401);
   await b.crash();
   await b.start();
@@ -108,7 +82,7 @@ it('tells the others of a record that drops the very home that took it', async (
 }, 60_000);
 
 it('changes rooms once a minute by additions, of which the last wins, and by removals at once', async () => {
-  const alice = await twoHomes();
+  const alice = await twoHomes(`told${++count}`, a, b);
   const bob = await net.client(c).register(`bob${count}`);
   const roomId = await createRoom(alice.at(a));
   await join(bob, roomId, a);
@@ -116,12 +90,12 @@ it('changes rooms once a minute by additions, of which the last wins, and by rem
   await isComplete(alice, b);
   // Her join, and what B said when it had the room.
   await eventually(async () => (await memberEvents(bob, roomId, alice.userId)) === 2);
-  for (let priority = 20; priority < 40; priority++) await publish(alice, alice.next({ priorities: { [b.name]: priority } }), a);
+  for (let priority = 20; priority < 40; priority++) await alice.publish(alice.next({ priorities: { [b.name]: priority } }), a);
   await knows(alice, b);
   for (const server of [a, b]) server.get(RoomTellings).wake();
   // One may come early.
   expect(await memberEvents(bob, roomId, alice.userId) - 2).toBeLessThanOrEqual(2);
-  await publish(alice, alice.next({ drop: [b.name] }), a);
+  await alice.publish(alice.next({ drop: [b.name] }), a);
   await eventually(async () => (await state(bob, roomId, 'm.room.member', alice.userId)).home_record.seq === alice.record.seq);
 }, 60_000);
 
@@ -140,88 +114,6 @@ it('does not give up telling a room, however often it fails', async () => {
   await store.forget(userId);
 });
 
-it('lets no stolen key in at a home that was away while it was replaced', async () => {
-  const alice = await twoHomes();
-  const stolen = alice.key;
-  await b.stop();
-  await alice.publish(recoveredHomeRecord(alice.record, {}, alice.recoveryKey, accountKey(randomBytes(32))), a);
-  await a.crash();
-  await a.start();
-  await b.start();
-  const proof = await alice.proof(b, stolen);
-  const body = { type: accountKeyLogin, identifier: { type: 'm.id.user', user: alice.userId }, device_id: 'THIEF', ...proof };
-  await new TestClient(b).expectError(403, 'M_FORBIDDEN', 'POST', '/v3/login', body);
-}, 60_000);
-
-it('ends the sessions of a home that was away while it was dropped', async () => {
-  const alice = await twoHomes();
-  const atB = alice.at(b);
-  await b.stop();
-  await alice.publish(alice.next({ drop: [b.name] }), a);
-  await a.crash();
-  await a.start();
-  await b.start();
-  // At the first answer, unless the machine is so slow that the others do not answer in three seconds.
-  await eventually(async () => (await atB.raw('GET', '/v3/account/whoami')).status === 401, 20_000);
-  await expect(alice.login(b)).rejects.toThrow('403');
-}, 60_000);
-
-it('serves after three seconds where no other home answers, and lets go when one does', async () => {
-  const alice = await twoHomes();
-  const atB = alice.at(b);
-  await b.stop();
-  await alice.publish(alice.next({ drop: [b.name] }), a);
-  await a.stop();
-  await b.start();
-  const started = Date.now();
-  expect((await atB.raw('GET', '/v3/account/whoami')).status).toBe(200);
-  expect(Date.now() - started).toBeLessThan(6_000);
-  expect(await isUnconfirmed(atB)).toEqual([true, true]);
-  await a.start();
-  await eventually(async () => (await atB.raw('GET', '/v3/account/whoami')).status === 401, 20_000);
-}, 60_000);
-
-it('says of a record that no other home has confirmed, and no more when one has', async () => {
-  const alice = await twoHomes();
-  expect(await isUnconfirmed(alice.at(b))).toEqual([false, false]);
-  await a.stop();
-  await b.stop();
-  await b.start();
-  await eventually(async () => (await isUnconfirmed(alice.at(b))).every(Boolean), 20_000);
-  await a.start();
-  await eventually(async () => !(await isUnconfirmed(alice.at(b))).some(Boolean), 20_000);
-}, 60_000);
-
-it('takes no record at a server that is new to the account before the others were asked', async () => {
-  const alice = await twoHomes();
-  const old = alice.record;
-  const stolen = alice.key;
-  const entry = await alice.offer(c);
-  await c.stop();
-  await alice.publish(recoveredHomeRecord(alice.record, {}, alice.recoveryKey, accountKey(randomBytes(32))), a);
-  await c.start();
-  const thiefs = nextHomeRecord(old, { add: [entry] }, stolen);
-  await new TestClient(c).expectError(409, 'IO_PARTYLINE_STALE_RECORD', 'PUT', `${homesPath}/account/record`, { record: thiefs });
-}, 60_000);
-
-it('lets a home that was dropped learn it from whoever hears it, though none of the other homes is there', async () => {
-  const alice = await twoHomes();
-  const bob = await net.client(c).register(`bob${count}`);
-  const roomId = await createRoom(alice.at(a));
-  await join(bob, roomId, a);
-  await isIn(alice.at(b), roomId);
-  const atB = alice.at(b);
-  await b.stop();
-  await alice.publish(alice.next({ drop: [b.name] }), a);
-  await eventually(async () => (await state(bob, roomId, 'm.room.member', alice.userId)).home_record.seq === alice.record.seq);
-  await a.stop();
-  await b.start();
-  await eventually(async () => {
-    const path = `/v3/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${atB.nextTxn()}`;
-    return (await atB.raw('PUT', path, { body: 'still here', msgtype: 'm.text' })).status === 401;
-  }, 20_000);
-}, 60_000);
-
 it('takes no device keys by an old record that a dropped home hands to a server that knew nothing', async () => {
   const dropped = await HostileServer.start();
   try {
@@ -230,9 +122,9 @@ it('takes no device keys by an old record that a dropped home hands to a server 
     const hostile = new HostilePerson('x', dropped);
     (hostile as { userId: string }).userId = alice.userId;
     dropped.on(/io\.partyline\/record/, () => ({ records: [] }));
-    await publish(alice, alice.next({ add: [{ ...hostile.entry(), priority: 0 }] }), a);
+    await alice.publish(alice.next({ add: [{ ...hostile.entry(), priority: 0 }] }), a);
     const old = alice.record;
-    await publish(alice, alice.next({ drop: [dropped.name] }), a);
+    await alice.publish(alice.next({ drop: [dropped.name] }), a);
     const keys = { user_id: alice.userId, device_id: 'EVIL', algorithms: [], keys: { 'ed25519:EVIL': hostile.homeKey.publicKey }, signatures: {} };
     dropped.on(/user\/keys\/query|user\/devices/, () => ({ device_keys: { [alice.userId]: { EVIL: keys } } }));
     const query = async (): Promise<Json> =>
@@ -262,7 +154,7 @@ it('does not count a server that knows of no records as one that stands by an ol
     const hostile = new HostilePerson('x', dropped);
     (hostile as { userId: string }).userId = alice.userId;
     dropped.on(/io\.partyline\/record/, () => ({ records: [] }));
-    await publish(alice, alice.next({ add: [{ ...hostile.entry(), priority: 0 }] }), a);
+    await alice.publish(alice.next({ add: [{ ...hostile.entry(), priority: 0 }] }), a);
     const old = alice.record;
     await a.stop();
     const keys = { user_id: alice.userId, device_id: 'EVIL', algorithms: [], keys: { 'ed25519:EVIL': hostile.homeKey.publicKey }, signatures: {} };
@@ -288,12 +180,12 @@ it('does not let a home that never answers delay the telling of others', async (
       const entry = new HostilePerson('x', silent);
       // The silent server agrees to be a home of everybody.
       (entry as { userId: string }).userId = person.userId;
-      await publish(person, person.next({ add: [{ ...entry.entry(), priority: 5 }] }), a);
+      await person.publish(person.next({ add: [{ ...entry.entry(), priority: 5 }] }), a);
       if (i === 0) expect(person.record.homes).toHaveLength(2);
     }
-    const alice = await twoHomes();
+    const alice = await twoHomes(`told${++count}`, a, b);
     const started = Date.now();
-    expect(await publish(alice, alice.next({ priorities: { [b.name]: 9 } }), a)).toContain(b.name);
+    expect(await alice.publish(alice.next({ priorities: { [b.name]: 9 } }), a)).toContain(b.name);
     expect(Date.now() - started).toBeLessThan(3_000);
   } finally {
     silent.hangUp();

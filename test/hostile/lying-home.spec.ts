@@ -1,15 +1,13 @@
-import { operationHash, recordHash } from '../../libs/federation/src/index.js';
-import { DigestExchange } from '../../apps/homeserver/src/homes/ops/digest-exchange.js';
-import { OperationExchange } from '../../apps/homeserver/src/homes/ops/operation-exchange.js';
-import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
+import { recordHash } from '../../libs/federation/src/index.js';
+import { dataPath, write } from '../homes/written.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
-import { homesPath, Person } from '../network/person.js';
+import { Person } from '../network/person.js';
 import type { Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 import { HostileHome } from './hostile-home.js';
 import { HostileServer } from './hostile-server.js';
-import { dataPath, write } from '../homes/written.js';
+import { HASH, homeAt, homes, isAt, logOf, read, victim } from './victim.js';
 
 // What one home of an account, lying to the others, can do; and that it ends when the person drops it (protocol §4).
 let net: Network;
@@ -26,41 +24,18 @@ afterAll(async () => {
   await net?.stop();
 });
 
-const HASH = 'A'.repeat(43);
-const read = async (person: Person, at: TestServer, type: string): Promise<Json> => {
-  const { status, body } = await person.at(at).raw('GET', dataPath(person.at(at), type));
-  return status === 200 ? body : null;
-};
-const homes = (person: Person, at: TestServer): Promise<Json> => person.at(at).request('GET', `${homesPath}/account/homes`);
-const homeAt = async (person: Person, at: TestServer, name: string): Promise<Json> => (await homes(person, at)).homes.find((home: Json) => home.server_name === name);
-const isAt = (person: Person, at: TestServer, type: string) => eventually(async () => (await read(person, at, type)) !== null, 15_000);
-const ownLog = async (person: Person, at: TestServer, name = at.name): Promise<[string, Json]> => {
-  const { logs } = await eventually(async () => {
-    const answer = await homes(person, at);
-    return Object.values<Json>(answer.logs).some((log) => log.server_name === name) && answer;
-  });
-  return Object.entries<Json>(logs).find(([, log]) => log.server_name === name)!;
-};
-/** A person at a, with a hostile second home. */
-async function victim(label: string): Promise<{ person: Person; home: HostileHome }> {
-  const person = await Person.named(label, a);
-  const home = new HostileHome(evil, person.userId);
-  await person.publish(person.next({ add: [home.entry] }), a);
-  return { person, home };
-}
-
 describe('a home that lies', () => {
   it('moves no head by its word: not with a vector, not with a head of another\'s log, not in a copy', async () => {
-    const { person, home } = await victim('vector');
+    const { person, home } = await victim('vector', a, evil);
     await write(person, a, 'org.example.before');
-    const [log] = await ownLog(person, a);
+    const [log] = await logOf(person, a);
     const forged = { ...home.head({ n: 9e15, hash: HASH }), log };
     evil.on(new RegExp(`account/${person.userId}/ops`), () => ({ ops: [], more: false, snapshot_needed: true, heads: [forged] }));
     evil.on(new RegExp(`account/${person.userId}/snapshot`), () => ({ record: person.record, heads: [forged, home.head({ n: 7, hash: HASH })], rooms: {}, ops: [] }));
     await home.hand(a, [], { vector: { [a.name]: 9e15 }, heads: [forged, home.head({ n: 7, hash: HASH })] });
     await eventually(() => evil.requests.some(({ path }) => path.includes(`${person.userId}/snapshot`)));
     await write(person, a, 'org.example.during');
-    const [, { places }] = await ownLog(person, a);
+    const [, { places }] = await logOf(person, a);
     expect(places[0][0]).toBeLessThan(100);
     await person.publish(person.next({ revoke: [evil.name] }), a);
     await person.addHome(b, { through: a });
@@ -69,11 +44,11 @@ describe('a home that lies', () => {
   });
 
   it('about another home\'s log does not silence that home', async () => {
-    const { person, home } = await victim('silence');
+    const { person, home } = await victim('silence', a, evil);
     await person.addHome(b, { through: a });
     await write(person, b, 'org.example.first');
     await isAt(person, a, 'org.example.first');
-    const [log] = await ownLog(person, a, b.name);
+    const [log] = await logOf(person, a, b.name);
     const forged = { ...home.head({ n: 1_000_000, hash: HASH }), log };
     evil.on(new RegExp(`account/${person.userId}/ops`), () => ({ ops: [], more: false, snapshot_needed: true, heads: [forged] }));
     evil.on(new RegExp(`account/${person.userId}/snapshot`), () => ({ record: person.record, heads: [forged], rooms: {}, ops: [] }));
@@ -84,27 +59,8 @@ describe('a home that lies', () => {
     await eventually(async () => (await homeAt(person, b, a.name)).ops_behind === 0);
   });
 
-  it('and has been dropped gives the next home nothing', async () => {
-    const { person } = await victim('planted');
-    evil.on(new RegExp(`account/${person.userId}/snapshot`), () => ({
-      record: person.record, heads: [], rooms: {}, ops: [{ kind: 'device', key: 'EVIL', value: '{"display_name":"phone"}' }],
-    }));
-    await person.offer(b);
-    await a.stop();
-    try {
-      const entry = await person.offer(b);
-      await person.publish(person.next({ add: [entry], drop: [evil.name] }), b);
-      const atB = await person.login(b);
-      const asked = await eventually(() => evil.requests.some(({ path }) => path.includes(`${person.userId}/snapshot`)), 5_000).catch(() => false);
-      const devices = (await atB.request('GET', '/v3/devices')).devices.map((one: Json) => one.device_id);
-      expect({ asked, devices }).toEqual({ asked: false, devices: [atB.deviceId] });
-    } finally {
-      await a.start();
-    }
-  }, 60_000);
-
   it('that tells two homes two operations of one number is found out; both count, and the homes agree', async () => {
-    const { person, home } = await victim('equivocal');
+    const { person, home } = await victim('equivocal', a, evil);
     await person.addHome(b, { through: a });
     await eventually(async () => (await home.hand(b, [])).status === 200);
     for (const [server, word] of [[a, 'told to a'], [b, 'told to b']] as const) {
@@ -126,7 +82,7 @@ describe('a home that lies', () => {
   }, 60_000);
 
   it('about the time decides concurrent writes only, for its own account only', async () => {
-    const { person: mallory, home } = await victim('mallory');
+    const { person: mallory, home } = await victim('mallory', a, evil);
     const bob = await Person.named('bob.clock', a);
     await bob.addHome(b, { through: a });
     await home.hand(a, [home.op('account_data', 'x', '{}', { ms: Date.now() + 365 * 86_400_000 })]);
@@ -143,7 +99,7 @@ describe('a home that lies', () => {
   }, 60_000);
 
   it('is named when its clock is another, and for what it did not take', async () => {
-    const { person, home } = await victim('clock');
+    const { person, home } = await victim('clock', a, evil);
     const log = 'B'.repeat(42);
     evil.on(new RegExp(`account/${person.userId}/ops`), () => ({ heads: [], refused: [[log, 3, 'signature'], 'x'], now: Date.now() + 3 * 86_400_000 }));
     // By this a hears of it, and does not leave it alone any more for what it answered before.
@@ -159,7 +115,7 @@ describe('a home that lies', () => {
   });
 
   it('without end in its answers is not asked without end, and not believed again about heads it cannot show', async () => {
-    const { person, home } = await victim('endless');
+    const { person, home } = await victim('endless', a, evil);
     const one = home.op('account_data', 'org.example.one', '{}');
     let asked = 0;
     evil.on(new RegExp(`account/${person.userId}/ops/missing`), () => {
@@ -176,8 +132,8 @@ describe('a home that lies', () => {
   });
 
   it('lets an operation wait that knew of something which is not here, and what comes after it, and nothing else', async () => {
-    const { person, home } = await victim('waits');
-    const [log] = await ownLog(person, a);
+    const { person, home } = await victim('waits', a, evil);
+    const [log] = await logOf(person, a);
     const ahead = home.op('account_data', 'org.example.waits', '{}', { after: { [log]: [[1_000, HASH]] } });
     const { body } = await home.hand(a, [ahead, home.op('account_data', 'org.example.free', '{}', { log: home.anotherLog() })]);
     expect(body.refused).toEqual([]);
@@ -185,7 +141,7 @@ describe('a home that lies', () => {
   });
 
   it('knows of nothing in the log of a key that no record has named, and may know of a revoked one\'s', async () => {
-    const { person, home: gone } = await victim('former');
+    const { person, home: gone } = await victim('former', a, evil);
     await person.publish(person.next({ revoke: [evil.name] }), a);
     const home = new HostileHome(evil, person.userId);
     await person.publish(person.next({ add: [home.entry] }), a);
@@ -203,7 +159,7 @@ describe('a home that lies', () => {
   }, 60_000);
 
   it('is asked once for a record of which it claims the version, and then not for an hour', async () => {
-    const { person, home } = await victim('claims');
+    const { person, home } = await victim('claims', a, evil);
     const shown = person.next({ priorities: { [evil.name]: 77 } });
     const [epoch, seq] = [shown.epoch, shown.seq];
     let asked = 0;
@@ -220,99 +176,8 @@ describe('a home that lies', () => {
     expect(asked).toBe(2);
   });
 
-  it('that leaves something out of a copy, or plants something, is named or mended', async () => {
-    const { person, home } = await victim('leaves');
-    const kept = home.op('account_data', 'org.example.kept', '{}');
-    const left = home.op('account_data', 'org.example.left', '{}', { prev: kept });
-    await home.hand(a, [kept, left], { heads: [home.head(left)] });
-    expect(await read(person, a, 'org.example.left')).toEqual({});
-    // The same log, shown to b with a copy that lacks an item.
-    const wire = ({ user_id: _user, ...op }: Json): Json => op;
-    evil.on(new RegExp(`account/${person.userId}/ops`), () => ({ ops: [], more: false, snapshot_needed: true, heads: [home.head(left)] }));
-    evil.on(new RegExp(`account/${person.userId}/snapshot`), () => ({ record: person.record, heads: [home.head(left)], rooms: {}, ops: [wire(kept)] }));
-    await a.stop();
-    await person.publish(person.next({ add: [await person.offer(b)] }), b).catch(() => undefined);
-    await person.login(b);
-    await isAt(person, b, 'org.example.kept');
-    expect(await read(person, b, 'org.example.left')).toBeNull();
-    await a.start();
-    await isAt(person, b, 'org.example.left');
-    expect(operationHash(left)).toHaveLength(43);
-  }, 60_000);
-
-  it('shows heads in a second copy: they are believed when that one, too, was compared', async () => {
-    const { person, home } = await victim('second.copy');
-    await person.addHome(b, { through: a });
-    const far = home.head({ n: 50, hash: HASH });
-    const { promise, resolve: release } = Promise.withResolvers<void>();
-    let [isFar, copies, compared] = [false, 0, 0];
-    evil.on(new RegExp(`account/${person.userId}/digest`), async () => {
-      compared++;
-      await promise;
-      return { heads: [], differing: [], ops: [] };
-    });
-    evil.on(new RegExp(`account/${person.userId}/snapshot`), () => ({ record: person.record, heads: [far], rooms: {}, ops: [], copies: ++copies }));
-    evil.on(new RegExp(`account/${person.userId}/ops`), (path, body) => (path.endsWith('missing')
-      ? { ops: [], more: false, snapshot_needed: true, heads: [far] }
-      : { heads: [...body.heads, ...(isFar ? [far] : [])], digest: isFar ? 'another' : body.digest }));
-    const shown = async (): Promise<Json> => (await home.hand(b, [])).body.heads.find((head: Json) => head.log === home.log);
-    // Everybody was compared once.
-    await write(person, b, 'org.example.first');
-    await isAt(person, a, 'org.example.first');
-    await eventually(async () => (await home.hand(b, [])).status === 200 && (await homeAt(person, b, evil.name)).ops_behind === 0);
-    await b.get(OperationExchange).idle();
-    isFar = true;
-    await home.hand(b, [], { heads: [far] });
-    await eventually(() => copies > 0 && compared > 0);
-    // A has been compared since.
-    await write(person, b, 'org.example.compared');
-    await isAt(person, a, 'org.example.compared');
-    expect(await shown()).toBeUndefined();
-    release();
-    await eventually(async () => (await shown())?.n === 50);
-  }, 60_000);
-
-  it('forked its log, of which much is gone: a home that comes then takes a copy, and compares it a few times', async () => {
-    const { person, home } = await victim('forked.gone');
-    const base = home.op('account_data', 'org.example.base', '{}', { ms: 1 });
-    const one = home.op('account_data', 'org.example.word', '{"word":1}', { prev: base, ms: 9 });
-    const other = home.op('account_data', 'org.example.word', '{"word":2}', { prev: base, ms: 10 });
-    const filler = home.op('account_data', 'org.example.filler', '{}', { prev: one, ms: 2 });
-    const more = home.op('account_data', 'org.example.word', '{"word":3}', { prev: filler, ms: 8 });
-    const last = home.op('account_data', 'org.example.filler', '{}', { prev: more, ms: 3 });
-    await home.hand(a, [base, one, filler, more, last]);
-    await home.hand(a, [other], { heads: [home.head(last), home.head(other)] });
-    await eventually(async () => (await homes(person, a)).logs[home.log]?.forked);
-    await a.get(Database).query(statement('test.purge', `DELETE FROM account_ops o WHERE o.user_id = $1 AND NOT EXISTS (
-      SELECT 1 FROM account_op_items i WHERE i.user_id = o.user_id AND i.kind = o.kind AND i.op_key = o.op_key AND i.log = o.log AND i.line = o.line AND i.n = o.n)`), [person.userId]);
-    const exchange = a.get(DigestExchange);
-    const answer = exchange.answer.bind(exchange);
-    let compared = 0;
-    exchange.answer = (...given) => {
-      compared++;
-      return answer(...given);
-    };
-    try {
-      await person.addHome(b, { through: a });
-      await isAt(person, b, 'org.example.base');
-      for (let i = 0; i < 5; i++) {
-        await write(person, a, `org.example.after.${i}`);
-        await isAt(person, b, `org.example.after.${i}`);
-        await write(person, b, `org.example.back.${i}`);
-        await isAt(person, a, `org.example.back.${i}`);
-      }
-      await Promise.all([a, b].map((server) => server.get(OperationExchange).idle()));
-      expect(compared).toBeLessThan(60);
-      // The copy knows one line only: what the homes show is the same, or the difference is named.
-      const [atA, atB] = await Promise.all([a, b].map(async (server) => JSON.stringify(await read(person, server, 'org.example.word'))));
-      if (atA !== atB) expect((await homeAt(person, b, a.name)).unequal).toEqual(['account_data']);
-    } finally {
-      exchange.answer = answer;
-    }
-  }, 60_000);
-
   it('has what it takes in its log, and says what its account does not show: it counts not as one that applied it', async () => {
-    const { person, home } = await victim('unapplied');
+    const { person, home } = await victim('unapplied', a, evil);
     // As the server that takes: named as long as it is so.
     const bad = home.op('room_account_data', JSON.stringify(['!a\0:x.example', 'm.tag']), '{}');
     for (const ops of [[bad], []]) expect((await home.hand(a, ops)).body.refused).toEqual([[home.log, 1, 'not storable']]);

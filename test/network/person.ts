@@ -77,10 +77,15 @@ export class Person {
     return nextHomeRecord(this.record, change, key);
   }
 
-  /** Publishes a record at a server without a token: it proves itself. */
-  async publish(record: HomeRecord, server: TestServer, extra: Json = {}): Promise<void> {
-    await new TestClient(server).request('PUT', `${homesPath}/account/record`, { record, ...extra });
+  /**
+   * Publishes a record at a server without a token: it proves itself.
+   *
+   * @returns the homes that have it by then
+   */
+  async publish(record: HomeRecord, server: TestServer, extra: Json = {}): Promise<string[]> {
+    const { told } = await new TestClient(server).request('PUT', `${homesPath}/account/record`, { record, ...extra });
     this.record = record;
+    return told;
   }
 
   /** Adds a server as a home, as a client does; `through` publishes. */

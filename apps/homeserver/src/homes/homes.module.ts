@@ -47,6 +47,7 @@ import { LogStandings } from './ops/log-standings.js';
 import { OperationApplier } from './ops/operation-applier.js';
 import { OperationExchange } from './ops/operation-exchange.js';
 import { OperationLog } from './ops/operation-log.js';
+import { BroughtOperations } from './ops/brought-operations.js';
 import { OperationMerge } from './ops/operation-merge.js';
 import { OperationPages } from './ops/operation-pages.js';
 import { OperationPull } from './ops/operation-pull.js';
@@ -84,7 +85,7 @@ import { SyncResume } from './resume/sync-resume.js';
     LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomSurvey, RoomAttacher, RoomCopies, LastWordsSpread, AccountHomes,
     AccountLogsStore, OperationsStore, LogPagesStore, RefusedOperationsStore, LogSizesStore, LogSizes, UnsettledItemsStore, AccountPeersStore, SharedAccounts, FormerRecordsStore, FormerRecords, HeadSignatures, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
-    LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
+    LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, BroughtOperations, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
     OperationExchange, HomeRequests, AccountCopies, EndedAccounts,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
     Foundings, UnprovenNames, RoomNames,

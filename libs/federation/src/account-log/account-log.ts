@@ -1,25 +1,19 @@
 import { parseStoredJson } from '#json';
 import type { HomeRecord, LogPlace } from '../home-record/index.js';
-import { concurrentWrites, newestOfLogs, shownWrite, type ItemWrite } from './item-writes.js';
+import { CLOSED_KIND, isClosedLog, type ClosedLog } from './closed-log.js';
+import { itemName, type HeldOperation } from './held-operation.js';
+import { concurrentWrites, newestOfLogs, shownWrite } from './item-writes.js';
 import { isCovered, LogLines, type Coverage, type LinePlace } from './log-lines.js';
 import { isLogOf, logPrefix, LOG_PREFIX_CHARACTERS } from './log-name.js';
 import { operationHash, type AccountOperation, type LogPlaces } from './operation.js';
-import { standingOf, type ClosedLog, type LogStanding } from './standing.js';
+import { standingOf, type LogStanding } from './standing.js';
 import { isSurplus } from './surplus-logs.js';
-
-/** An operation that is held, with its place. */
-export interface HeldOperation extends ItemWrite, LinePlace {
-  readonly op: AccountOperation;
-}
 
 /** What is to be done with an operation that somebody brings. `missing`: what it knew of that is not here. */
 export type Verdict =
   | { readonly as: 'known' | 'next' | 'fork' }
   | { readonly as: 'waits'; readonly missing: LogPlaces }
   | { readonly as: 'refused'; readonly why: 'revoked' | 'too many logs' | 'too many branches' };
-
-/** Operations of the kind `closed`: what a home in force holds of the log of a retired one. Key: the log; value: `ClosedLog`. */
-export const CLOSED_KIND = 'closed';
 
 /**
  * The logs of one account as one home holds them: what may be taken, what counts, what each item shows (protocol §4). All
@@ -288,14 +282,4 @@ export class AccountLog {
     if (!this.#keys.has(log)) this.#keys.set(log, this.current.homes.find(({ key }) => isLogOf(log, this.current.user_id, key))?.key);
     return this.#keys.get(log);
   }
-}
-
-/** The name of an item within an account. */
-export function itemName({ kind, key }: { readonly kind: string; readonly key: string }): string {
-  return `${kind}\0${key}`;
-}
-
-function isClosedLog(value: string): boolean {
-  const { places } = (parseStoredJson(value) ?? {}) as Partial<ClosedLog>;
-  return Array.isArray(places) && places.every((place: unknown) => Array.isArray(place) && Number.isSafeInteger(place[0]) && typeof place[1] === 'string');
 }

@@ -1,15 +1,6 @@
 import type { HomeRecord, LogPlace } from '../home-record/index.js';
 import { isLogOf } from './log-name.js';
 
-/** What a home says in its own log that it holds of the log of a retired one: value of an operation of the kind `closed`. */
-export interface ClosedLog {
-  readonly log: string;
-  /** Public key of the log. */
-  readonly key: string;
-  /** What is held; empty for nothing. */
-  readonly places: readonly LogPlace[];
-}
-
 /** How far a record lets a log count, before what anybody holds of it. */
 export interface LogStanding {
   /** `open`: all of it; `cut`: what leads to `places`; `closing`: that, and what homes in force say that they hold. */

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
-  isLogOf, itemName, keyOfLog, LOG_PREFIX_CHARACTERS, operationHash, operationInput, standingOf, surplusLogs, verifySignatureAsync, type AccountLog, type AccountOperation, type HeldOperation,
-  type HomeRecord, type LogPlace, type LogPlaces,
+  itemName, operationHash, standingOf, surplusLogs, type AccountLog, type AccountOperation, type HeldOperation, type HomeRecord, type LogPlace, type LogPlaces,
 } from '#federation';
 import { Clock } from '../../observability/clock.js';
 import { KeyedQueue } from '../../observability/keyed-queue.js';
@@ -13,15 +12,13 @@ import { AccountDigests } from './account-digests.js';
 import { AccountLogsStore, type StoredLine } from './account-logs.store.js';
 import { AccountPeersStore } from './account-peers.store.js';
 import { AccountVectors } from './account-vectors.js';
+import { BroughtOperations, fittingPlaces, keyFor, type LogKeys, type Refusal } from './brought-operations.js';
 import { LogLoader, namesOf, type LoadedLog } from './log-loader.js';
 import { LogSizes } from './log-sizes.js';
 import { LogStandings } from './log-standings.js';
 import { OperationApplier } from './operation-applier.js';
 import { RewrittenWrites } from './rewritten-writes.js';
 import { OperationsStore } from './operations.store.js';
-
-/** `[log, n, why]`: an operation that was not taken. */
-export type Refusal = readonly [log: string, n: number, why: string];
 
 export interface TakenOperations {
   /** Operations that were not here before. */
@@ -32,12 +29,6 @@ export interface TakenOperations {
   /** Those operations. */
   readonly waiting: readonly (readonly [log: string, n: number])[];
 }
-
-/** Places that operations name, of those that are judged at once: each is looked up. */
-const MAX_PLACES = 20_000;
-
-/** Public keys of logs, as signed heads showed them. */
-export type LogKeys = ReadonlyMap<string, string>;
 
 const NO_HEAD: StoredLine['head'] = { n: 0, hash: '', signature: '' };
 const MAX_TRIES = 3;
@@ -57,6 +48,7 @@ export class OperationMerge {
     private readonly vectors: AccountVectors,
     private readonly digests: AccountDigests,
     private readonly sizes: LogSizes,
+    private readonly brought: BroughtOperations,
     private readonly db: Database,
     private readonly epoch: DatabaseEpoch,
     private readonly homeKeys: HomeKeys,
@@ -105,12 +97,12 @@ export class OperationMerge {
 
   async #take(userId: string, given: readonly AccountOperation[], keys: LogKeys): Promise<TakenOperations> {
     const record = await this.records.get(userId);
-    const { fitting: list, refused } = await this.#fitting(userId, given);
+    const { fitting: list, refused } = await this.brought.fitting(userId, given);
     const missing: Record<string, [number, string][]> = {};
     if (!record || list.length === 0) return { fresh: 0, refused, missing, waiting: [] };
     for (let tries = 1; ; tries++) {
       const loaded = await this.loader.forOperations(record, list);
-      const { good, why } = await this.#verified(record, list, keys, loaded.lines);
+      const { good, why } = await this.brought.verified(record, list, keys, loaded.lines);
       if (tries === 1) refused.push(...why);
       const taken: HeldOperation[] = [];
       const waiting: (readonly [string, number])[] = [];
@@ -187,8 +179,8 @@ export class OperationMerge {
   async #takeKept(userId: string, given: readonly AccountOperation[], copied: ReadonlyMap<string, LogPlace> | null, keys: LogKeys): Promise<number> {
     const record = await this.records.get(userId);
     if (!record) return 0;
-    const { fitting } = await this.#fitting(userId, given, Infinity);
-    const { good: list } = await this.#verified(record, fitting, keys, await this.logs.of(userId));
+    const { fitting } = await this.brought.fitting(userId, given, Infinity);
+    const { good: list } = await this.brought.verified(record, fitting, keys, await this.logs.of(userId));
     const heads = copied === null ? new Map<string, LogPlace>() : endsOf(list, copied);
     // What continues a log that is here, or forks it, is taken as ever.
     let { fresh } = copied === null ? await this.#take(userId, [...list].sort((a, b) => a.n - b.n), keys) : { fresh: 0 };
@@ -213,7 +205,7 @@ export class OperationMerge {
     });
     const sorted = [...list].sort((a, b) => this.applier.orderOf(a.kind) - this.applier.orderOf(b.kind));
     for (let left = sorted; left.length > 0;) {
-      const part = fittingPlaces(left, MAX_PLACES).slice(0, 200);
+      const part = fittingPlaces(left).slice(0, 200);
       fresh += await this.#takeKeptPart(record, part, heads);
       left = left.slice(part.length);
     }
@@ -252,30 +244,6 @@ export class OperationMerge {
     await this.applier.settle(record, namesOf(counted.map(({ op }) => op)), shown);
     return taken.length;
   }
-
-  /** Those that can be looked at now: the beginning, without logs of keys of which too much is held. */
-  async #fitting(userId: string, given: readonly AccountOperation[], maxPlaces = MAX_PLACES): Promise<{ fitting: AccountOperation[]; refused: Refusal[] }> {
-    const refused: Refusal[] = [];
-    const fitting: AccountOperation[] = [];
-    for (const ops of Map.groupBy(fittingPlaces(given, maxPlaces), ({ log }) => log.slice(0, LOG_PREFIX_CHARACTERS)).values()) {
-      if (await this.sizes.admits(userId, ops)) fitting.push(...ops);
-      else refused.push(...ops.map(({ log, n }): Refusal => [log, n, 'too much']));
-    }
-    return { fitting: refused.length === 0 ? [...given].slice(0, fitting.length) : given.filter((op) => fitting.includes(op)), refused };
-  }
-
-  /** Those whose signature is by the key of their log. */
-  async #verified(
-    record: HomeRecord, list: readonly AccountOperation[], keys: LogKeys, lines: readonly StoredLine[],
-  ): Promise<{ good: AccountOperation[]; why: Refusal[] }> {
-    const reasons = await Promise.all(list.map(async (op) => {
-      const key = keyFor(record, op.log, keys, lines);
-      if (key === undefined) return 'no key';
-      return (await verifySignatureAsync(key, operationInput(op), op.signature)) ? null : 'signature';
-    }));
-    const why = list.flatMap((op, i): Refusal[] => (reasons[i] === null ? [] : [[op.log, op.n, reasons[i]!]]));
-    return { good: list.filter((_op, i) => reasons[i] === null), why };
-  }
 }
 
 /** How far logs go, by signed heads and by the operations themselves. */
@@ -288,18 +256,6 @@ function endsOf(list: readonly AccountOperation[], heads: ReadonlyMap<string, Lo
 /** A log that counts as far as it is held. */
 function isPlain(record: HomeRecord, log: AccountLog, name: string): boolean {
   return standingOf(record, name).as === 'open' && !log.linesOf(name).isForked && !log.isSurplus(name);
-}
-
-function keyFor(record: HomeRecord, log: string, keys: LogKeys, lines: readonly StoredLine[]): string | undefined {
-  const shown = keys.get(log);
-  return keyOfLog(record, log) ?? lines.find((line) => line.log === log)?.key ?? (shown !== undefined && isLogOf(log, record.user_id, shown) ? shown : undefined);
-}
-
-/** The first one, and as many after it as name so many places. */
-function fittingPlaces(list: readonly AccountOperation[], max: number): readonly AccountOperation[] {
-  let places = 0;
-  const count = list.findIndex(({ after }, i) => (places += Object.values(after).reduce((sum, of) => sum + of.length, 0)) > max && i > 0);
-  return list.slice(0, count < 0 ? list.length : count);
 }
 
 /** Without what came in the same list. */

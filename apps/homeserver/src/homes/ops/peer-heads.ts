@@ -10,7 +10,7 @@ import { AccountPeersStore } from './account-peers.store.js';
 import { AccountVectors } from './account-vectors.js';
 import { HeadSignatures } from './head-signatures.js';
 import { LogLoader } from './log-loader.js';
-import type { LogKeys } from './operation-merge.js';
+import type { LogKeys } from './brought-operations.js';
 
 /** Heads that are read of one message; the logs of an account's present and former homes, with branches. */
 const MAX_HEADS = 500;
