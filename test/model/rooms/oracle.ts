@@ -1,4 +1,4 @@
-import { compareRecords, highestRecord, homeIn, isListed, recordOf, stateKeyOf, type HomeRecord, type RoomEvent } from '#federation';
+import { compareRecords, highestRecord, homeIn, isListed, recordOf, stateKeyOf, withoutRevoked, type HomeRecord, type RoomEvent } from '#federation';
 import { isKnown, type Dag, type Node, type State } from './dag.ts';
 import { PlainRoom } from './plain.ts';
 import type { World } from './world.ts';
@@ -35,6 +35,9 @@ export function judge(world: World, measures = true): Judgement {
   if (!first) return nothing;
   const final = first.state;
   for (const server of servers) faults.push(...differences(dag, `${first.name} and ${server.name} differ`, final, server.state));
+  if (faults.length > 0) return nothing;
+  // What an honest server tells another one of its state is taken as it is.
+  faults.push(...differences(dag, 'what is told', final, withoutRevoked(final, dag.event)));
   if (faults.length > 0) return nothing;
 
   const beside = besideRevocation(dag);

@@ -6,7 +6,7 @@ import { UnsignedError } from './auth-error.js';
 import { genesisNamedBy } from './invited-person.js';
 import { knownRecord } from './known-record.js';
 import { goodRecord } from './record-rules.js';
-import { isOwnMemberEvent, isReleased, membershipOf } from './room-facts.js';
+import { isAuthorisedBy, isOwnMemberEvent, isReleased, membershipOf } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
 
 // Rules 1, 2 and 5 of portable rooms (protocol §3): which server speaks for a person.
@@ -84,7 +84,7 @@ export function checkFederatedHome({ event, create }: RuleInput): void {
 }
 
 /**
- * Rule 5, restricted joins: a home of the authorising user has signed too, with its home key. Other memberships have no
+ * Rule 5, restricted joins: the home of the authorising user that the join names has signed too, with its home key. Other memberships have no
  * authoriser: they do not cite one's membership, so nobody could look up the record.
  */
 export function checkCosignedByHome({ event, state, ctx, judged }: RuleInput, authoriser: string): void {
@@ -93,7 +93,7 @@ export function checkCosignedByHome({ event, state, ctx, judged }: RuleInput, au
   const record = knownRecord(state, authoriser);
   const homes = [...(record?.homes ?? []), ...(judged === 'beside' ? (record?.retired ?? []) : [])];
   const signed = homes.some(({ server_name: name, key_id: keyId, key }) =>
-    ctx.verifyHomeSignature(event, name, keyId, key));
+    isAuthorisedBy(event, name) && ctx.verifyHomeSignature(event, name, keyId, key));
   if (!signed) throw new UnsignedError('p5', 'not signed by a home of the authorising user');
 }
 

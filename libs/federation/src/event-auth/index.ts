@@ -7,6 +7,6 @@ export { checkAuthEvents } from './check-auth-events.js';
 export { changesOf, entriesOf, KNOWN_RECORD_TYPE, knownRecord, knownRecordKey } from './known-record.js';
 export { mayRedact } from './may-redact.js';
 export { isCreatorHimself, powerLevelsOf, type PowerLevels } from './power-levels-of.js';
-export { isReleased, joinRuleOf } from './room-facts.js';
+export { isAuthorisedBy, isReleased, joinRuleOf } from './room-facts.js';
 export { revokesHomes, standingEvents, STANDS_TYPE } from './standing-events.js';
 export { stateOf } from './state-of.js';

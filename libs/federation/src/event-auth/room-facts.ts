@@ -35,6 +35,12 @@ export function thirdPartyTokenOf(event: Pick<Pdu, 'content'>): string | undefin
   return typeof token === 'string' ? token : undefined;
 }
 
+/** Portable rooms: whether a restricted join may be authorised by this home of who authorises it; one that names none, by any of them. */
+export function isAuthorisedBy(join: Pick<RoomEvent, 'pdu'>, home: string): boolean {
+  const named = jsonMember(join.pdu.content, 'io.partyline.authorised_home');
+  return named === undefined || named === home;
+}
+
 /** Portable rooms: a member event that frees the name from its genesis (protocol §3 rule 6). */
 export function isReleased(member: RoomEvent | undefined): boolean {
   return jsonMember(member?.pdu.content, 'io.partyline.release') === true;

@@ -59,8 +59,8 @@ export const redactionV11: RedactionRules = {
 
 /**
  * Portable rooms (protocol §3): version 11's, and `home` and the members' `home_record`, without which nobody could
- * check a redacted event's signature, and what the auth rules look at: whom an invitation or a level means, and whether a
- * member event carries a record or releases a name. The create event keeps its record because it keeps all of its content.
+ * check a redacted event's signature, and what the auth rules look at: whom an invitation or a level means, whether a
+ * member event carries a record or releases a name, and which home let somebody in. The create event keeps its record because it keeps all of its content.
  *
  * `txn` goes. It is in the content hash only, like the content itself: what a person sent is removed as a whole, and a
  * server that receives just the redacted event has no client that could repeat the transaction to it.
@@ -71,7 +71,7 @@ export const redactionPortable: RedactionRules = {
     ...redactionV11.content,
     ['m.room.member', [
       'membership', 'join_authorised_via_users_server', ['third_party_invite', ['signed']] as const, 'home_record',
-      'genesis_sha256', 'io.partyline.carries', 'io.partyline.release',
+      'io.partyline.authorised_home', 'genesis_sha256', 'io.partyline.carries', 'io.partyline.release',
     ]],
     ['m.room.power_levels', [...POWER_LEVELS, 'invite', 'io.partyline.genesis']],
   ]),

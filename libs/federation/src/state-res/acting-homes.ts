@@ -1,4 +1,4 @@
-import { isOwnMemberEvent } from '../event-auth/room-facts.js';
+import { isAuthorisedBy, isOwnMemberEvent } from '../event-auth/room-facts.js';
 import { jsonMember, type RoomEvent } from '../events/index.js';
 import { genesisHash, homeIn, type HomeKey, type HomeRecord } from '../home-record/index.js';
 import { recordOf } from '../home-record/record-of.js';
@@ -27,12 +27,15 @@ export function actingOf(event: RoomEvent, lookup: EventLookup): Acting | undefi
   return acting(pdu.sender, own && !own.deactivated ? own : citedRecord(event, pdu.sender, lookup), pdu.home);
 }
 
-/** The homes that signed a restricted join for the member who authorises it. Any one of them is enough. */
+/**
+ * The home that signed a restricted join for the member who authorises it, or where the event does not name it, all that may have: two
+ * copies of an event may carry different signatures. If one of them does not count, the join does not.
+ */
 export function authorisingOf(event: RoomEvent, lookup: EventLookup): Acting[] {
   const authoriser = jsonMember(event.pdu.content, 'join_authorised_via_users_server');
   if (event.pdu.type !== 'm.room.member' || typeof authoriser !== 'string') return [];
   const record = citedRecord(event, authoriser, lookup);
-  return Object.keys(event.pdu.signatures).flatMap((name) => acting(authoriser, record, name) ?? []);
+  return (record?.homes ?? []).filter(({ server_name: name }) => isAuthorisedBy(event, name)).flatMap(({ server_name: name }) => acting(authoriser, record, name) ?? []);
 }
 
 function acting(userId: string, record: HomeRecord | undefined, name: unknown): Acting | undefined {

@@ -4,6 +4,7 @@ import { MAX_AUTH_EVENTS, MAX_STANDING_EVENTS, readPdu, stateKeyOf, type JsonObj
 import { recordOf, type HomeRecord } from '../home-record/index.js';
 import { roomVersion } from '../room-versions/index.js';
 import { mergeRooms, resolveRooms } from './resolve-rooms.js';
+import { withoutRevoked } from './revoked-events.js';
 
 // Portable rooms, protocol §3: bob retires the home b1, revokes it, or closes what he retired, while replicas know different things.
 
@@ -199,5 +200,42 @@ describe('citing what stands', () => {
       expect(() => readPdu(many(sent, limit + 1), rules)).toThrow();
     }
     expect(() => readPdu(many({ type: 'm.room.topic', sender: bob, stateKey: '', home: b2 }, MAX_AUTH_EVENTS + 1), rules)).toThrow();
+  });
+});
+
+describe('a state that somebody tells of', () => {
+  const told = (line: RoomFixture): Map<string, string> => withoutRevoked(line.stateIds(), (id) => line.events.get(id));
+
+  it('is without what a home did beside its revocation, and has what that replaced', () => {
+    const here = room();
+    const levels = here.send(byB1('m.room.power_levels', { users: { [bob]: 50, [carol]: 10 } }));
+    here.send(byB1('m.room.topic', { topic: 'before' }));
+    const there = here.fork();
+    brings(here, revoked);
+    expect(told(here)).toEqual(here.stateIds());
+    const lie = here.fork();
+    lie.add(there.send(byB1('m.room.power_levels', { users: { [bob]: 50, [carol]: 50 } })));
+    lie.add(there.send(byB1('m.room.topic', { topic: 'evil' })));
+    lie.add(there.send(byB1('m.room.name', { name: 'evil' })));
+    const expected = here.stateIds();
+    expected.delete(topic);
+    expect(told(lie)).toEqual(expected);
+    expect(told(lie).get(stateKeyOf('m.room.power_levels', ''))).toBe(levels.eventId);
+  });
+
+  it('keeps what stood when somebody was kicked with a record that the room had not seen', () => {
+    const here = room();
+    here.send(byB1('m.room.topic', { topic: 'before' }));
+    here.send({ type: 'm.room.member', sender: alice, stateKey: bob, content: { membership: 'leave' }, record: revoked });
+    expect(told(here)).toEqual(here.stateIds());
+  });
+
+  it('keeps what a home did that has retired, and what stood when it was closed', () => {
+    const here = room();
+    here.send(byB1('m.room.topic', { topic: 'before' }));
+    brings(here, retired);
+    expect(told(here)).toEqual(here.stateIds());
+    brings(here, closed);
+    expect(told(here)).toEqual(here.stateIds());
   });
 });

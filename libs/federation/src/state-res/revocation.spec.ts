@@ -1,4 +1,4 @@
-import { recordFor, RoomFixture, type Sent } from '../event-auth/room-fixture.js';
+import { keyOf, recordFor, RoomFixture, type Sent } from '../event-auth/room-fixture.js';
 import type { JsonObject, RoomEvent } from '../events/index.js';
 import { stateKeyOf } from '../events/index.js';
 import { recordOf } from '../home-record/index.js';
@@ -170,4 +170,44 @@ it('agrees on one of two records with the same number', () => {
   const kept = resolveRooms([here, there]).get(key)!;
   expect(resolveRooms([there, here]).get(key)).toBe(kept);
   expect(recordOf(here.events.get(kept))?.seq).toBe(2);
+});
+
+describe('a join that the dropped home authorises beside its revocation', () => {
+  const dave = '@dave:d.example';
+  const junk = keyOf('nobody').sign('junk');
+
+  /** A copy of an event may have any signatures beside the good ones. */
+  const copies = (join: RoomEvent): RoomEvent[] => [['b1.example'], ['b1.example', 'b2.example']].map((names) => ({
+    ...join, pdu: { ...join.pdu, signatures: { ...join.pdu.signatures, ...Object.fromEntries(names.map((name) => [name, { 'ed25519:1': junk }])) } },
+  }));
+
+  it.each([['that it names', { 'io.partyline.authorised_home': 'b1.example' }], ['that nobody names', {}]])('falls with the home %s, whatever signatures a copy has', (_how, named) => {
+    const here = room();
+    here.records.set(bob, both);
+    here.join(bob, { home: 'b1.example' });
+    here.send({ type: 'm.room.join_rules', sender: alice, stateKey: '', content: { join_rule: 'restricted' } });
+    const there = here.fork();
+    here.send(revocation);
+    const content = { membership: 'join', join_authorised_via_users_server: bob, ...named };
+    const join = there.build({ type: 'm.room.member', sender: dave, stateKey: dave, content });
+    for (const copy of copies(join)) {
+      there.add(copy);
+      for (const order of [[here, there], [there, here]]) expect([...resolveRooms(order).values()]).not.toContain(join.eventId);
+    }
+  });
+
+  it('stands with the home that it names, and before the revocation', () => {
+    const here = room();
+    here.records.set(bob, both);
+    here.join(bob, { home: 'b1.example' });
+    here.send({ type: 'm.room.join_rules', sender: alice, stateKey: '', content: { join_rule: 'restricted' } });
+    const there = here.fork();
+    here.send(revocation);
+    const content = { membership: 'join', join_authorised_via_users_server: bob, 'io.partyline.authorised_home': 'b2.example' };
+    const join = there.build({ type: 'm.room.member', sender: dave, stateKey: dave, content });
+    for (const copy of copies(join)) {
+      there.add(copy);
+      expect([...resolveRooms([here, there]).values()]).toContain(join.eventId);
+    }
+  });
 });

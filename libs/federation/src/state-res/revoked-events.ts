@@ -3,7 +3,7 @@ import { stateKeyOf, type RoomEvent } from '../events/index.js';
 import { genesisHash, highestRecord, isListed, type HomeRecord } from '../home-record/index.js';
 import { recordOf } from '../home-record/record-of.js';
 import { actingOf, authorisingOf, type Acting } from './acting-homes.js';
-import { authChain, authEventOf, stateKeyOfEvent, type EventLookup } from './event-graph.js';
+import { authChain, authEventOf, standing, stateKeyOfEvent, type EventLookup } from './event-graph.js';
 import type { KnownInState } from './known-records.js';
 import type { SplitStates, StateMap } from './split-states.js';
 
@@ -42,10 +42,35 @@ export function revokedEvents(
     if (!event) continue;
     const sender = actingOf(event, lookup);
     const falls = (acting: Acting): boolean => bearers.revoke(acting) && !stands(event, acting, bearers, sets, lookup);
-    const authorising = authorisingOf(event, lookup);
-    if ((sender && falls(sender)) || (authorising.length > 0 && authorising.every(falls))) revoked.add(id);
+    if ([...(sender ? [sender] : []), ...authorisingOf(event, lookup)].some(falls)) revoked.add(id);
   }
   return revoked;
+}
+
+/**
+ * A state that somebody tells of, without what homes did beside their revocation. That one of the states holds both counts where the
+ * state follows from a graph; here it would be the teller's word. Whoever revokes a home cites what the home had set, so that this shows
+ * in the auth chains of the told state itself; where nobody else than by the way of a kick has said that the home is revoked, it stays.
+ *
+ * @param lookup events of the state and of their auth chains
+ */
+export function withoutRevoked(state: StateMap, lookup: EventLookup): Map<string, string> {
+  const ids = new Set(state.values());
+  const bearers = new Bearers(new Set([...ids, ...authChain(ids, lookup)]), { unconflicted: new Map(state), conflicted: new Set() }, lookup);
+  const falls = (id: string, acting: Acting): boolean => {
+    if (!bearers.revoke(acting)) return false;
+    const chains = bearers.chainsRevoking(acting);
+    return chains.length > 0 && !chains.some((chain) => chain.has(id));
+  };
+  const revoked = new Set([...ids].filter((id) => {
+    const event = lookup(id);
+    const sender = event && actingOf(event, lookup);
+    return event !== undefined && [...(sender ? [sender] : []), ...authorisingOf(event, lookup)].some((acting) => falls(id, acting));
+  }));
+  return new Map([...state].flatMap(([key, id]) => {
+    const left = standing(id, revoked, lookup);
+    return left === undefined ? [] : [[key, left] as const];
+  }));
 }
 
 function stands(event: RoomEvent, acting: Acting, bearers: Bearers, sets: readonly KnowingState[], lookup: EventLookup): boolean {

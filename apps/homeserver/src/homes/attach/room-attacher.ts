@@ -232,7 +232,7 @@ export class RoomAttacher {
 
 /** The member's content as it is, with the newest record; nothing that only a join says. */
 function carrying(content: JsonObject, signer: EventSigner): JsonObject {
-  const { join_authorised_via_users_server: _authoriser, genesis_sha256: _genesis, 'io.partyline.release': _release, ...rest } = content;
+  const { join_authorised_via_users_server: _authoriser, 'io.partyline.authorised_home': _home, genesis_sha256: _genesis, 'io.partyline.release': _release, ...rest } = content;
   return { ...rest, home_record: signer.record as unknown as JsonObject, 'io.partyline.carries': true };
 }
 

@@ -79,7 +79,7 @@ export class Joiner {
       if (draft.get('m.room.member', userId)?.pdu.content['membership'] === 'join') return;
       const content = memberContent(draft, userId, userId, 'join', signer.record, {
         ...extra, ...(authoriser ? { join_authorised_via_users_server: authoriser } : {}),
-      });
+      }, { authorisedHome: cosigner?.name });
       this.sender.appendTo(
         draft,
         { sender: userId, type: 'm.room.member', stateKey: userId, content, ts: this.clock.now(), ...(cosigner ? { cosigner } : {}) },

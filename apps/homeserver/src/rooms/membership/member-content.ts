@@ -4,7 +4,7 @@ import { genesisHash, isReleased, knownRecord, type HomeRecord, type JsonObject,
 export type MembershipTarget = 'join' | 'invite' | 'leave' | 'ban' | 'knock';
 
 /** What servers say in member events of portable rooms; clients do not. */
-const SERVERS_OWN = ['home_record', 'genesis_sha256', 'io.partyline.carries', 'io.partyline.release'];
+const SERVERS_OWN = ['home_record', 'genesis_sha256', 'io.partyline.authorised_home', 'io.partyline.carries', 'io.partyline.release'];
 
 /** Protocol §3 rules 4 and 6. */
 export interface MemberTerms {
@@ -14,6 +14,8 @@ export interface MemberTerms {
   readonly release?: boolean;
   /** SHA-256 of the genesis of an invitee whom the room does not know yet. */
   readonly genesis?: string | undefined;
+  /** The home of the authorising user that signs a restricted join. */
+  readonly authorisedHome?: string | undefined;
 }
 
 /**
@@ -36,6 +38,7 @@ export function memberContent(
   // Rule 6: a name that was released stays so until somebody who may ban takes that back.
   if (sender !== target && (terms.release ?? isReleased(member))) content['io.partyline.release'] = true;
   if (sender === target && terms.carries) content['io.partyline.carries'] = true;
+  if (terms.authorisedHome !== undefined) content['io.partyline.authorised_home'] = terms.authorisedHome;
   if (membership !== 'invite') return content;
   const known = !isReleased(member) && carried ? genesisHash(carried.genesis) : terms.genesis;
   return known === undefined ? content : { ...content, genesis_sha256: known };

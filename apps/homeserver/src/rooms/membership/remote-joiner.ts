@@ -141,11 +141,12 @@ export class RemoteJoiner {
     { rules, draft }: Template, about: Pick<RemoteMembership, 'roomId' | 'userId' | 'content'> & { membership: 'join' | 'leave' | 'knock' },
   ): Promise<RoomEvent> {
     const signer = await this.signers.of(about.userId, rules);
-    const authoriser = (draft['content'] as JsonObject | undefined)?.['join_authorised_via_users_server'];
+    const { join_authorised_via_users_server: authoriser, 'io.partyline.authorised_home': home } = (draft['content'] ?? {}) as JsonObject;
     const content: JsonObject = {
       ...about.content,
       membership: about.membership,
       ...(isUserId(authoriser, { historical: true }) ? { join_authorised_via_users_server: authoriser } : {}),
+      ...(rules.portable && typeof home === 'string' ? { 'io.partyline.authorised_home': home } : {}),
       ...(signer.record ? { home_record: signer.record as unknown as JsonObject } : {}),
     };
     const { depth } = draft;

@@ -87,7 +87,7 @@ export class AcceptEvent {
     const held = new Map(draft.events.map((added) => [added.nid, added.event]));
     if (inDraft || (existing && existing.status !== EventStatus.outlier)) return this.#again(draft, item, inDraft ?? existing!, held);
 
-    const before = item.before ? draft.snapshotOf(item.before) : await this.#stateBefore(draft, event, held, related);
+    const before = await this.#stateBefore(draft, item, held, related);
     const verdict = await this.#judge(draft, item, before, held, related);
 
     let status: EventStatus = verdict ? verdict.status : EventStatus.accepted;
@@ -177,13 +177,16 @@ export class AcceptEvent {
     return new Map([...(related ?? []), ...read]);
   }
 
-  /** The state before the event: the resolution of the states after its prev_events. */
+  /**
+   * The state before the event: the resolution of the states after its prev_events. What somebody told stands for those of them that
+   * are not here, and for no others: by naming one that nobody has he could else undo whatever he leaves out.
+   */
   async #stateBefore(
-    draft: RoomDraft, event: RoomEvent, held: ReadonlyMap<number, RoomEvent>, related: ReadonlyMap<string, StoredEvent>,
+    draft: RoomDraft, { event, before: told }: GraphEvent, held: ReadonlyMap<number, RoomEvent>, related: ReadonlyMap<string, StoredEvent>,
   ): Promise<Snapshot> {
     const prev = new Set(event.pdu.prev_events);
-    if (prev.size === draft.extremities.length && draft.extremities.every((e) => prev.has(e.eventId))) return draft.snapshot;
-    const states: Snapshot[] = [];
+    if (!told && prev.size === draft.extremities.length && draft.extremities.every((e) => prev.has(e.eventId))) return draft.snapshot;
+    const states: Snapshot[] = told ? [draft.snapshotOf(await this.resolver.counting(draft.room, told, held))] : [];
     for (const id of prev) {
       const extremity = draft.extremities.find((e) => e.eventId === id);
       const inDraft = draft.afters.get(id);
@@ -192,6 +195,7 @@ export class AcceptEvent {
       else if (inDraft) states.push(inDraft);
       else if (stored && stored.status !== EventStatus.outlier) states.push(await this.registry.stateAfter(stored, draft.room.rules));
     }
+    if (told && states.length === 1) return states[0]!;
     if (states.length > 0 && states.every((state) => state.nid === draft.snapshot.nid)) return draft.snapshot;
     return draft.snapshotOf(await this.resolver.resolve(draft.room, states, held));
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { addSignature, PduFormatError, readPdu, serverNameOf, type RoomEvent } from '#federation';
+import { addSignature, isAuthorisedBy, PduFormatError, readPdu, serverNameOf, type RoomEvent } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -90,6 +90,7 @@ export class MemberReceiver {
     if (typeof authoriser !== 'string') return event;
     const isOurs = room.rules.portable ? this.accounts.has(authoriser) : serverNameOf(authoriser) === this.config.serverName;
     if (!isOurs) throw MatrixError.invalidParam('The authorising user is not on this server');
+    if (room.rules.portable && !isAuthorisedBy(event, this.config.serverName)) throw MatrixError.invalidParam('Another home is to authorise the join');
     await this.restricted.authoriser(room, event.pdu.sender);
     const signer = await this.signers.of(authoriser, room.rules);
     return addSignature(event, room.rules, signer.name, signer.key);

@@ -41,7 +41,10 @@ export class MemberTemplates {
     if (joinRule !== 'public' && !authoriser && current !== 'invite' && current !== 'join') {
       throw MatrixError.forbidden('The user is not invited to the room');
     }
-    return this.#template(room, userId, { membership: 'join', ...(authoriser ? { join_authorised_via_users_server: authoriser } : {}) });
+    return this.#template(room, userId, {
+      membership: 'join', ...(authoriser ? { join_authorised_via_users_server: authoriser } : {}),
+      ...(authoriser && room.rules.portable ? { 'io.partyline.authorised_home': room.state.serverName } : {}),
+    });
   }
 
   async leave(origin: string, roomId: string, userId: string): Promise<MemberTemplate> {

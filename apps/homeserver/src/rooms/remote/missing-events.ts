@@ -98,6 +98,8 @@ export class MissingEvents {
       byId.set(event.eventId, { nid, event });
       outliers.set(nid, event);
     }
+    // What was rejected is part of no state.
+    for (const stored of known) if (stored.status === EventStatus.rejected) byId.delete(stored.event.eventId);
     const entries = entriesOf(stateIds.flatMap((id) => byId.get(id) ?? []), (item) => item.event, room.rules);
     return { state: new Map([...entries].map(([key, item]) => [key, item.nid])), outliers };
   }

@@ -10,6 +10,8 @@ import { checkChain } from './check-chain.js';
 export interface AddedOutliers {
   /** For those that are stored by now, because somebody else told of them too: the numeric id that they have instead. */
   readonly aliases: ReadonlyMap<number, number>;
+  /** Numeric ids of those that the rules refuse: they are part of no state. */
+  readonly rejected: ReadonlySet<number>;
   /** By event id, those of which nothing was kept since this copy lacks a home's signature, or cites one that does. */
   readonly unsigned: ReadonlyMap<string, number>;
 }
@@ -31,18 +33,20 @@ export class Outliers {
   async add(draft: RoomDraft, outliers: ReadonlyMap<number, RoomEvent>): Promise<AddedOutliers> {
     const aliases = new Map<number, number>();
     const left = new Map<string, number>();
-    if (outliers.size === 0) return { aliases, unsigned: left };
+    const rejected = new Set<number>();
+    if (outliers.size === 0) return { aliases, rejected, unsigned: left };
     const needed = [...outliers.values()].flatMap((event) => event.pdu.auth_events);
     const known = (await this.events.byIds(draft.room.id, [...new Set(needed)])).filter((stored) => stored.status !== EventStatus.rejected);
     const context = this.signatures.context(draft.room.rules);
     const { valid, unsigned } = await checkChain([...outliers.values()], new Map(known.map((s) => [s.event.eventId, s.event])), draft.room.rules, context);
-    const already = new Map((await this.events.byIds(draft.room.id, [...outliers.values()].map((event) => event.eventId))).map((s) => [s.event.eventId, s.nid]));
+    const already = new Map((await this.events.byIds(draft.room.id, [...outliers.values()].map((event) => event.eventId))).map((s) => [s.event.eventId, s]));
     for (const [nid, event] of outliers) {
-      const held = already.get(event.eventId) ?? draft.find(event.eventId)?.nid;
-      if (held !== undefined) aliases.set(nid, held);
+      const held = already.get(event.eventId) ?? draft.find(event.eventId);
+      if (held ? held.status === EventStatus.rejected : !valid.has(event.eventId)) rejected.add(nid);
+      if (held) aliases.set(nid, held.nid);
       else if (unsigned.has(event.eventId)) left.set(event.eventId, nid);
       else draft.addOutlier(event, nid, valid.has(event.eventId) ? EventStatus.outlier : EventStatus.rejected);
     }
-    return { aliases, unsigned: left };
+    return { aliases, rejected, unsigned: left };
   }
 }

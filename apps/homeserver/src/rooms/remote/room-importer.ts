@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
-  AuthError, changesOf, checkAuth, entriesOf, PduFormatError, readPdu, resolveState, stateKeyOf, type RoomEvent, type RoomVersionRules, type StateReader,
+  AuthError, changesOf, checkAuth, entriesOf, PduFormatError, readPdu, resolveState, stateKeyOf, withoutRevoked, type RoomEvent, type RoomVersionRules,
+  type StateReader,
 } from '#federation';
 import { exceedsSize } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -101,7 +102,8 @@ export class RoomImporter {
     const state = await readAll(given.state, rules, roomId);
     const signed = await this.verifier.signedOnes(unique([...(await readAll(given.authChain, rules, roomId)), ...state]), rules);
     const chain = (await checkChain(signed, new Map(), rules, this.signatures.context(rules))).valid;
-    const stateEvents = state.filter((item) => chain.has(item.eventId) && item.pdu.state_key !== undefined);
+    const told = state.filter((item) => chain.has(item.eventId) && item.pdu.state_key !== undefined).map((item) => item.eventId);
+    const stateEvents = [...countingOf(stateOf(told, chain, rules), chain, rules).values()].map((id) => chain.get(id)!);
     const create = stateEvents.find((item) => item.pdu.type === 'm.room.create' && item.pdu.state_key === '');
     if (!create) throw MatrixError.unknown(502, 'The other server gave a room without a valid create event');
     if ((create.pdu.content['room_version'] ?? '1') !== rules.id) throw MatrixError.unknown(502, 'The other server gave a room of another version');
@@ -128,10 +130,10 @@ export class RoomImporter {
     });
     const found = ends.map((end) => ({ event: end.event, state: stateOf(end.state, chain, rules), size: end.state.length })).filter(({ state }) => state.has(CREATE_KEY));
     const whole = found.filter(({ state, size }) => state.size === size);
-    const left = whole.length > 0 ? whole : found;
+    const left = (whole.length > 0 ? whole : found).map((end) => ({ event: end.event, state: countingOf(end.state, chain, rules) }));
     if (left.length === 0) throw MatrixError.unknown(502, 'No server gave a room with a valid create event');
     const entries: EntryEvent[] = [];
-    let last: { event: RoomEvent; state: Map<string, string> } | undefined;
+    let last: { event: RoomEvent; state: ReadonlyMap<string, string> } | undefined;
     while (left.length > 0 && entries.length < MAX_ENTRIES) {
       const prev = [...(last ? [last] : []), ...left.splice(0, MAX_PREV_EVENTS - (last ? 1 : 0))];
       const resolved = resolveState({
@@ -247,6 +249,11 @@ const CREATE_KEY = stateKeyOf('m.room.create', '');
 function stateOf(ids: readonly string[], chain: ReadonlyMap<string, RoomEvent>, rules: RoomVersionRules): Map<string, string> {
   const entries = entriesOf(ids.flatMap((id) => chain.get(id) ?? []), (event) => event, rules);
   return new Map([...entries].map(([key, event]) => [key, event.eventId]));
+}
+
+/** What may count of a state that somebody tells of. */
+function countingOf(state: ReadonlyMap<string, string>, chain: ReadonlyMap<string, RoomEvent>, rules: RoomVersionRules): ReadonlyMap<string, string> {
+  return rules.portable ? withoutRevoked(state, (id) => chain.get(id)) : state;
 }
 
 /** A state with a state event more. */

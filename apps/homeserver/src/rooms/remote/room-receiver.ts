@@ -250,10 +250,10 @@ export class RoomReceiver extends PduReceiver {
     const [event = given] = await this.door.prepare(origin, room, [given]);
     const authEvents = await this.#missingAuthEvents(origin, room, event, told);
     return this.#rooms.run(room.id, () => room.run(async (draft) => {
-      const { aliases, unsigned } = await this.outliers.add(draft, new Map([...(told?.outliers ?? []), ...authEvents]));
+      const { aliases, rejected, unsigned } = await this.outliers.add(draft, new Map([...(told?.outliers ?? []), ...authEvents]));
       const left = new Set(unsigned.values());
       if (told && [...told.state.values()].some((nid) => left.has(nid))) throw new DroppedEvent('the state before the event was told with unsigned events');
-      const before = told && new Map([...told.state].map(([key, nid]) => [key, aliases.get(nid) ?? nid]));
+      const before = told && new Map([...told.state].filter(([, nid]) => !rejected.has(nid)).map(([key, nid]) => [key, aliases.get(nid) ?? nid]));
       return this.acceptEvent.accept(draft, { event, isOwn: false, from: origin, ...(before ? { before } : {}) });
     }));
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { resolveState, stateKeyOf, type RoomEvent, type StateReader } from '#federation';
+import { resolveState, stateKeyOf, withoutRevoked, type RoomEvent, type StateReader } from '#federation';
 import type { RoomView } from '../room-view.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
@@ -39,6 +39,25 @@ export class StateResolver {
   async reader(room: RoomView, state: ReadonlyMap<string, number>, held: HeldEvents): Promise<StateReader> {
     const entries = await this.entries(room, state.values(), held);
     return { get: (type, stateKey) => entries.get(state.get(stateKeyOf(type, stateKey)) ?? -1)?.event };
+  }
+
+  /**
+   * A state that another server tells of, as far as it may count: without what homes did beside their revocation (protocol §3,
+   * "Resolution").
+   */
+  async counting(room: RoomView, told: ReadonlyMap<string, number>, held: HeldEvents): Promise<ReadonlyMap<string, number>> {
+    if (!room.rules.portable) return told;
+    const entries = await this.entries(room, told.values(), held);
+    const known = new Map([...held.values()].map((event) => [event.eventId, event]));
+    const chain = await this.events.authChain(room.id, [...entries.values()].map(({ event }) => event), known);
+    const nids = new Map([...entries.values(), ...[...held].map(([nid, event]) => ({ nid, event }))].map(({ nid, event }) => [event.eventId, nid]));
+    const events = new Map<string, RoomEvent>();
+    for (const [id, item] of chain) {
+      events.set(id, isStored(item) ? item.event : item);
+      if (isStored(item)) nids.set(id, item.nid);
+    }
+    const counting = withoutRevoked(toIds(told, entries), (id) => events.get(id));
+    return new Map([...counting].map(([key, id]) => [key, nids.get(id)!]));
   }
 
   /**
