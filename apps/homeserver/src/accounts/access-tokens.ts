@@ -44,6 +44,12 @@ export class AccessTokens {
     private readonly random: Random,
   ) {}
 
+  /** @returns undefined for a token that has to be looked up, see `authenticate`; throws as that does */
+  known(token: string): Requester | undefined {
+    const session = token.length > MAX_TOKEN_LENGTH ? undefined : this.#sessions.get(hashOf(token));
+    return session && this.#unexpired(session);
+  }
+
   /**
    * No query for a token that was seen lately.
    *

@@ -47,16 +47,25 @@ export class Authenticator {
   }
 
   /**
-   * A known token costs no query.
+   * A known token costs no query, and no turn of the event loop.
    *
-   * @throws MatrixError 401 M_UNKNOWN_TOKEN
+   * @throws MatrixError 401 M_UNKNOWN_TOKEN, or rejects with it
    */
-  async authenticate(token: string, facts: RequestFacts): Promise<Requester> {
+  authenticate(token: string, facts: RequestFacts): Requester | Promise<Requester> {
+    const known = this.tokens.known(token);
+    const waiting = known && this.#guard(known.userId);
+    return known && !waiting ? this.#seen(known, facts) : this.#learn(token, facts, waiting);
+  }
+
+  #seen(requester: Requester, { address, userAgent }: RequestFacts): Requester {
+    if (requester.deviceId !== null) this.devices.touch(requester.userId, requester.deviceId, address, userAgent);
+    return requester;
+  }
+
+  async #learn(token: string, facts: RequestFacts, waiting: Promise<void> | undefined): Promise<Requester> {
+    await waiting;
     const requester = await this.#account(token);
-    if (requester) {
-      if (requester.deviceId !== null) this.devices.touch(requester.userId, requester.deviceId, facts.address, facts.userAgent);
-      return requester;
-    }
+    if (requester) return this.#seen(requester, facts);
     for (const source of this.#sources) {
       const other = await source(token, facts);
       if (other) return other;

@@ -26,6 +26,11 @@ declare module 'fastify' {
  */
 const MAX_DEPTH = 100;
 
+/** False when no member of the body is `null`. */
+export function mayHoldNull({ body }: FastifyRequest): boolean {
+  return typeof body === 'string' && body.includes('null');
+}
+
 /**
  * The request's JSON body, parsed on first use so that a request without permission is not parsed at all. An empty body
  * is undefined.

@@ -11,7 +11,12 @@ import { MatrixError } from '../errors/matrix-error.js';
  *   issue, or `fallback`
  */
 export function validate<S extends z.ZodType>(schema: S, value: unknown, fallback: string): z.output<S> {
-  const result = schema.safeParse(withoutNulls(schema, value));
+  return validated(schema, withoutNulls(schema, value), fallback);
+}
+
+/** As `validate`, of what holds no `null`, such as the parameters of a query. */
+export function validated<S extends z.ZodType>(schema: S, value: unknown, fallback: string): z.output<S> {
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   const where = issue.path.map(String).join('.');

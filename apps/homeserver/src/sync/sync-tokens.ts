@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Requester } from '../accounts/requester.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { ServerKeys } from '../federation/keys/server-keys.js';
 import { DatabaseEpoch, type Stamp, type Standing, UNSIGNED_RUN } from '../storage/database-epoch.js';
@@ -19,6 +20,12 @@ export interface HistoryPlace {
   readonly attempt: number;
 }
 
+/** A token that was made for a session. */
+interface Given extends Stamp {
+  readonly text: string;
+  readonly start: SyncCursor;
+}
+
 type Judged = { readonly token: TokenText; readonly standing: Standing };
 
 /**
@@ -28,6 +35,8 @@ type Judged = { readonly token: TokenText; readonly standing: Standing };
 @Injectable()
 export class SyncTokens {
   readonly #seal: TokenSeal;
+  /** What each session was given last: it comes back with the next request, and needs no proof. */
+  readonly #given = new WeakMap<Requester, Given>();
 
   constructor(
     private readonly epoch: DatabaseEpoch,
@@ -37,9 +46,19 @@ export class SyncTokens {
     this.#seal = new TokenSeal(keys.signing.sign('io.partyline tokens'));
   }
 
-  /** A `next_batch`. */
-  sync(positions: SyncPositions, awaited?: AwaitedEvents): string {
-    return this.#write({ kind: 'sync', stamp: this.#stamp(), positions, ...(awaited && { awaited }) });
+  /** A `next_batch`. @param requester whose request is answered with it */
+  sync(positions: SyncPositions, awaited?: AwaitedEvents, requester?: Requester): string {
+    const stamp = this.#stamp();
+    const text = this.#write({ kind: 'sync', stamp, positions, ...(awaited && { awaited }) });
+    if (requester) this.#given.set(requester, { ...stamp, text, start: { positions, awaited } });
+    return text;
+  }
+
+  /** Where a `since` starts that is the last token of the session, and of this run; undefined for all others. */
+  given(requester: Requester, text: string): SyncCursor | undefined {
+    const given = this.#given.get(requester);
+    // What was given in a run is held for as long as it lasts: a restore begins another one.
+    return given?.text === text && given.run === this.epoch.run && given.epoch === this.epoch.epoch ? given.start : undefined;
   }
 
   /** The `since` that stands for a stored resume point. */

@@ -48,16 +48,31 @@ export class SyncService {
   ) {}
 
   /**
-   * @param signal the caller went away: the wait ends, and what is returned is of no interest
+   * The answer to a device that does not wait and goes on where it was, if there is nothing new. It is made at once and without a
+   * query; undefined for all other requests.
+   *
+   * @returns the answer's JSON text
+   */
+  unchanged({ since, filter, fullState, timeoutMs }: SyncParameters, requester: Requester): string | undefined {
+    const { userId, deviceId } = requester;
+    if (timeoutMs > 0 || fullState || since === undefined || deviceId === null) return undefined;
+    const start = this.tokens.given(requester, since);
+    if (!start || start.awaited || this.notifier.isAhead(userId, start.positions)) return undefined;
+    if (!this.filters.isHeld(userId, filter) || this.toDevice.mayHold(userId, deviceId)) return undefined;
+    return this.engine.emptyAt(since, userId, deviceId);
+  }
+
+  /**
+   * @param caller who may go away: the wait ends then, and what is returned is of no interest
    * @returns the answer's JSON text
    * @throws MatrixError 400 M_INVALID_PARAM for a bad token or filter; 401 when the session ends meanwhile
    */
   async sync(
-    requester: Requester, parameters: SyncParameters, signal: AbortSignal,
+    requester: Requester, parameters: SyncParameters, caller: { readonly signal: AbortSignal },
   ): Promise<{ text: string; isEmpty: boolean }> {
     const session = this.sessions.hold(requester);
     try {
-      const answer = await this.#answer(requester, parameters, signal, session);
+      const answer = await this.#answer(requester, parameters, caller, session);
       session.assertOpen();
       return answer;
     } finally {
@@ -66,7 +81,7 @@ export class SyncService {
   }
 
   async #answer(
-    requester: Requester, parameters: SyncParameters, signal: AbortSignal, session: OpenSession,
+    requester: Requester, parameters: SyncParameters, caller: { readonly signal: AbortSignal }, session: OpenSession,
   ): Promise<{ text: string; isEmpty: boolean }> {
     const request = await this.#request(requester, parameters);
     await this.#acknowledge(request);
@@ -85,7 +100,7 @@ export class SyncService {
         continue;
       }
       const left = deadline - this.clock.steady();
-      if (left <= 0 || !(await this.notifier.wait(requester.userId, left, signal, session.signal))) {
+      if (left <= 0 || !(await this.notifier.wait(requester.userId, left, caller.signal, session.signal))) {
         return { text: await this.engine.empty(current, since), isEmpty: true };
       }
     }
@@ -93,12 +108,13 @@ export class SyncService {
 
   async #request(requester: Requester, parameters: SyncParameters): Promise<SyncRequest> {
     const [since, filter] = await Promise.all([
-      this.#cursor(requester.userId, parameters.since),
+      this.#cursor(requester, parameters.since),
       this.filters.resolve(requester.userId, parameters.filter),
     ]);
     return {
       userId: requester.userId,
       deviceId: requester.deviceId,
+      requester,
       since,
       fullState: parameters.fullState,
       useStateAfter: parameters.useStateAfter,
@@ -107,14 +123,14 @@ export class SyncService {
     };
   }
 
-  async #cursor(userId: string, since: string | undefined): Promise<SyncCursor | null> {
+  async #cursor(requester: Requester, since: string | undefined): Promise<SyncCursor | null> {
     if (since === undefined || since === '') return null;
-    const start = await this.tokens.start(since);
+    const start = this.tokens.given(requester, since) ?? (await this.tokens.start(since));
     if ('positions' in start) {
       const isOver = start.awaited !== undefined && start.awaited.until <= this.clock.steady();
       return isOver ? { ...start, awaited: undefined } : start;
     }
-    const cursor = await this.resumePoints?.load(userId, start.resumeId);
+    const cursor = await this.resumePoints?.load(requester.userId, start.resumeId);
     if (!cursor && start.isLost) return { positions: positionsBy(() => 0), resume: { rooms: new Map(), isFresh: true } };
     if (!cursor) throw new MatrixError(400, 'M_UNKNOWN_POS', 'This resume point is unknown or has expired');
     return cursor;

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { Requester } from '../../accounts/requester.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
-import { Closed, CurrentUser, QueryParams } from '../../http/param.decorators.js';
+import type { Caller } from '../../http/caller.js';
+import { CurrentCaller, CurrentUser, QueryParams } from '../../http/param.decorators.js';
 import { queryBoolean, queryNumber } from '../../http/query-schemas.js';
 import { EventStream, type EventStreamAnswer } from '../../sync/old-sync/event-stream.js';
 import { InitialSync } from '../../sync/old-sync/initial-sync.js';
@@ -31,20 +32,20 @@ export class OldSyncController {
   @Get(['v3/events', 'r0/events'])
   @Auth('user-or-guest')
   events(
-    @CurrentUser() requester: Requester, @QueryParams(eventsQuery) query: z.output<typeof eventsQuery>, @Closed() signal: AbortSignal,
+    @CurrentUser() requester: Requester, @QueryParams(eventsQuery) query: z.output<typeof eventsQuery>, @CurrentCaller() caller: Caller,
   ): Promise<EventStreamAnswer> {
     if (requester.isGuest && query.room_id === undefined) {
       throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'Guests have to name a room');
     }
-    return this.stream.next(requester, { from: query.from, timeoutMs: query.timeout, roomId: query.room_id }, signal);
+    return this.stream.next(requester, { from: query.from, timeoutMs: query.timeout, roomId: query.room_id }, caller);
   }
 
   @Get('v3/initialSync')
   @Auth('user')
   initialSync(
-    @CurrentUser() requester: Requester, @QueryParams(initialQuery) query: z.output<typeof initialQuery>, @Closed() signal: AbortSignal,
+    @CurrentUser() requester: Requester, @QueryParams(initialQuery) query: z.output<typeof initialQuery>, @CurrentCaller() caller: Caller,
   ): Promise<object> {
-    return this.initial.account(requester, query.limit, query.archived, signal);
+    return this.initial.account(requester, query.limit, query.archived, caller);
   }
 
   @Get('v3/rooms/:roomId/initialSync')

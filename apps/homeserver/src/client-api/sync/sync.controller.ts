@@ -2,7 +2,8 @@ import { Controller, Get } from '@nestjs/common';
 import { z } from 'zod';
 import type { Requester } from '../../accounts/requester.js';
 import { Auth } from '../../http/auth.decorator.js';
-import { Closed, CurrentUser, QueryParams } from '../../http/param.decorators.js';
+import type { Caller } from '../../http/caller.js';
+import { CurrentCaller, CurrentUser, QueryParams } from '../../http/param.decorators.js';
 import { queryBoolean, queryNumber } from '../../http/query-schemas.js';
 import { RawJson } from '../../http/raw-json.js';
 import { MAX_TIMEOUT_MS, SyncService } from '../../sync/sync.service.js';
@@ -25,16 +26,17 @@ export class SyncController {
   async get(
     @CurrentUser() requester: Requester,
     @QueryParams(querySchema) query: z.output<typeof querySchema>,
-    @Closed() signal: AbortSignal,
+    @CurrentCaller() caller: Caller,
   ): Promise<RawJson> {
-    const { text } = await this.sync.sync(requester, {
+    const parameters = {
       since: query.since,
       filter: query.filter,
       fullState: query.full_state,
       useStateAfter: query.use_state_after,
       timeoutMs: query.timeout,
       frontier: query['io.partyline.frontier'],
-    }, signal);
-    return new RawJson(text);
+    };
+    const unchanged = this.sync.unchanged(parameters, requester);
+    return new RawJson(unchanged ?? (await this.sync.sync(requester, parameters, caller)).text);
   }
 }

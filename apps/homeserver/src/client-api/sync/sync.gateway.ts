@@ -78,7 +78,7 @@ export class SyncGateway implements OnGatewayConnection<WebSocket>, OnModuleDest
         useStateAfter: query['use_state_after'] === 'true',
         frontier: query['io.partyline.frontier'] === 'true',
         timeoutMs,
-      }, signal), query['since'] ?? null, {
+      }, { signal }), query['since'] ?? null, {
         take: (bytes) => this.#frames.take(userId, bytes),
         give: (bytes) => this.#frames.give(userId, bytes),
       });

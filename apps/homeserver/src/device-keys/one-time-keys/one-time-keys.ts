@@ -23,7 +23,7 @@ export interface KeyCounts {
 /** One-time and fallback keys of the devices of accounts on this server. */
 @Injectable()
 export class OneTimeKeys implements OnModuleInit {
-  readonly #counts = boundedCache<string, Promise<KeyCounts>>(MAX_CACHED);
+  readonly #counts = boundedCache<string, KeyCounts | Promise<KeyCounts>>(MAX_CACHED);
 
   constructor(
     private readonly store: OneTimeKeyStore,
@@ -69,15 +69,27 @@ export class OneTimeKeys implements OnModuleInit {
   }
 
   /** Unclaimed one-time keys of a device and its unused fallback keys. From memory unless they changed. */
-  counts(userId: string, deviceId: string): Promise<KeyCounts> {
+  async counts(userId: string, deviceId: string): Promise<KeyCounts> {
     const key = `${userId}\0${deviceId}`;
-    let counts = this.#counts.get(key);
-    if (!counts) {
-      counts = this.#load(userId, deviceId);
-      this.#counts.set(key, counts);
-      counts.catch(() => this.#counts.delete(key));
+    const held = this.#counts.get(key);
+    if (held) return held;
+    const loading = this.#load(userId, deviceId);
+    this.#counts.set(key, loading);
+    try {
+      const counts = await loading;
+      // They may have changed meanwhile.
+      if (this.#counts.get(key) === loading) this.#counts.set(key, counts);
+      return counts;
+    } catch (error) {
+      if (this.#counts.get(key) === loading) this.#counts.delete(key);
+      throw error;
     }
-    return counts;
+  }
+
+  /** The same, if it is in memory. */
+  held(userId: string, deviceId: string): KeyCounts | undefined {
+    const counts = this.#counts.get(`${userId}\0${deviceId}`);
+    return counts instanceof Promise ? undefined : counts;
   }
 
   /**

@@ -139,6 +139,11 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
     await this.#writer.submit({ type: 'received', userId, deviceId, keys: [key], ids: new Set(), scanned: 0, isReplica: true });
   }
 
+  /** False when nothing certainly waits for the device. */
+  mayHold(userId: string, deviceId: string): boolean {
+    return this.#inbox(userId, deviceId).mayHold;
+  }
+
   /** Deletes what a device has received: everything up to the position. Costs no query while nothing waits. */
   async acknowledge(userId: string, deviceId: string, upTo: number): Promise<void> {
     const inbox = this.#inbox(userId, deviceId);

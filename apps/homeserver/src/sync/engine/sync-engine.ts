@@ -4,7 +4,7 @@ import { parseStoredJson } from '#json';
 import { AccountData } from '../../account-data/account-data.js';
 import { streamNames } from '../../bus/bus.js';
 import { DeviceListReader } from '../../device-keys/device-lists/device-list-reader.js';
-import { OneTimeKeys } from '../../device-keys/one-time-keys/one-time-keys.js';
+import { type KeyCounts, OneTimeKeys } from '../../device-keys/one-time-keys/one-time-keys.js';
 import { ToDeviceInbox } from '../../device-keys/to-device/to-device-inbox.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
@@ -61,12 +61,19 @@ export class SyncEngine {
     const isEmpty = roomsText === null && other.isEmpty;
     // The rooms of awaited events are not known. To show one again that the client still has is less than to leave out one that it gave up.
     const awaited = rooms.isAnew ? undefined : since?.awaited;
-    return { text: `{${[`"next_batch":"${this.tokens.sync(next, awaited)}"`, ...parts].join(',')}}`, next, isEmpty };
+    return { text: `{${[`"next_batch":"${this.tokens.sync(next, awaited, request.requester)}"`, ...parts].join(',')}}`, next, isEmpty };
   }
 
   /** The answer of a sync that had nothing to tell. */
   async empty(request: SyncRequest, next: SyncPositions): Promise<string> {
-    return `{${[`"next_batch":"${this.tokens.sync(next, request.since?.awaited)}"`, ...(await this.#keyCounts(request))].join(',')}}`;
+    const token = this.tokens.sync(next, request.since?.awaited, request.requester);
+    return emptyText(token, request.deviceId === null ? null : await this.keyCounts.counts(request.userId, request.deviceId));
+  }
+
+  /** The same for a device that goes on from a token of its own; undefined where that has to be looked up. */
+  emptyAt(token: string, userId: string, deviceId: string): string | undefined {
+    const counts = this.keyCounts.held(userId, deviceId);
+    return counts && emptyText(token, counts);
   }
 
   #moment({ userId, since }: SyncRequest): AnswerMoment {
@@ -135,8 +142,7 @@ export class SyncEngine {
 
   async #keyCounts({ userId, deviceId }: SyncRequest): Promise<string[]> {
     if (deviceId === null) return [];
-    const { oneTimeKeys, unusedFallback } = await this.keyCounts.counts(userId, deviceId);
-    return [`"device_one_time_keys_count":${oneTimeKeys}`, `"device_unused_fallback_key_types":${unusedFallback}`];
+    return [countsText(await this.keyCounts.counts(userId, deviceId))];
   }
 
   async #frontier(userId: string, plan: AnswerPlan, rooms: RoomSections): Promise<string[]> {
@@ -147,6 +153,14 @@ export class SyncEngine {
       `"io.partyline.account":${JSON.stringify(vector)}`,
     ];
   }
+}
+
+function emptyText(token: string, counts: KeyCounts | null): string {
+  return counts === null ? `{"next_batch":"${token}"}` : `{"next_batch":"${token}",${countsText(counts)}}`;
+}
+
+function countsText({ oneTimeKeys, unusedFallback }: KeyCounts): string {
+  return `"device_one_time_keys_count":${oneTimeKeys},"device_unused_fallback_key_types":${unusedFallback}`;
 }
 
 function emptyPlan(to: number): AnswerPlan {

@@ -1,3 +1,4 @@
+import type { Requester } from '../../accounts/requester.js';
 import type { StreamName } from '../../bus/bus.js';
 import type { CompiledFilter } from '../filter/compiled-filter.js';
 import type { SyncCursor, SyncPositions } from '../sync-token.js';
@@ -6,6 +7,8 @@ import type { SyncCursor, SyncPositions } from '../sync-token.js';
 export interface SyncRequest {
   readonly userId: string;
   readonly deviceId: string | null;
+  /** The session that asks: an object of its own for all its requests. */
+  readonly requester?: Requester;
   /** Null for an initial sync. */
   readonly since: SyncCursor | null;
   readonly fullState: boolean;

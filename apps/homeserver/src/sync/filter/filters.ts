@@ -68,6 +68,11 @@ export class Filters implements OnModuleInit {
     return json;
   }
 
+  /** Whether `resolve` needs to look at nothing but memory. */
+  isHeld(userId: string, parameter: string | undefined): boolean {
+    return parameter === undefined || parameter === '' || this.#compiled.has(cacheKeyOf(userId, parameter));
+  }
+
   /**
    * The filter that a `filter` parameter means: an id, JSON text, or nothing.
    *
@@ -75,11 +80,10 @@ export class Filters implements OnModuleInit {
    */
   async resolve(userId: string, parameter: string | undefined): Promise<CompiledFilter> {
     if (parameter === undefined || parameter === '') return this.#all;
-    const isInline = parameter.startsWith('{');
-    const cacheKey = isInline ? parameter : `${userId} ${parameter}`;
+    const cacheKey = cacheKeyOf(userId, parameter);
     const held = this.#compiled.get(cacheKey);
     if (held) return held;
-    const text = isInline ? parameter : await this.store.find(userId, parameter);
+    const text = isInline(parameter) ? parameter : await this.store.find(userId, parameter);
     if (text === undefined) throw MatrixError.invalidParam('No such filter');
     let value: unknown;
     try {
@@ -91,6 +95,14 @@ export class Filters implements OnModuleInit {
     this.#compiled.set(cacheKey, filter);
     return filter;
   }
+}
+
+function cacheKeyOf(userId: string, parameter: string): string {
+  return isInline(parameter) ? parameter : `${userId} ${parameter}`;
+}
+
+function isInline(parameter: string): boolean {
+  return parameter.startsWith('{');
 }
 
 function canonicalText(filter: SyncFilter): string {

@@ -42,6 +42,11 @@ export class SyncNotifier implements OnModuleDestroy {
     return this.#positions.ahead(userId, since);
   }
 
+  /** See UserPositions.isAhead. */
+  isAhead(userId: string, since: SyncPositions): boolean {
+    return this.#positions.isAhead(userId, since);
+  }
+
   /** Number of requests that wait; for tests and metrics. */
   get waiting(): number {
     let count = 0;

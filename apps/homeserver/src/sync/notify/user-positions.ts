@@ -36,6 +36,13 @@ export class UserPositions {
     }
   }
 
+  /** Whether any stream may hold something for the account after these positions. */
+  isAhead(userId: string, since: SyncPositions): boolean {
+    const positions = this.#users.get(userId) ?? this.#floor;
+    for (let i = 0; i < streamNames.length; i++) if (positions[i]! > since[streamNames[i]!]) return true;
+    return false;
+  }
+
   /** The streams that may hold something for the account after these positions; empty means that none does. */
   ahead(userId: string, since: SyncPositions): StreamName[] {
     const positions = this.#users.get(userId) ?? this.#floor;

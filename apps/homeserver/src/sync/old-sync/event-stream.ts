@@ -50,13 +50,13 @@ export class EventStream {
   ) {}
 
   /** @throws MatrixError 400 `M_INVALID_PARAM` for a bad token, 403 `M_FORBIDDEN` for a room that cannot be watched */
-  async next(requester: Requester, query: EventStreamQuery, signal: AbortSignal): Promise<EventStreamAnswer> {
+  async next(requester: Requester, query: EventStreamQuery, caller: { readonly signal: AbortSignal }): Promise<EventStreamAnswer> {
     if (query.roomId !== undefined) {
       const { isJoined, upTo } = await this.readers.of(requester.userId, query.roomId);
       if (!isJoined) {
         const session = this.sessions.hold(requester);
         try {
-          return await this.#watch(requester, query.roomId, query.from ?? this.tokens.place(upTo), query.timeoutMs, signal, session);
+          return await this.#watch(requester, query.roomId, query.from ?? this.tokens.place(upTo), query.timeoutMs, caller.signal, session);
         } finally {
           session.release();
         }
@@ -66,7 +66,7 @@ export class EventStream {
     // Without a device: messages to it are not told here, so they must not count as received either.
     const { text } = await this.sync.sync({ ...requester, deviceId: null }, {
       since: start, filter: FILTER, fullState: false, useStateAfter: false, timeoutMs: query.timeoutMs, frontier: false,
-    }, signal);
+    }, caller);
     const body = parseStoredJson(text) as SyncBody;
     return { start, end: body.next_batch, chunk: eventsOfSync(body, requester.userId) };
   }

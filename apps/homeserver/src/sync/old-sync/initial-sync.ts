@@ -28,11 +28,11 @@ export class InitialSync {
   ) {}
 
   /** @param limit newest events of each room */
-  async account(requester: Requester, limit: number | undefined, archived: boolean, signal: AbortSignal): Promise<object> {
+  async account(requester: Requester, limit: number | undefined, archived: boolean, caller: { readonly signal: AbortSignal }): Promise<object> {
     const filter = { room: { timeline: { limit: bounded(limit) }, include_leave: archived } };
     const { text } = await this.sync.sync({ ...requester, deviceId: null }, {
       filter: JSON.stringify(filter), fullState: false, useStateAfter: true, timeoutMs: 0, frontier: false,
-    }, signal);
+    }, caller);
     const body = parseStoredJson(text) as SyncBody;
     const { join = {}, invite = {}, leave = {} } = body.rooms ?? {};
     const rooms = [
