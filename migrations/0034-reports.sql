@@ -1,6 +1,6 @@
 -- What people have reported to this server's administrators. A report is of one server: its operator is who can act.
 CREATE TABLE reports (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- number of the report
   kind text NOT NULL,                -- event, room or user
   reporter text NOT NULL,            -- who reports: an account here
   room_id text,                      -- the room, or that of the event

@@ -7,7 +7,6 @@ const requests: Readonly<Record<string, readonly [method: string, path: string]>
   'Pictures and files': ['POST', '/_matrix/media/v3/upload'],
   'Notifications on phones': ['POST', '/_matrix/client/v3/pushers/set'],
   'A backup of message keys': ['GET', '/_matrix/client/v3/room_keys/version'],
-  'The list of public rooms': ['GET', '/_matrix/client/v3/publicRooms'],
   Search: ['POST', '/_matrix/client/v3/search'],
   'A directory of people': ['POST', '/_matrix/client/v3/user_directory/search'],
   Presence: ['GET', '/_matrix/client/v3/presence/@alice:example.org/status'],

@@ -1,7 +1,8 @@
 import { LoginToken } from './auth/login-token.entity.js';
 import { RegistrationToken } from './auth/registration-token.entity.js';
+import { ListedRoom } from './directory/listed-room.entity.js';
 import { Report } from './moderation/report.entity.js';
 import { PastKeyResponse, ServerKey, ServerKeyResponse } from './federation/keys/server-key.entity.js';
 
 /** The tables off the hot paths, as TypeORM knows them. */
-export const entities = [LoginToken, PastKeyResponse, RegistrationToken, Report, ServerKey, ServerKeyResponse];
+export const entities = [ListedRoom, LoginToken, PastKeyResponse, RegistrationToken, Report, ServerKey, ServerKeyResponse];

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
+import { DirectoryModule } from '../directory/directory.module.js';
 import { ModerationModule } from '../moderation/moderation.module.js';
 import { SyncModule } from '../sync/sync.module.js';
+import { PublicRoomsController } from './directory/public-rooms.controller.js';
 import { ReportsController } from './reports/reports.controller.js';
 import { AliasesController } from './rooms/aliases.controller.js';
 import { CreateRoomController } from './rooms/create-room.controller.js';
@@ -11,7 +13,7 @@ import { StateController } from './rooms/state.controller.js';
 
 /** Rooms for clients. */
 @Module({
-  imports: [ModerationModule, SyncModule],
-  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController, ReportsController],
+  imports: [DirectoryModule, ModerationModule, SyncModule],
+  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController, PublicRoomsController, ReportsController],
 })
 export class RoomsApiModule {}

@@ -2,9 +2,11 @@ import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
 import { InboundTransactions } from '../federation/inbound/inbound-transactions.js';
+import { DirectoryModule } from '../directory/directory.module.js';
 import { DeviceKeysController } from './device-keys/device-keys.controller.js';
 import { KeysController } from './keys/keys.controller.js';
 import { OpenIdUserInfoController } from './openid/openid-userinfo.controller.js';
+import { FederationPublicRoomsController } from './directory/public-rooms.controller.js';
 import { HistoryController } from './rooms/history.controller.js';
 import { InvitesController } from './rooms/invites.controller.js';
 import { JoinsController } from './rooms/joins.controller.js';
@@ -15,8 +17,8 @@ import { VersionController } from './version/version.controller.js';
 
 /** The Server-Server API. */
 @Module({
-  imports: [AccountsModule, DeviceKeysModule],
-  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController, HistoryController, OpenIdUserInfoController],
+  imports: [AccountsModule, DeviceKeysModule, DirectoryModule],
+  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController, HistoryController, OpenIdUserInfoController, FederationPublicRoomsController],
   providers: [SignedRequests, InboundTransactions],
 })
 export class FederationApiModule {}

@@ -10,12 +10,11 @@ export interface RoomRow {
   state_nid: number | null;
   extremities: number[];
   last_pos: number;
-  is_public: boolean;
 }
 
 const room = statement(
   'rooms.by_id',
-  'SELECT room_nid, room_id, version, state_nid, extremities, last_pos, is_public FROM rooms WHERE room_id = $1',
+  'SELECT room_nid, room_id, version, state_nid, extremities, last_pos FROM rooms WHERE room_id = $1',
 );
 const currentState = statement(
   'rooms.current_state',

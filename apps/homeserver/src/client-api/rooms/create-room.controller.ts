@@ -2,6 +2,7 @@ import { Controller, Post } from '@nestjs/common';
 import { isRoomAlias, type JsonObject } from '#federation';
 import type { Requester } from '../../accounts/requester.js';
 import { Config } from '../../config/config.js';
+import { RoomDirectory } from '../../directory/room-directory.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
@@ -15,6 +16,7 @@ export class CreateRoomController {
   constructor(
     private readonly config: Config,
     private readonly creator: RoomCreator,
+    private readonly directory: RoomDirectory,
   ) {}
 
   @Post('createRoom')
@@ -37,6 +39,7 @@ export class CreateRoomController {
       ...(body.room_version ? { roomVersion: body.room_version } : {}),
       ...(body.room_alias_name === undefined ? {} : { alias: this.#alias(body.room_alias_name) }),
     });
+    if (visibility === 'public') await this.directory.list(roomId);
     return { room_id: roomId };
   }
 

@@ -82,7 +82,6 @@ export class RoomCreator {
       }
     });
     if (request.alias) await this.aliases.add(request.alias, room.nid, creator);
-    if (request.visibility === 'public') await this.aliases.setPublic(room.id, true);
     await this.#inviteRemote(creator, room.id, request, new Set(localInvites.map((invitee) => invitee.userId)));
     return room.id;
   }

@@ -18,9 +18,8 @@ const ofRoom = statement(
   'aliases.of_room',
   'SELECT a.alias FROM room_aliases a JOIN rooms r USING (room_nid) WHERE r.room_id = $1 ORDER BY a.alias',
 );
-const setPublic = statement('rooms.set_public', 'UPDATE rooms SET is_public = $2 WHERE room_id = $1');
 
-/** Aliases of this server, and whether a room is listed in its directory. */
+/** Aliases of this server. */
 @Injectable()
 export class AliasesStore {
   constructor(private readonly db: Database) {}
@@ -46,9 +45,5 @@ export class AliasesStore {
 
   async ofRoom(roomId: string): Promise<string[]> {
     return (await this.db.query<{ alias: string }>(ofRoom, [roomId])).map((row) => row.alias);
-  }
-
-  async setPublic(roomId: string, isPublic: boolean): Promise<void> {
-    await this.db.query(setPublic, [roomId, isPublic]);
   }
 }

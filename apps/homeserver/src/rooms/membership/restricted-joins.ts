@@ -11,6 +11,15 @@ export function isRestricted(state: StateReader, rules: RoomVersionRules): boole
   return (rules.restrictedJoins && rule === 'restricted') || (rules.knockRestricted && rule === 'knock_restricted');
 }
 
+/** The rooms whose members the join rule lets in; none for other rules. */
+export function allowedRoomIds(state: StateReader, rules: RoomVersionRules): string[] {
+  const allow = isRestricted(state, rules) ? state.get('m.room.join_rules', '')?.pdu.content['allow'] : undefined;
+  return (Array.isArray(allow) ? allow : []).flatMap((condition) => {
+    const { type, room_id: roomId } = (condition ?? {}) as Record<string, unknown>;
+    return type === 'm.room_membership' && typeof roomId === 'string' ? [roomId] : [];
+  });
+}
+
 /** Finds who authorises a join to a restricted room. */
 @Injectable()
 export class RestrictedJoins {
@@ -36,11 +45,8 @@ export class RestrictedJoins {
   }
 
   async #assertCondition(room: Room, userId: string): Promise<void> {
-    const allow = room.state.get('m.room.join_rules', '')?.pdu.content['allow'];
     let isUnsure = false;
-    for (const condition of Array.isArray(allow) ? allow : []) {
-      const { type, room_id: roomId } = (condition ?? {}) as Record<string, unknown>;
-      if (type !== 'm.room_membership' || typeof roomId !== 'string') continue;
+    for (const roomId of allowedRoomIds(room.state, room.rules)) {
       const other = await this.registry.find(roomId);
       if (!other?.state.isResident) isUnsure = true;
       else if (other.state.joined.has(userId)) return;
