@@ -11,7 +11,6 @@ const requests: Readonly<Record<string, readonly [method: string, path: string]>
   'A directory of people': ['POST', '/_matrix/client/v3/user_directory/search'],
   Presence: ['GET', '/_matrix/client/v3/presence/@alice:example.org/status'],
   'Lists of threads, replies and reactions': ['GET', '/_matrix/client/v1/rooms/!a:example.org/relations/$b'],
-  'The tree of a space': ['GET', '/_matrix/client/v1/rooms/!a:example.org/hierarchy'],
   Knocking: ['POST', '/_matrix/client/v3/knock/!a:example.org'],
   'Upgrades of rooms': ['POST', '/_matrix/client/v3/rooms/!a:example.org/upgrade'],
   'E-mail addresses and phone numbers': ['GET', '/_matrix/client/v3/account/3pid'],

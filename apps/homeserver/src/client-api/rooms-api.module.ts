@@ -3,6 +3,7 @@ import { DirectoryModule } from '../directory/directory.module.js';
 import { ModerationModule } from '../moderation/moderation.module.js';
 import { SyncModule } from '../sync/sync.module.js';
 import { PublicRoomsController } from './directory/public-rooms.controller.js';
+import { SpacesController } from './directory/spaces.controller.js';
 import { ReportsController } from './reports/reports.controller.js';
 import { AliasesController } from './rooms/aliases.controller.js';
 import { CreateRoomController } from './rooms/create-room.controller.js';
@@ -14,6 +15,6 @@ import { StateController } from './rooms/state.controller.js';
 /** Rooms for clients. */
 @Module({
   imports: [DirectoryModule, ModerationModule, SyncModule],
-  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController, PublicRoomsController, ReportsController],
+  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController, PublicRoomsController, SpacesController, ReportsController],
 })
 export class RoomsApiModule {}

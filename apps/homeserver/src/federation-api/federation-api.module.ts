@@ -6,6 +6,7 @@ import { DirectoryModule } from '../directory/directory.module.js';
 import { DeviceKeysController } from './device-keys/device-keys.controller.js';
 import { KeysController } from './keys/keys.controller.js';
 import { OpenIdUserInfoController } from './openid/openid-userinfo.controller.js';
+import { FederationSpacesController } from './directory/spaces.controller.js';
 import { FederationPublicRoomsController } from './directory/public-rooms.controller.js';
 import { HistoryController } from './rooms/history.controller.js';
 import { InvitesController } from './rooms/invites.controller.js';
@@ -18,7 +19,7 @@ import { VersionController } from './version/version.controller.js';
 /** The Server-Server API. */
 @Module({
   imports: [AccountsModule, DeviceKeysModule, DirectoryModule],
-  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController, HistoryController, OpenIdUserInfoController, FederationPublicRoomsController],
+  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController, HistoryController, OpenIdUserInfoController, FederationPublicRoomsController, FederationSpacesController],
   providers: [SignedRequests, InboundTransactions],
 })
 export class FederationApiModule {}
