@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { powerLevelsOf } from '#federation';
+import { parseStoredJson } from '#json';
 import { type FindOptionsWhere, In, IsNull, LessThan, MoreThan, Raw } from 'typeorm';
 import type { Requester } from '../accounts/requester.js';
 import { MatrixError } from '../errors/matrix-error.js';
@@ -64,7 +65,7 @@ export class RoomDirectory {
     const [first, last] = [rows[0], rows.at(-1)];
     const [isBefore, isAfter] = place?.isBackwards ? [hasMore, true] : [place !== undefined, hasMore];
     return {
-      chunk: rows.map((row) => JSON.parse(row.shown) as object),
+      chunk: rows.map((row) => parseStoredJson(row.shown) as object),
       total_room_count_estimate: total,
       ...(isAfter && last ? { next_batch: placeText({ isBackwards: false, ...last }) } : {}),
       ...(isBefore && first ? { prev_batch: placeText({ isBackwards: true, ...first }) } : {}),
