@@ -10,7 +10,12 @@ import { testCluster } from '../network/test-cluster.js';
 import { TestClient, type Json, type RawResponse } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 
-/** Answers a request of a good server: a JSON body, or a Buffer or a string as they are; undefined never answers. */
+/** An answer with a status and headers of its own. */
+export class Verbatim {
+  constructor(readonly status: number, readonly headers: Readonly<Record<string, string>>, readonly body: Buffer | string) {}
+}
+
+/** Answers a request of a good server: a JSON body, or a Buffer or a string as they are, or a `Verbatim`; undefined never answers. */
 export type HostileAnswer = (path: string, body: Json) => Json | Buffer | string | undefined | Promise<Json>;
 
 /**
@@ -140,6 +145,10 @@ export class HostileServer {
 export const wire = (event: Pick<RoomEvent, 'json'>): Json => JSON.parse(event.json);
 
 function reply(response: ServerResponse, status: number, body: Json): void {
+  if (body instanceof Verbatim) {
+    response.writeHead(body.status, body.headers).end(body.body);
+    return;
+  }
   const payload = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   response.writeHead(status, { 'content-type': 'application/json' }).end(payload);
 }

@@ -82,6 +82,9 @@ const wrong: Readonly<Record<string, readonly (readonly [value: string | ((folde
     ['matrix.org, not a name', '"not a name" is no server name'],
     [Array.from({ length: 11 }, (_, index) => `${index}.example.org`).join(), 'more than 10 servers'],
   ],
+  PARTYLINE_MAX_UPLOAD: [['large', 'expected a size'], ['10 apples', 'expected a size'], ['-1', 'expected a size']],
+  PARTYLINE_MEDIA_QUOTA: [['none', 'expected a size'], ['999999999999T', 'is too large']],
+  PARTYLINE_OPEN_MEDIA: [['perhaps', '"on" or "off"']],
   PARTYLINE_LOG_LEVEL: [['loud', 'expected debug, info, warn, error, silent']],
   PARTYLINE_FEDERATION_CA: [
     ['/does/not/exist.pem', 'cannot read'],

@@ -14,6 +14,7 @@ export type AccountOpKind =
   | 'to_device_consumed'
   | 'read_marker'
   | 'invitation'
+  | 'media'
   | 'deactivation'
   | 'moderation'
   | 'closed';
@@ -95,6 +96,10 @@ export const accountKinds: Readonly<Record<AccountOpKind, AccountKind>> = {
     merge: 'own', tables: ['local_memberships', 'ended_invitations'], writer: 'rooms; an invitation or knock. Its end is final', size: '320 KiB',
     test: 'test/homes/invitations.spec.ts',
   },
+  media: {
+    merge: 'last-writer', tables: ['media'], writer: 'the home that an upload came to; what its address names. The bytes are fetched by themselves',
+    size: '1 KiB, the quota of the files', test: 'test/homes/media.spec.ts',
+  },
   deactivation: {
     merge: 'own', tables: [], writer: 'the home at which the account was ended, where the record cannot say it; final', size: '100 bytes, 1',
     test: 'test/homes/ended.spec.ts',
@@ -146,6 +151,7 @@ export const keptAtEachHome: Readonly<Record<string, string>> = {
 /** Stores of which an account that has ended keeps its rows, with the reason. Those of all others are deleted. */
 export const keptAfterTheEnd: Readonly<Record<string, string>> = {
   accounts: 'the name stays taken',
+  media: 'rooms show what was uploaded; it goes where the person wants as much as possible erased',
   account_records: 'the last record',
   record_tellings: 'the others are told of the last record',
   record_room_tellings: 'the same',

@@ -40,6 +40,12 @@ export class Config {
   readonly rateLimits!: boolean;
   /** Servers that are asked for the keys of a server that does not answer and was never met here. */
   readonly notaries!: readonly string[];
+  /** Largest file that is taken, of accounts here and of other servers. */
+  readonly maxUploadBytes!: number;
+  /** What all files of one account may take. */
+  readonly mediaQuotaBytes!: number;
+  /** Lets whoever has an address of media read it, without a token. */
+  readonly openMedia!: boolean;
   /** What the log holds at the start; it can be changed while the server runs. */
   readonly logLevel!: LogLevel;
   /** PEM text of additional certificate authorities trusted for federation; null for none. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readCertificates, readTlsFiles } from './certificates.js';
 import { Config } from './config.js';
 import { nearest } from './nearest.js';
-import { addresses, contact, databaseUrl, flag, logLevel, port, publicUrl, roomVersionId, serverName, serverNames, text, turnUris, webAddress } from './setting-values.js';
+import { addresses, contact, databaseUrl, flag, logLevel, port, publicUrl, roomVersionId, serverName, serverNames, size, text, turnUris, webAddress } from './setting-values.js';
 import { settingsOfFile } from './settings-file.js';
 import { SettingsError } from './settings-error.js';
 
@@ -35,6 +35,9 @@ const schema = z.object({
   PARTYLINE_CONTACT: contact.optional(),
   PARTYLINE_RATE_LIMITS: flag.default(true),
   PARTYLINE_NOTARIES: serverNames.default([]),
+  PARTYLINE_MAX_UPLOAD: size.prefault('100M'),
+  PARTYLINE_MEDIA_QUOTA: size.prefault('10G'),
+  PARTYLINE_OPEN_MEDIA: flag.default(true),
   PARTYLINE_LOG_LEVEL: logLevel.default('info'),
   PARTYLINE_FEDERATION_CA: text.optional(),
   PARTYLINE_ALLOW_PRIVATE_ADDRESSES: flag.default(false),
@@ -92,6 +95,9 @@ export function loadConfig(env: Environment, cwd: string): Settings {
     contact: values.PARTYLINE_CONTACT ?? null,
     rateLimits: values.PARTYLINE_RATE_LIMITS,
     notaries: Object.freeze(values.PARTYLINE_NOTARIES),
+    maxUploadBytes: values.PARTYLINE_MAX_UPLOAD,
+    mediaQuotaBytes: values.PARTYLINE_MEDIA_QUOTA,
+    openMedia: values.PARTYLINE_OPEN_MEDIA,
     logLevel: values.PARTYLINE_LOG_LEVEL,
     federationCa: federationCa === null ? null : readCertificates('PARTYLINE_FEDERATION_CA', federationCa),
     allowPrivateAddresses: values.PARTYLINE_ALLOW_PRIVATE_ADDRESSES,

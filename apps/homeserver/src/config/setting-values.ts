@@ -30,6 +30,15 @@ export const flag = z
   .enum(['on', 'off', 'true', 'false', '1', '0', 'yes', 'no'], 'expected "on" or "off"')
   .transform((value) => ['on', 'true', '1', 'yes'].includes(value));
 
+const UNITS = ['', 'K', 'M', 'G', 'T'];
+const SIZE = /^(\d{1,12})\s*([KMGT]?)i?B?$/i;
+
+/** Bytes, such as `100M`. */
+export const size = checked((value) => {
+  if (!SIZE.test(value)) return 'expected a size such as 100M or 10G';
+  return Number.isSafeInteger(bytesOf(value)) ? undefined : 'is too large';
+}).transform(bytesOf);
+
 /** Addresses to listen on: literal ones, as a name may mean any machine. */
 export const addresses = checked((value) => {
   const items = split(value);
@@ -101,6 +110,11 @@ export const logLevel = z.enum(LOG_LEVELS, `expected ${LOG_LEVELS.join(', ')}`);
 
 function isWebAddress(value: string): boolean {
   return /^https?:\/\/[^/]/.test(value.trim()) && URL.canParse(value.trim());
+}
+
+function bytesOf(value: string): number {
+  const [, digits, unit] = SIZE.exec(value)!;
+  return Number(digits) * 1024 ** UNITS.indexOf(unit!.toUpperCase());
 }
 
 function split(value: string): string[] {

@@ -5,7 +5,7 @@ import { Log } from '../observability/log.js';
 import { Clock } from '../observability/clock.js';
 import { ServerKeys } from './keys/server-keys.js';
 import { Destinations } from './outgoing/destinations.js';
-import type { WireResponse } from './outgoing/https-transport.js';
+import type { WireRequest, WireResponse } from './outgoing/https-transport.js';
 import { LargeAnswers } from './outgoing/large-answers.js';
 import { RemoteError, UnreachableError } from './outgoing/remote-error.js';
 import { authorizationHeader } from './outgoing/request-signature.js';
@@ -30,6 +30,9 @@ export interface FederationRequest {
   /** Tries even a server that is being left alone: for what a person waits for. */
   readonly ignoreBackoff?: boolean;
   readonly signal?: AbortSignal;
+  /** For `fetch` only: see WireRequest. It throws what is the destination's fault, and nothing else. */
+  readonly receive?: WireRequest['receive'];
+  readonly answerMs?: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -38,6 +41,8 @@ const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 const LARGE_BYTES = 256 * 1024;
 /** Answers of a proxy whose server is gone. */
 const DOWN = new Set([502, 503, 504]);
+/** With these codes they are the server's own (server-server API, `GET /media/download`). */
+const OF_MEDIA = /"errcode"\s*:\s*"M_(?:NOT_YET_UPLOADED|TOO_LARGE)"/;
 
 /** A path with its parameters percent-encoded: federationPath`/_matrix/federation/v1/event/${eventId}`. */
 export function federationPath(parts: TemplateStringsArray, ...parameters: readonly string[]): string {
@@ -116,6 +121,8 @@ export class FederationClient {
         maxBytes: request.maxBytes ?? DEFAULT_MAX_BYTES,
         ...(request.signal && { signal: request.signal }),
         ...(onLarge && { onLarge }),
+        ...(request.receive && { receive: request.receive }),
+        ...(request.answerMs !== undefined && { answerMs: request.answerMs }),
       });
     } catch (error) {
       // The caller giving up says nothing about the destination.
@@ -123,7 +130,7 @@ export class FederationClient {
       this.log.debug('federation request failed', { destination, method, path: request.path, error: String(error) });
       throw new UnreachableError(destination, error instanceof Error ? error.message : String(error), error);
     }
-    if (DOWN.has(response.status)) this.destinations.failed(destination);
+    if (DOWN.has(response.status) && !OF_MEDIA.test(response.body.toString('utf8', 0, 1_000))) this.destinations.failed(destination);
     else this.destinations.reached(destination, this.clock.steady() - started);
     return response;
   }

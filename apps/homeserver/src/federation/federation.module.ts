@@ -45,7 +45,7 @@ import { ServerRequests } from './outgoing/server-requests.js';
   ],
   exports: [
     ServerKeys, KeyRing, Notary, FederationClient, RequestVerifier, AnswerTurns, EduHandlers, PduOutbox, EduOutbox, Destinations,
-    RemoteProfiles, AddressGuard, HttpsTransport,
+    RemoteProfiles, AddressGuard, HttpsTransport, ServerRequests,
   ],
 })
 export class FederationModule {}

@@ -53,6 +53,7 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable, scheme
   fastify.decorateRequest('originServer', null);
   fastify.decorateRequest('parsedBody', undefined);
   fastify.decorateRequest('bodyBytes', 0);
+  fastify.decorateRequest('contentType', null);
   const budget = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_ADDRESS);
   fastify.addHook('onRoute', (route) => routes.add(route.url));
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -66,8 +67,9 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable, scheme
       done(MatrixError.invalidParam('The address must not hold NUL characters'));
       return;
     }
-    // Whatever it says, and be it nothing or no media type at all: a body is JSON, but for routes that take bytes.
-    if (!(request.routeOptions.config as { body?: BodyOptions }).body?.stream) delete request.raw.headers['content-type'];
+    // Whatever it says, and be it nothing or no media type at all: a body is JSON, or bytes for routes that take them.
+    request.contentType = request.raw.headers['content-type'] ?? null;
+    delete request.raw.headers['content-type'];
     if (request.method !== 'GET') {
       reply.raw.once('close', () => {
         if (request.bodyBytes > 0) budget.give(addressKey(request.ip), request.bodyBytes);

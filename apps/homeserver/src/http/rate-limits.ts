@@ -20,6 +20,8 @@ const limits = {
   report: { perSecond: 0.05, burst: 20 },
   resume: { perSecond: 0.5, burst: 20 },
   nonce: { perSecond: 1, burst: 30 },
+  upload: { perSecond: 1, burst: 50 },
+  media: { perSecond: 50, burst: 500 },
   'whole-sync': { perSecond: 0.5, burst: 40 },
   socket: { perSecond: 0.5, burst: 40 },
   // What another home of an account brings and asks for: one for each operation, and for each 4 KiB.

@@ -17,6 +17,8 @@ declare module 'fastify' {
     parsedBody: unknown;
     /** Bytes of the body that were read, as counted against the address. */
     bodyBytes: number;
+    /** The header Content-Type as it came, for routes that take bytes. */
+    contentType: string | null;
   }
 }
 

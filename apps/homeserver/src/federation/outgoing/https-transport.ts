@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
@@ -22,6 +23,10 @@ export interface WireRequest {
   readonly signal?: AbortSignal;
   /** Called once when the answer turns out to be large; it is read on when this resolves. */
   readonly onLarge?: () => Promise<void>;
+  /** Until the answer begins, where the whole may take longer. */
+  readonly answerMs?: number;
+  /** Takes a 200 answer as it comes, for what is too large to be held; `body` is empty then, and `maxBytes` is the receiver's to see to. */
+  readonly receive?: (headers: WireResponse['headers'], body: Readable) => Promise<void>;
 }
 
 export interface WireResponse {
@@ -62,11 +67,16 @@ export class HttpsTransport implements OnApplicationShutdown {
    */
   async request(target: FederationTarget, request: WireRequest): Promise<WireResponse> {
     const pool = this.#pool(target);
+    let hasBegun = false;
+    const { receive } = request;
+    const watched: WireRequest = receive
+      ? { ...request, receive: (headers, body) => ((hasBegun = true), receive(headers, body)) }
+      : request;
     try {
-      return await this.#attempt(pool, target, request);
+      return await this.#attempt(pool, target, watched);
     } catch (error) {
       // The other side closed a kept-alive connection just as it was picked: nothing was read, so GET and PUT go again.
-      if (request.method !== 'POST' && isStaleSocket(error)) return this.#attempt(pool, target, request);
+      if (request.method !== 'POST' && !hasBegun && isStaleSocket(error)) return this.#attempt(pool, target, watched);
       throw error;
     }
   }
@@ -113,9 +123,18 @@ export class HttpsTransport implements OnApplicationShutdown {
       headers: { ...request.headers, host: target.hostHeader },
       body: request.body ?? null,
       signal,
-      headersTimeout: request.timeoutMs,
+      headersTimeout: request.answerMs ?? request.timeoutMs,
       bodyTimeout: request.timeoutMs,
     }));
+    if (request.receive && response.statusCode === 200) {
+      try {
+        await request.receive(response.headers, response.body);
+      } finally {
+        // With the connection, where something is left of it; nobody listens any more to what becomes of it.
+        response.body.on('error', () => undefined).destroy();
+      }
+      return { status: response.statusCode, headers: response.headers, body: Buffer.alloc(0) };
+    }
     const chunks: Buffer[] = [];
     const meter = new JsonMeter();
     let size = 0;

@@ -1,5 +1,6 @@
-import { firstDiscoveryStep, MAX_WELL_KNOWN_BYTES, type FederationTarget, type WellKnownResponse } from '#federation';
+import { MAX_WELL_KNOWN_BYTES, type WellKnownResponse } from '#federation';
 import type { HttpsTransport } from './https-transport.js';
+import { targetOf } from './web-target.js';
 
 const MAX_REDIRECTS = 5;
 const TIMEOUT_MS = 10_000;
@@ -26,13 +27,6 @@ export async function fetchWellKnown(transport: HttpsTransport, hostname: string
     url = new URL(location, url);
     if (url.protocol !== 'https:') throw new Error(`${hostname} redirects to ${url.protocol}`);
   }
-}
-
-/** A web address as a target: a name with a port needs no further discovery. */
-function targetOf(url: URL): FederationTarget {
-  const step = firstDiscoveryStep(`${url.hostname}:${url.port || '443'}`);
-  if (step?.kind !== 'connect') throw new Error(`${url.hostname} is no host`);
-  return { ...step.target, hostHeader: url.host };
 }
 
 function flat(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string | undefined> {

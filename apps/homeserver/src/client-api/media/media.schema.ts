@@ -1,0 +1,14 @@
+import { z } from 'zod';
+import { queryBoolean, queryNumber, text } from '../../http/query-schemas.js';
+
+/** The specification's default, and the most that is waited for an upload. */
+const DEFAULT_TIMEOUT_MS = 20_000;
+const MAX_TIMEOUT_MS = 60_000;
+
+export const uploadSchema = z.object({ filename: text(4_096).optional() });
+export type UploadQuery = z.output<typeof uploadSchema>;
+
+const timeout = queryNumber(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS);
+
+export const downloadSchema = z.object({ timeout_ms: timeout, allow_remote: queryBoolean.default(true) });
+export type DownloadParameters = z.output<typeof downloadSchema>;

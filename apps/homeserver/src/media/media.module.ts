@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import { Module } from '@nestjs/common';
+import { AccountsModule } from '../accounts/accounts.module.js';
+import { Config } from '../config/config.js';
+import { AwaitedUploads } from './awaited-uploads.js';
+import { MediaDelivery } from './delivery/media-delivery.js';
+import { MediaFiles } from './media-files.js';
+import { MediaLibrary } from './media-library.js';
+import { MediaReplication } from './media-replication.js';
+import { MediaStore } from './media.store.js';
+import { OriginMedia } from './remote/origin-media.js';
+import { RemoteMedia } from './remote/remote-media.js';
+import { DiskStorage } from './storage/disk-storage.js';
+import { IncomingFiles } from './storage/incoming-files.js';
+import { MediaStorage } from './storage/media-storage.js';
+import { Uploads } from './uploads.js';
+
+/** Pictures and files: uploads, storage, those of other servers. */
+@Module({
+  imports: [AccountsModule],
+  providers: [
+    { provide: MediaStorage, inject: [Config], useFactory: (config: Config) => new DiskStorage(join(config.dataDir, 'media')) },
+    IncomingFiles, MediaStore, MediaFiles, AwaitedUploads, Uploads, MediaReplication, OriginMedia, RemoteMedia, MediaLibrary, MediaDelivery,
+  ],
+  exports: [Uploads, MediaLibrary, MediaDelivery],
+})
+export class MediaModule {}
