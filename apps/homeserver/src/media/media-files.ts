@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../observability/clock.js';
 import { KeyedQueue } from '../observability/keyed-queue.js';
 import { Log } from '../observability/log.js';
-
 import { Database, type Transaction } from '../storage/database.js';
 import { MediaStore } from './media.store.js';
 import { sniffedType } from './sniffed-type.js';

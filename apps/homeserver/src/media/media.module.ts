@@ -13,6 +13,8 @@ import { RemoteMedia } from './remote/remote-media.js';
 import { DiskStorage } from './storage/disk-storage.js';
 import { IncomingFiles } from './storage/incoming-files.js';
 import { MediaStorage } from './storage/media-storage.js';
+import { ThumbnailMaker } from './thumbnails/thumbnail-maker.js';
+import { Thumbnails } from './thumbnails/thumbnails.js';
 import { Uploads } from './uploads.js';
 
 /** Pictures and files: uploads, storage, those of other servers. */
@@ -20,8 +22,8 @@ import { Uploads } from './uploads.js';
   imports: [AccountsModule],
   providers: [
     { provide: MediaStorage, inject: [Config], useFactory: (config: Config) => new DiskStorage(join(config.dataDir, 'media')) },
-    IncomingFiles, MediaStore, MediaFiles, AwaitedUploads, Uploads, MediaReplication, OriginMedia, RemoteMedia, MediaLibrary, MediaDelivery,
+    IncomingFiles, MediaStore, MediaFiles, AwaitedUploads, Uploads, MediaReplication, OriginMedia, RemoteMedia, MediaLibrary, MediaDelivery, ThumbnailMaker, Thumbnails,
   ],
-  exports: [Uploads, MediaLibrary, MediaDelivery],
+  exports: [Uploads, Thumbnails, MediaLibrary, MediaDelivery],
 })
 export class MediaModule {}

@@ -5,7 +5,7 @@ import { Auth } from '../../http/auth.decorator.js';
 import { QueryParams } from '../../http/param.decorators.js';
 import { RateLimit } from '../../http/rate-limit.decorator.js';
 import { MediaReading } from './media-reading.js';
-import { type DownloadParameters, downloadSchema } from './media.schema.js';
+import { type DownloadParameters, downloadSchema, type ThumbnailParameters, thumbnailSchema } from './media.schema.js';
 
 /** Client-server API, §Content repository, with an access token. */
 @Controller('/_matrix/client/v1/media')
@@ -39,5 +39,15 @@ export class MediaController {
     @QueryParams(downloadSchema) query: DownloadParameters, @Req() request: FastifyRequest, @Res() reply: FastifyReply,
   ): Promise<void> {
     return this.reading.download(request, reply, { serverName, mediaId }, query, filename);
+  }
+
+  @Get('thumbnail/:serverName/:mediaId')
+  @Auth('user-or-guest')
+  @RateLimit('media')
+  thumbnail(
+    @Param('serverName') serverName: string, @Param('mediaId') mediaId: string, @QueryParams(thumbnailSchema) query: ThumbnailParameters,
+    @Req() request: FastifyRequest, @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.reading.thumbnail(request, reply, { serverName, mediaId }, query);
   }
 }

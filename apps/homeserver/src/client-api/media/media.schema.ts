@@ -12,3 +12,8 @@ const timeout = queryNumber(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS);
 
 export const downloadSchema = z.object({ timeout_ms: timeout, allow_remote: queryBoolean.default(true) });
 export type DownloadParameters = z.output<typeof downloadSchema>;
+
+export const thumbnailSchema = downloadSchema.extend({
+  width: queryNumber(100_000), height: queryNumber(100_000), method: z.enum(['crop', 'scale']).default('scale'), animated: queryBoolean.default(false),
+});
+export type ThumbnailParameters = z.output<typeof thumbnailSchema>;

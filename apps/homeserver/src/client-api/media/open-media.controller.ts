@@ -6,7 +6,7 @@ import { Auth } from '../../http/auth.decorator.js';
 import { QueryParams } from '../../http/param.decorators.js';
 import { RateLimit } from '../../http/rate-limit.decorator.js';
 import { MediaReading } from './media-reading.js';
-import { type DownloadParameters, downloadSchema } from './media.schema.js';
+import { type DownloadParameters, downloadSchema, type ThumbnailParameters, thumbnailSchema } from './media.schema.js';
 
 /** The same without a token, deprecated since v1.11: who knows an address may read what it names, unless the operator has closed it. */
 @Controller('/_matrix/media/v3')
@@ -42,6 +42,17 @@ export class OpenMediaController {
   ): Promise<void> {
     this.#assertOpen();
     return this.reading.download(request, reply, { serverName, mediaId }, query, filename);
+  }
+
+  @Get('thumbnail/:serverName/:mediaId')
+  @Auth('none')
+  @RateLimit('media')
+  thumbnail(
+    @Param('serverName') serverName: string, @Param('mediaId') mediaId: string, @QueryParams(thumbnailSchema) query: ThumbnailParameters,
+    @Req() request: FastifyRequest, @Res() reply: FastifyReply,
+  ): Promise<void> {
+    this.#assertOpen();
+    return this.reading.thumbnail(request, reply, { serverName, mediaId }, query);
   }
 
   #assertOpen(): void {

@@ -4,13 +4,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { ByteBudget } from '../../http/byte-budget.js';
 import { addressKey } from '../../http/rate-limits.js';
+import type { Thumbnail } from '../thumbnails/thumbnails.js';
 import type { MediaContent } from '../media-content.js';
 import { MediaFiles } from '../media-files.js';
 import { multipartBody } from '../remote/multipart-body.js';
 import { Random } from '../../observability/random.js';
 import type { StoredFile } from '../storage/media-storage.js';
 import { byteRange } from './byte-range.js';
-import { describingHeaders, guardingHeaders } from './media-headers.js';
+import { describingHeaders, guardingHeaders, thumbnailHeaders } from './media-headers.js';
 
 /** Files that are on their way: in all, and to one party; each takes some hundred kilobytes of memory. */
 const MAX_STREAMS = 1_000;
@@ -56,6 +57,22 @@ export class MediaDelivery {
     reply.headers(describingHeaders(content));
     if (range) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${bytes}`);
     this.send(request, reply, { stream: file.stream, bytes: range ? range.end - range.start + 1 : bytes });
+  }
+
+  thumbnailToClient(request: FastifyRequest, reply: FastifyReply, { tag, type, file }: Thumbnail): void {
+    const etag = `"${tag}"`;
+    reply.headers({ ...guardingHeaders, etag, 'cache-control': `${request.requester === null ? 'public' : 'private'}, ${LIFETIME}` });
+    if (matches(request.headers['if-none-match'], etag)) {
+      file.stream.destroy();
+      reply.code(304).send();
+      return;
+    }
+    reply.headers(thumbnailHeaders(type));
+    this.send(request, reply, file);
+  }
+
+  thumbnailToServer(request: FastifyRequest, reply: FastifyReply, { type, file }: Thumbnail): void {
+    this.inParts(request, reply, file, thumbnailHeaders(type));
   }
 
   /** To a server: in two parts (server-server API, `GET /media/download`). */

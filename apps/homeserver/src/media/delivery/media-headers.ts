@@ -15,3 +15,7 @@ export function describingHeaders({ contentType, sniffedType, filename }: Pick<M
   const type = servedType(contentType, sniffedType);
   return { 'content-type': type, 'content-disposition': create(filename ?? undefined, { type: isInline(type) ? 'inline' : 'attachment' }) };
 }
+
+export function thumbnailHeaders(type: string): Record<string, string> {
+  return { 'content-type': `image/${type}`, 'content-disposition': `inline; filename=thumbnail.${type}` };
+}
