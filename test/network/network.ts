@@ -176,6 +176,7 @@ export class Network {
       notaries: [],
       maxUploadBytes: 4 * 1024 * 1024,
       mediaQuotaBytes: 1024 ** 3,
+      mediaCacheBytes: 1024 ** 3,
       openMedia: true,
       logLevel: 'info',
       federationCa: this.cluster.ca,

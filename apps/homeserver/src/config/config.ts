@@ -44,6 +44,8 @@ export class Config {
   readonly maxUploadBytes!: number;
   /** What all files of one account may take. */
   readonly mediaQuotaBytes!: number;
+  /** What files of other servers may take. */
+  readonly mediaCacheBytes!: number;
   /** Lets whoever has an address of media read it, without a token. */
   readonly openMedia!: boolean;
   /** What the log holds at the start; it can be changed while the server runs. */

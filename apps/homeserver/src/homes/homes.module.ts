@@ -50,6 +50,7 @@ import { OperationLog } from './ops/operation-log.js';
 import { BroughtOperations } from './ops/brought-operations.js';
 import { OperationMerge } from './ops/operation-merge.js';
 import { OperationPages } from './ops/operation-pages.js';
+import { OperationProofs } from './ops/operation-proofs.js';
 import { OperationPull } from './ops/operation-pull.js';
 import { OperationsStore } from './ops/operations.store.js';
 import { RewrittenWrites } from './ops/rewritten-writes.js';
@@ -85,7 +86,7 @@ import { SyncResume } from './resume/sync-resume.js';
     LoginNonces, HeardHomes, AccountEnd, AccountKeyProofs, AccountKeyLogin,
     HomeOffers, RecordPublication, RecordTellingsStore, KnownServers, RecordSpread, RoomTellingsStore, RoomTellings, ServedAccounts, ArrivalsStore, Arrivals, ReplicaRequests, RoomSurvey, RoomAttacher, RoomCopies, LastWordsSpread, AccountHomes,
     AccountLogsStore, OperationsStore, LogPagesStore, RefusedOperationsStore, LogSizesStore, LogSizes, UnsettledItemsStore, AccountPeersStore, SharedAccounts, FormerRecordsStore, FormerRecords, HeadSignatures, AccountVectors, AccountDigests, OperationLog, LogLoader, LogBackfill,
-    LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, BroughtOperations, OperationMerge, OperationPages, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
+    LogStandings, LogReport, ReturningAccounts, WaitingOperations, OperationApplier, RewrittenWrites, BroughtOperations, OperationMerge, OperationPages, OperationProofs, OperationPull, PeerHeads, DigestExchange, HomeAcknowledgements,
     OperationExchange, HomeRequests, AccountCopies, EndedAccounts,
     RestoredRoomsStore, RoomCatchUp, AfterRestore,
     Foundings, UnprovenNames, RoomNames,
@@ -96,7 +97,7 @@ import { SyncResume } from './resume/sync-resume.js';
     { provide: ResumePoints, useExisting: SyncResume },
   ],
   exports: [
-    LoginNonces, HeardHomes, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, DigestExchange, OperationLog, HomeAcknowledgements, RoomReach, RoomNames, SyncResume, Arrivals,
+    LoginNonces, HeardHomes, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, OperationProofs, HomeRequests, DigestExchange, OperationLog, HomeAcknowledgements, RoomReach, RoomNames, SyncResume, Arrivals,
     AccountVector, ResumePoints,
   ],
 })

@@ -25,6 +25,8 @@ export interface MediaQuery {
   readonly party: string;
   /** The account whose rooms' servers are asked where the origin is silent; undefined where nobody is logged in. */
   readonly readerId?: string | undefined;
+  /** What the client says the file's hash is, as it stands beside the address in an event; undefined where it says nothing. */
+  readonly sha256?: string | undefined;
   /** How long to wait for an upload that was announced. */
   readonly timeoutMs: number;
   /** Whether another server may be asked. */

@@ -6,7 +6,7 @@ import { Database, type Transaction } from '../storage/database.js';
 import { MediaStore } from './media.store.js';
 import { sniffedType } from './sniffed-type.js';
 import type { IncomingFile } from './storage/incoming-files.js';
-import { type ByteRange, fileKey, MediaStorage, type StoredFile } from './storage/media-storage.js';
+import { type ByteRange, fileKey, MediaStorage, type StoredFile, thumbnailsKey } from './storage/media-storage.js';
 
 /** How exactly it is remembered when a file was read. */
 const READ_GRAIN_MS = 24 * 3_600_000;
@@ -37,6 +37,15 @@ export class MediaFiles {
         await this.store.addFile(tx, { sha256: file.sha256, bytes: file.bytes, sniffedType: sniffed, readTs: this.clock.now() });
         await write(tx);
       });
+    });
+  }
+
+  /** Deletes a file with all that was made of it, if the callback has deleted what stands of it in the database. */
+  async remove(sha256: string, forget: (tx: Transaction) => Promise<boolean>): Promise<void> {
+    await this.#queue.run(sha256, async () => {
+      if (!(await this.db.transaction(forget))) return;
+      await this.storage.delete(fileKey(sha256));
+      await this.storage.delete(thumbnailsKey(sha256));
     });
   }
 

@@ -28,7 +28,8 @@ export class MediaLibrary {
     const here = await this.#here(query);
     if (here) return here;
     if (!query.allowRemote) throw MatrixError.notFound('The file is not here');
-    await this.remote.fetch(query);
+    const claimed = await this.remote.fetch(query);
+    if (claimed) return claimed;
     const fetched = await this.#here(query);
     if (!fetched) throw MatrixError.notFound('There is no such file');
     return fetched;

@@ -15,11 +15,15 @@ const valueSchema = z.object({
 });
 type MediaOpValue = z.output<typeof valueSchema>;
 
+export function mediaOpKey({ serverName, mediaId }: MediaAddress): string {
+  return JSON.stringify([serverName, mediaId]);
+}
+
 /** What an account has uploaded, as its homes tell each other (docs/protocol.md §4): the bytes are fetched by themselves. */
-export function mediaOp({ serverName, mediaId, sha256, bytes, contentType, filename, createdTs }: Omit<Media, 'userId' | 'expiresTs'>): AccountChange {
+export function mediaOp({ serverName, mediaId, sha256, bytes, contentType, filename, createdTs }: Pick<Media, 'serverName' | 'mediaId' | 'sha256' | 'bytes' | 'contentType' | 'filename' | 'createdTs'>): AccountChange {
   return {
     kind: 'media',
-    key: JSON.stringify([serverName, mediaId]),
+    key: mediaOpKey({ serverName, mediaId }),
     value: { sha256, bytes, content_type: contentType, filename, created_ts: createdTs },
   };
 }

@@ -4,6 +4,7 @@ import { AccountOps, type RemoteChange } from '../accounts/account-ops.js';
 import { Deactivation } from '../accounts/deactivation.js';
 import { Config } from '../config/config.js';
 import { Database } from '../storage/database.js';
+import { MediaCopies } from './copies/media-copies.js';
 import { Media } from './media.entity.js';
 import { mediaOp, readMediaOp } from './media-op.js';
 import { MediaStore } from './media.store.js';
@@ -19,6 +20,7 @@ export class MediaReplication implements OnModuleInit {
     private readonly ops: AccountOps,
     private readonly deactivation: Deactivation,
     private readonly store: MediaStore,
+    private readonly copies: MediaCopies,
     private readonly db: Database,
   ) {}
 
@@ -38,8 +40,12 @@ export class MediaReplication implements OnModuleInit {
     const row = { serverName, mediaId, userId, sha256, bytes, contentType, filename, createdTs, expiresTs: null };
     await this.db.transaction(async (tx) => {
       // Somebody here may have read it before.
-      if ((await this.store.add(tx, row)) === sha256) await tx.repository(Media).update({ serverName, mediaId, userId: IsNull() }, { userId });
+      if ((await this.store.add(tx, row)) !== sha256) return;
+      const rows = tx.repository(Media);
+      await rows.update({ serverName, mediaId, userId: IsNull() }, { userId });
+      await rows.update({ serverName, mediaId, userId }, { fetchAt: 0 });
     });
+    this.copies.wake();
   }
 
   /** Others tell of theirs by themselves. */

@@ -34,6 +34,14 @@ export class Media {
   /** Milliseconds: when an unused address ends; null once it is used. */
   @Column('bigint', { name: 'expires_ts', nullable: true })
   expiresTs!: number | null;
+
+  /** Milliseconds: when to fetch the file from the account's other homes; null where that is not to be done, or is done. */
+  @Column('bigint', { name: 'fetch_at', nullable: true, default: null })
+  fetchAt?: number | null;
+
+  /** How often that has failed. */
+  @Column('integer', { default: 0 })
+  attempts?: number;
 }
 
 /** A file that is stored here (`migrations/0032-media.sql`). */

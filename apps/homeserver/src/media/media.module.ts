@@ -3,6 +3,10 @@ import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { Config } from '../config/config.js';
 import { AwaitedUploads } from './awaited-uploads.js';
+import { MediaAskers } from './copies/media-askers.js';
+import { MediaCopies } from './copies/media-copies.js';
+import { MediaCopiesStore } from './copies/media-copies.store.js';
+import { MediaProgress } from './copies/media-progress.js';
 import { MediaDelivery } from './delivery/media-delivery.js';
 import { MediaFiles } from './media-files.js';
 import { MediaLibrary } from './media-library.js';
@@ -10,6 +14,9 @@ import { MediaReplication } from './media-replication.js';
 import { MediaStore } from './media.store.js';
 import { OriginMedia } from './remote/origin-media.js';
 import { RemoteMedia } from './remote/remote-media.js';
+import { ReplicaMedia } from './remote/replica-media.js';
+import { MediaRetention } from './retention/media-retention.js';
+import { MediaRetentionStore } from './retention/media-retention.store.js';
 import { DiskStorage } from './storage/disk-storage.js';
 import { IncomingFiles } from './storage/incoming-files.js';
 import { MediaStorage } from './storage/media-storage.js';
@@ -22,8 +29,9 @@ import { Uploads } from './uploads.js';
   imports: [AccountsModule],
   providers: [
     { provide: MediaStorage, inject: [Config], useFactory: (config: Config) => new DiskStorage(join(config.dataDir, 'media')) },
-    IncomingFiles, MediaStore, MediaFiles, AwaitedUploads, Uploads, MediaReplication, OriginMedia, RemoteMedia, MediaLibrary, MediaDelivery, ThumbnailMaker, Thumbnails,
+    IncomingFiles, MediaStore, MediaFiles, AwaitedUploads, Uploads, MediaCopiesStore, MediaCopies, MediaProgress, MediaAskers, MediaReplication, OriginMedia, ReplicaMedia, RemoteMedia, MediaLibrary, MediaDelivery, ThumbnailMaker, Thumbnails,
+    MediaRetentionStore, MediaRetention,
   ],
-  exports: [Uploads, Thumbnails, MediaLibrary, MediaDelivery],
+  exports: [MediaAskers, MediaCopiesStore, MediaProgress, Uploads, Thumbnails, MediaLibrary, MediaDelivery],
 })
 export class MediaModule {}

@@ -22,6 +22,13 @@ const find = statement(
   `SELECT m.user_id, m.sha256, m.content_type, m.filename, m.expires_ts, f.bytes AS file_bytes, f.sniffed_type, f.read_ts
    FROM media m LEFT JOIN media_files f ON f.sha256 = m.sha256 WHERE m.server_name = $1 AND m.media_id = $2`,
 );
+// Those first that an account here has uploaded.
+const byHash = statement(
+  'media.by-hash',
+  `SELECT m.user_id, f.sha256, m.content_type, m.filename, m.expires_ts, f.bytes AS file_bytes, f.sniffed_type, f.read_ts
+   FROM media_files f JOIN media m ON m.sha256 = f.sha256 WHERE f.sha256 = $1 ORDER BY m.user_id NULLS LAST LIMIT 20`,
+);
+const file = statement('media.file', 'SELECT sha256, bytes, sniffed_type FROM media_files WHERE sha256 = $1');
 const usage = statement('media.usage', 'SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM media WHERE user_id = $1');
 const pending = statement('media.pending', 'SELECT count(*)::int AS n FROM media WHERE user_id = $1 AND expires_ts > $2');
 const addFile = statement(
@@ -50,6 +57,15 @@ export class MediaStore {
 
   async find({ serverName, mediaId }: MediaAddress): Promise<FoundMedia | undefined> {
     return (await this.db.query<FoundMedia & Record<string, unknown>>(find, [serverName, mediaId]))[0];
+  }
+
+  /** What names a file that is here, at most twenty. */
+  byHash(sha256: string): Promise<FoundMedia[]> {
+    return this.db.query<FoundMedia & Record<string, unknown>>(byHash, [sha256]);
+  }
+
+  async file(sha256: string): Promise<{ readonly bytes: number; readonly sniffed_type: string | null } | undefined> {
+    return (await this.db.query<{ bytes: number; sniffed_type: string | null }>(file, [sha256]))[0];
   }
 
   /** Bytes of all that an account has uploaded. */

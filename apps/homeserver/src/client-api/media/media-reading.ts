@@ -37,6 +37,7 @@ export function queryOf(request: FastifyRequest, { serverName, mediaId }: MediaA
     address: mediaAddress(serverName, mediaId),
     party: readerId ?? addressKey(request.ip),
     readerId,
+    sha256: parameters['io.partyline.sha256'],
     timeoutMs: parameters.timeout_ms,
     allowRemote: parameters.allow_remote,
   };

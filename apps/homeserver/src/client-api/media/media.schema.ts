@@ -10,7 +10,7 @@ export type UploadQuery = z.output<typeof uploadSchema>;
 
 const timeout = queryNumber(MAX_TIMEOUT_MS).default(DEFAULT_TIMEOUT_MS);
 
-export const downloadSchema = z.object({ timeout_ms: timeout, allow_remote: queryBoolean.default(true) });
+export const downloadSchema = z.object({ timeout_ms: timeout, allow_remote: queryBoolean.default(true), 'io.partyline.sha256': z.string().regex(/^[A-Za-z0-9_-]{43}$/).optional() });
 export type DownloadParameters = z.output<typeof downloadSchema>;
 
 export const thumbnailSchema = downloadSchema.extend({

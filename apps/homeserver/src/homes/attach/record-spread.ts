@@ -13,7 +13,7 @@ import type { Transaction } from '../../storage/database.js';
 import { HomeConsents } from '../records/home-consents.js';
 import { HomeRecords, type RecordBringer } from '../records/home-records.js';
 import { versionKey, versionOfHeard, type RecordVersion } from '../records/record-version.js';
-import { DueRows } from './due-rows.js';
+import { DueRows } from '../../storage/due-rows.js';
 import { KnownServers } from './known-servers.js';
 import { RecordTellingsStore, type RecordTelling } from './record-tellings.store.js';
 

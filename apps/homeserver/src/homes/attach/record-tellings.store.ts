@@ -3,7 +3,7 @@ import type { HomeEntry } from '#federation';
 import { parseStoredJson } from '#json';
 import { Database, type Queryable, longStatement, statement } from '../../storage/database.js';
 import { RowInserter } from '../../storage/insert-rows.js';
-import { retryPause } from './due-rows.js';
+import { retryPause } from '../../storage/due-rows.js';
 
 /** Longer than an attempt may take: a row that is being sent is nobody else's. */
 const LEASE_MS = 30_000;

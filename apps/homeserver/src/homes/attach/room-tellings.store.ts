@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Queryable, statement } from '../../storage/database.js';
-import { retryPause } from './due-rows.js';
+import { retryPause } from '../../storage/due-rows.js';
 
 /** An account whose rooms are being told is nobody else's for so long. */
 const LEASE_MS = 10 * 60_000;

@@ -9,7 +9,7 @@ import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Transaction } from '../../storage/database.js';
 import { HomeRecords, type RecordBringer } from '../records/home-records.js';
-import { DueRows } from './due-rows.js';
+import { DueRows } from '../../storage/due-rows.js';
 import { RemovalBudget } from './removal-budget.js';
 import { RoomTellingsStore, type RoomTelling } from './room-tellings.store.js';
 

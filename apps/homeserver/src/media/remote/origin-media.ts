@@ -51,15 +51,21 @@ export class OriginMedia {
   /**
    * A file by a signed request whose answer is in two parts.
    *
+   * @param sha256 of the file, where it is known
    * @returns undefined from a server that does not know the path
    */
-  async signed(destination: string, path: string, query: Readonly<Record<string, string | number>>): Promise<ReceivedFile | undefined> {
+  async signed(destination: string, path: string, query: Readonly<Record<string, string | number>>, sha256?: string): Promise<ReceivedFile | undefined> {
     const answer = new Receiver();
     const response = await this.client.fetch({
       destination, method: 'GET', path, query, maxBytes: MAX_ERROR_BYTES, timeoutMs: WHOLE_MS, answerMs: Number(query['timeout_ms'] ?? 0) + ANSWER_MS,
       receive: (headers, body) => answer.take(() => this.#parts(destination, headers, body)),
     });
-    if (response.status === 200) return answer.result();
+    if (response.status === 200) {
+      const received = answer.result();
+      if (sha256 === undefined || received.file.sha256 === sha256) return received;
+      await received.file.discard();
+      throw new UnreachableError(destination, 'it gives another file than the one asked for');
+    }
     const error = errorOf(destination, response);
     if (error.remoteErrcode === 'M_UNRECOGNIZED' || response.status === 405) return undefined;
     throw error;
