@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { streamNames } from '../bus/bus.js';
 import { positionsBy } from '../storage/positions-text.js';
-import { awaitEvents, readOldToken, readTokenText, tokenText, type TokenText } from './sync-token.js';
+import { awaitEvents, readOldToken, readTokenText, readUpTo, tokenText, type TokenText } from './sync-token.js';
 import { TokenSeal } from './token-seal.js';
 
 const stamp = { epoch: 'e'.repeat(22), run: 'r'.repeat(8) };
@@ -19,6 +19,10 @@ const tokens: fc.Arbitrary<TokenText & { stamp: typeof stamp }> = fc.oneof(
   fc.record({ kind: fc.constant('sync' as const), stamp: stamps, positions: fc.array(position, { minLength: 6, maxLength: 6 })
     .map((list) => positionsBy((name) => list[streamNames.indexOf(name)]!)) }),
   fc.record({ kind: fc.constant('sync' as const), stamp: stamps, positions: fc.constant(positions), awaited }),
+  fc.record({
+    kind: fc.constant('sync' as const), stamp: stamps, positions: fc.constant(positions), awaited: awaited,
+    behind: fc.array(fc.record({ upTo: position, pos: fc.option(position) }), { minLength: 1, maxLength: 8 }),
+  }),
   fc.record({ kind: fc.constant('resume' as const), stamp: stamps, resumeId: fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/) }),
   fc.record({ kind: fc.constant('place' as const), stamp: stamps, pos: fc.maxSafeInteger(), attempt: fc.nat(9_999) }),
 );
@@ -49,6 +53,12 @@ describe('tokens', () => {
     expect(awaitEvents([], 1)).toBeUndefined();
     const many = awaitEvents(Array.from({ length: 100 }, (_, i) => `$${String(i).padStart(43, '0')}`), 60_000)!;
     expect(readTokenText(tokenText({ kind: 'sync', stamp, positions, awaited: many }))).toEqual({ kind: 'sync', stamp, positions, awaited: many });
+  });
+
+  it('say of rooms how far they were read, the last entry that fits a room', () => {
+    const behind = [{ upTo: 30, pos: 5 }, { upTo: 20, pos: null }, { upTo: 10, pos: 3 }];
+    expect([31, 30, 21, 20, 11, 10, 1].map((nid) => readUpTo({ positions, behind }, nid))).toEqual([positions.events, 5, 5, null, null, 3, 3]);
+    expect(readUpTo({ positions }, 1)).toBe(positions.events);
   });
 
   it('differ from attempt to attempt at one place', () => {

@@ -21,7 +21,26 @@ export interface RoomResume {
 export interface SyncCursor {
   readonly positions: SyncPositions;
   readonly awaited?: AwaitedEvents | undefined;
+  readonly behind?: readonly RoomsBehind[] | undefined;
   readonly resume?: { readonly rooms: ReadonlyMap<string, RoomResume>; readonly isFresh?: boolean };
+}
+
+/**
+ * Rooms that an answer had no place for: of each whose number is `upTo` or less, the client has read events up to `pos` only, or knows
+ * nothing of it (null). In a list, in falling order of `upTo`, the last one that fits a room counts for it.
+ */
+export interface RoomsBehind {
+  readonly upTo: number;
+  readonly pos: number | null;
+}
+
+/** Entries of such a list; an answer that would need more holds all rooms. */
+export const MAX_BEHIND = 8;
+
+/** Up to where a client has read a room's events; null when it knows nothing of it. */
+export function readUpTo({ positions, behind }: SyncCursor, roomNid: number): number | null {
+  const entry = behind?.findLast((one) => roomNid <= one.upTo);
+  return entry ? entry.pos : positions.events;
 }
 
 /**
@@ -37,7 +56,7 @@ export interface AwaitedEvents {
 
 /** A token as it reads, before it is judged (sync-tokens.ts). Tokens of the first version have no stamp, and no MAC. */
 export type TokenText =
-  | { readonly kind: 'sync'; readonly stamp: Stamp | null; readonly positions: SyncPositions; readonly awaited?: AwaitedEvents }
+  | { readonly kind: 'sync'; readonly stamp: Stamp | null; readonly positions: SyncPositions; readonly awaited?: AwaitedEvents; readonly behind?: readonly RoomsBehind[] }
   | { readonly kind: 'resume'; readonly stamp: Stamp | null; readonly resumeId: string }
   | { readonly kind: 'place'; readonly stamp: Stamp | null; readonly pos: number; readonly attempt: number };
 
@@ -48,7 +67,7 @@ const EVENT_ID = /^\$[A-Za-z0-9_-]{43}$/;
 
 const STAMP = '([A-Za-z0-9_-]{22})([A-Za-z0-9_-]{8})';
 const AWAITED = `(?:~([0-9a-z]{1,8})((?:\\.[A-Za-z0-9_-]{43}){1,${MAX_AWAITED}}))?`;
-const SYNC = new RegExp(`^s2_${STAMP}((?:_[0-9a-z]{1,11}){${streamNames.length}})${AWAITED}$`);
+const SYNC = new RegExp(`^s2_${STAMP}((?:_[0-9a-z]{1,11}){${streamNames.length}})((?:-[0-9a-z]{1,11}\\.[0-9a-z]{0,11}){0,${MAX_BEHIND}})${AWAITED}$`);
 const RESUME = new RegExp(`^r2_${STAMP}_([A-Za-z0-9_-]{1,64})$`);
 const PLACE = new RegExp(`^t2_${STAMP}_(-?[0-9a-z]{1,11})(?:\\.(\\d{1,4}))?$`);
 const OLD_SYNC = new RegExp(`^s1((?:_\\d{1,16}){6})${AWAITED}$`);
@@ -60,7 +79,8 @@ export function tokenText(token: TokenText & { readonly stamp: Stamp }): string 
   const stamp = `${token.stamp.epoch}${token.stamp.run}`;
   if (token.kind === 'resume') return `r2_${stamp}_${token.resumeId}`;
   if (token.kind === 'place') return `t2_${stamp}_${token.pos.toString(36)}${token.attempt === 0 ? '' : `.${token.attempt % 10_000}`}`;
-  const text = `s2_${stamp}${streamNames.map((name) => `_${token.positions[name].toString(36)}`).join('')}`;
+  const behind = token.behind?.map(({ upTo, pos }) => `-${upTo.toString(36)}.${pos?.toString(36) ?? ''}`).join('') ?? '';
+  const text = `s2_${stamp}${streamNames.map((name) => `_${token.positions[name].toString(36)}`).join('')}${behind}`;
   const { awaited } = token;
   if (!awaited || awaited.ids.size === 0) return text;
   return `${text}~${Math.floor(awaited.until / MINUTE_MS).toString(36)}${[...awaited.ids].map((id) => `.${id.slice(1)}`).join('')}`;
@@ -75,7 +95,7 @@ export function awaitEvents(ids: Iterable<string>, until: number): AwaitedEvents
 /** Reads a token without its MAC; undefined for anything that no server of this version made. */
 export function readTokenText(text: string): TokenText | undefined {
   let found = SYNC.exec(text);
-  if (found) return syncToken(stampOf(found), found[3]!, 36, found[4], found[5]);
+  if (found) return withBehind(syncToken(stampOf(found), found[3]!, 36, found[5], found[6]), found[4]!);
   found = PLACE.exec(text);
   if (found) return place(stampOf(found), Number.parseInt(found[3]!, 36), found[4]);
   found = RESUME.exec(text);
@@ -98,6 +118,17 @@ function stampOf(found: RegExpExecArray): Stamp {
 
 function place(stamp: Stamp | null, pos: number, attempt: string | undefined): TokenText | undefined {
   return Number.isSafeInteger(pos) ? { kind: 'place', stamp, pos, attempt: Number(attempt ?? 0) } : undefined;
+}
+
+function withBehind(token: TokenText | undefined, list: string): TokenText | undefined {
+  if (token?.kind !== 'sync' || list === '') return token;
+  const number = (digits: string): number => Number.parseInt(digits, 36);
+  const behind = list.slice(1).split('-').map((entry): RoomsBehind => {
+    const [upTo, pos] = entry.split('.') as [string, string];
+    return { upTo: number(upTo), pos: pos === '' ? null : number(pos) };
+  });
+  const isSafe = behind.every(({ upTo, pos }) => Number.isSafeInteger(upTo) && (pos === null || Number.isSafeInteger(pos)));
+  return isSafe ? { ...token, behind } : undefined;
 }
 
 function syncToken(

@@ -4,7 +4,7 @@ import { MatrixError } from '../errors/matrix-error.js';
 import { ServerKeys } from '../federation/keys/server-keys.js';
 import { DatabaseEpoch, type Stamp, type Standing, UNSIGNED_RUN } from '../storage/database-epoch.js';
 import { positionsBy } from '../storage/positions-text.js';
-import { type AwaitedEvents, readOldToken, readTokenText, type SyncCursor, type SyncPositions, tokenText, type TokenText } from './sync-token.js';
+import { type AwaitedEvents, readOldToken, readTokenText, type RoomsBehind, type SyncCursor, type SyncPositions, tokenText, type TokenText } from './sync-token.js';
 import { TokenSeal } from './token-seal.js';
 
 /** A `since`: where it stands, or the name of a stored resume point and whether that can have been lost with a database. */
@@ -47,10 +47,10 @@ export class SyncTokens {
   }
 
   /** A `next_batch`. @param requester whose request is answered with it */
-  sync(positions: SyncPositions, awaited?: AwaitedEvents, requester?: Requester): string {
+  sync(positions: SyncPositions, awaited?: AwaitedEvents, requester?: Requester, behind?: readonly RoomsBehind[]): string {
     const stamp = this.#stamp();
-    const text = this.#write({ kind: 'sync', stamp, positions, ...(awaited && { awaited }) });
-    if (requester) this.#given.set(requester, { ...stamp, text, start: { positions, awaited } });
+    const text = this.#write({ kind: 'sync', stamp, positions, ...(awaited && { awaited }), ...(behind && { behind }) });
+    if (requester) this.#given.set(requester, { ...stamp, text, start: { positions, awaited, behind } });
     return text;
   }
 
@@ -77,7 +77,7 @@ export class SyncTokens {
     if (token.kind === 'place') throw invalid();
     const isLost = standing.kind === 'lost';
     if (token.kind === 'resume') return { resumeId: token.resumeId, isLost };
-    if (!isLost) return { positions: token.positions, awaited: token.awaited };
+    if (!isLost) return { positions: token.positions, awaited: token.awaited, behind: token.behind };
     const { end } = standing;
     // Messages to devices that the client has and this database, too, are not told twice. All else may have been another way.
     const toDevice = end === null ? 0 : Math.min(end.to_device, token.positions.to_device);

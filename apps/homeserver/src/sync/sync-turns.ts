@@ -7,7 +7,7 @@ import { KeyedQueue } from '../observability/keyed-queue.js';
 const PER_ACCOUNT = 4;
 const WAITING_PER_ACCOUNT = 100;
 /** Answers that hold everything, which may be megabytes each, made at once for all. */
-const WHOLE_AT_ONCE = 8;
+const WHOLE_AT_ONCE = 4;
 
 /** Answers of `/sync` that are being made: a few at a time for each account, so that none takes the memory of all. */
 @Injectable()

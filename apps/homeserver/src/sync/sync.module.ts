@@ -9,6 +9,7 @@ import { RoomExtrasReader } from './engine/room-extras.js';
 import { RoomPlanner } from './engine/room-planner.js';
 import { RoomSectionsWriter } from './engine/room-sections.js';
 import { RoomStates } from './engine/room-states.js';
+import { RoomTimelines } from './engine/room-timelines.js';
 import { SyncEngine } from './engine/sync-engine.js';
 import { Filters } from './filter/filters.js';
 import { FiltersStore } from './filter/filters.store.js';
@@ -47,7 +48,7 @@ import { UnreadStore } from './unread/unread.store.js';
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
     HistoryRowsStore, RoomReaders, EventViews, HistoryCollector, RoomHistoryReader,
-    RoomPlanner, RoomStates, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService, EventStream, InitialSync,
+    RoomPlanner, RoomStates, RoomTimelines, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService, EventStream, InitialSync,
     UnreadStore, ReaderJoins, NotificationContexts, UnreadCounter,
   ],
   exports: [RoomHistoryReader, SyncNotifier, Filters, SyncService, EventStream, InitialSync, SyncEvents, RoomWindows],

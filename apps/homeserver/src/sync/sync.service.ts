@@ -57,7 +57,7 @@ export class SyncService {
     const { userId, deviceId } = requester;
     if (timeoutMs > 0 || fullState || since === undefined || deviceId === null) return undefined;
     const start = this.tokens.given(requester, since);
-    if (!start || start.awaited || this.notifier.isAhead(userId, start.positions)) return undefined;
+    if (!start || start.awaited || start.behind || this.notifier.isAhead(userId, start.positions)) return undefined;
     if (!this.filters.isHeld(userId, filter) || this.toDevice.mayHold(userId, deviceId)) return undefined;
     return this.engine.emptyAt(since, userId, deviceId);
   }
@@ -85,8 +85,10 @@ export class SyncService {
   ): Promise<{ text: string; isEmpty: boolean }> {
     const request = await this.#request(requester, parameters);
     await this.#acknowledge(request);
-    const isOnce = request.since === null || request.since.resume !== undefined || request.fullState;
-    if (isOnce) this.limits.take('whole-sync', requester.userId);
+    // What an answer had no place for is told by the next one.
+    const isContinued = request.since?.behind !== undefined;
+    const isOnce = request.since === null || request.since.resume !== undefined || request.fullState || isContinued;
+    if (isOnce && !isContinued) this.limits.take('whole-sync', requester.userId);
     const deadline = this.clock.steady() + (isOnce ? 0 : Math.min(parameters.timeoutMs, MAX_TIMEOUT_MS));
     let current = request;
     for (;;) {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
 import { ReaderHistories, type ReaderHistory } from '../rooms/reader-histories.js';
 import { RoomPositions } from '../rooms/room-positions.js';
-import type { RoomResume } from '../sync-token.js';
+import { readUpTo, type RoomResume } from '../sync-token.js';
 import type { AnswerPlan, RoomPlan } from './room-plan.js';
 import type { SyncRequest } from './sync-request.js';
 
@@ -23,7 +23,7 @@ export class RoomPlanner {
   ): Promise<AnswerPlan> {
     const { filter, since } = request;
     const rooms = list.filter((room) => filter.includesRoom(room.roomId));
-    const isNewsOf = (room: RoomMembership): boolean => since === null || room.pos > since.positions.events;
+    const isNewsOf = (room: RoomMembership): boolean => room.pos > (fromOf(request, room) ?? -Infinity);
     const ofKind = (membership: RoomMembership['membership']): RoomMembership[] => rooms.filter((room) => room.membership === membership);
     const joined = ofKind('join');
     const left = [...ofKind('leave'), ...ofKind('ban')].filter((room) => isNewsOf(room) && this.#showsLeft(request, room));
@@ -38,13 +38,15 @@ export class RoomPlanner {
       if (plan) plans.push(plan);
     }
     for (const room of left) plans.push(leftPlan(request, room, to, pasts.get(room.roomNid)!));
-    const isAsked = (room: RoomMembership): boolean => (isNewsOf(room) || request.fullState) && !ignored.has(room.sender);
+    // Invitations find a place in every answer.
+    const isAsked = (room: RoomMembership): boolean =>
+      (since === null || request.fullState || room.pos > since.positions.events) && !ignored.has(room.sender);
     return { to, rooms: plans, joined, invites: ofKind('invite').filter(isAsked), knocks: ofKind('knock').filter(isAsked) };
   }
 
   /** An initial sync shows rooms that were left only when asked, except those from which the reader was thrown out. */
-  #showsLeft({ since, filter, userId }: SyncRequest, room: RoomMembership): boolean {
-    return since !== null || filter.includeLeave || room.sender !== userId;
+  #showsLeft(request: SyncRequest, room: RoomMembership): boolean {
+    return fromOf(request, room) !== null || request.filter.includeLeave || room.sender !== request.userId;
   }
 
   #joined(
@@ -52,6 +54,7 @@ export class RoomPlanner {
     resume: ReadonlyMap<string, RoomResume> | undefined,
   ): RoomPlan | null {
     const { since, fullState } = request;
+    const from = fromOf(request, room);
     const base = { room, section: 'join', to, stateTo: to, hides: false } as const;
     const known = resume?.get(room.roomId);
     if (known) {
@@ -59,19 +62,23 @@ export class RoomPlanner {
       return { ...base, after: known.fromPos, state: fullState ? 'full' : 'changes', isNew: false, newlyJoined: false, exclude: known.exclude };
     }
     // The account has come here since, to a room that was here already: what the client knows of it, another home has told.
-    const wasIn = since !== null && past !== undefined && wasJoinedSince(past, since.positions.events);
-    const isNewHere = wasIn && room.herePos > since.positions.events;
-    if (since === null || resume || isNewHere || (past && !wasIn)) {
+    const wasIn = from !== null && past !== undefined && wasJoinedSince(past, from);
+    const isNewHere = wasIn && room.herePos > from;
+    if (from === null || resume || isNewHere || (past && !wasIn)) {
       return {
-        ...base, after: 0, state: 'full', isNew: true, newlyJoined: since !== null,
-        knows: since && past && !isNewHere ? knownUpTo(past, since.positions.events) : null,
+        ...base, after: 0, state: 'full', isNew: true, newlyJoined: from !== null,
+        knows: from !== null && past && !isNewHere ? knownUpTo(past, from) : null,
         history: past?.history, hides: past?.isOpen === false,
       };
     }
-    const after = since.positions.events;
-    if (!fullState && !this.positions.mayHaveChanged(room.roomId, after)) return null;
-    return { ...base, after, state: fullState ? 'full' : 'changes', isNew: false, newlyJoined: false, exclude: since.awaited?.ids };
+    if (!fullState && !this.positions.mayHaveChanged(room.roomId, from)) return null;
+    return { ...base, after: from, state: fullState ? 'full' : 'changes', isNew: false, newlyJoined: false, exclude: since?.awaited?.ids };
   }
+}
+
+/** Up to where the client has read the room; null when it knows nothing of it. */
+function fromOf({ since }: SyncRequest, { roomNid }: RoomMembership): number | null {
+  return since === null ? null : readUpTo(since, roomNid);
 }
 
 /** Whether the reader was joined at the position and never left afterwards. */
@@ -88,12 +95,13 @@ function knownUpTo({ memberships }: ReaderHistory, pos: number): number | null {
 }
 
 /** A room that the reader left, was banned from, or whose invitation it turned down. */
-function leftPlan({ since }: SyncRequest, room: RoomMembership, to: number, past: ReaderHistory): RoomPlan {
+function leftPlan(request: SyncRequest, room: RoomMembership, to: number, past: ReaderHistory): RoomPlan {
   const { memberships, history } = past;
-  const from = since === null ? 0 : since.positions.events;
+  const known = fromOf(request, room);
+  const from = known ?? 0;
   const base = { room, section: 'leave', isNew: false, newlyJoined: false, history, hides: true } as const;
   const last = memberships.at(-1);
-  const isFresh = since?.resume?.isFresh === true;
+  const isFresh = request.since?.resume?.isFresh === true;
   // This server is not in the room, so that the event has no place in a timeline.
   if (last?.nid !== room.eventNid) return { ...base, after: to, to, stateTo: to, state: 'none', onlyEvent: room.eventNid };
   const lastJoin = memberships.findLastIndex((step) => step.membership === 'join');
@@ -105,5 +113,5 @@ function leftPlan({ since }: SyncRequest, room: RoomMembership, to: number, past
   if (lastJoin === -1 || left <= from) return { ...base, ...end, after: Math.min(from, last.pos), state: 'none' };
   const wasIn = from > 0 && history.membershipAt(from) === 'join';
   if (wasIn) return { ...base, ...end, after: from, state: 'changes' };
-  return { ...base, ...end, after: 0, state: 'full', newlyJoined: since !== null, knows: since && knownUpTo(past, from) };
+  return { ...base, ...end, after: 0, state: 'full', newlyJoined: known !== null, knows: known === null ? null : knownUpTo(past, from) };
 }

@@ -2,18 +2,21 @@ import { Injectable } from '@nestjs/common';
 import { stateKeyOf } from '#federation';
 import { Clock } from '../../observability/clock.js';
 import { LazyMembers } from '../rooms/lazy-members.js';
-import { RoomWindows } from '../rooms/room-windows.js';
+import { fittingCount } from '../rooms/byte-shares.js';
 import { memberOf } from '../rooms/room-log.js';
 import type { SyncEvent } from '../rooms/sync-event.js';
 import { SyncEvents } from '../rooms/sync-events.js';
-import { TimelineCollector, type CollectedTimeline, type TimelineWish } from '../rooms/timeline-collector.js';
+import { MAX_BEHIND, readUpTo, type RoomsBehind, type SyncCursor } from '../sync-token.js';
 import { SyncTokens } from '../sync-tokens.js';
 import { UnreadCounter } from '../unread/unread-counter.js';
 import type { UnreadCounts } from '../unread/unread-tally.js';
+import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
 import { type EventContext, writeEvent } from './event-writer.js';
 import { type RoomExtras, RoomExtrasReader } from './room-extras.js';
 import type { AnswerPlan, RoomPlan } from './room-plan.js';
 import { RoomStates, type RoomWithTimeline, type SelectedState } from './room-states.js';
+import { RoomTimelines } from './room-timelines.js';
+import { joinedText, quietCore, stateName } from './section-texts.js';
 import type { AnswerMoment, SyncRequest } from './sync-request.js';
 
 /** `rooms.join` and `rooms.leave`: room id → JSON text. */
@@ -22,17 +25,40 @@ export interface RoomSections {
   readonly leave: ReadonlyMap<string, string>;
   /** Whether a joined room's timeline begins anew, so that the client gives up what it had of it. */
   readonly isAnew: boolean;
+  /** Rooms that had no place in the answer; undefined when all had. */
+  readonly behind?: readonly RoomsBehind[] | undefined;
 }
 
+/** Bytes of the events of one answer. Rooms beyond are told by the next one; a single room has a place in any case. */
+const MAX_BYTES = 8 * 1024 * 1024;
+/** Rooms that are looked at together. */
+const ROOMS_AT_ONCE = 200;
+
 const NONE: SelectedState = { nids: [], deltas: [], summary: null };
-const NO_EXTRAS: RoomExtras = { ephemeral: [], accountData: [] };
+
+/** What is being written. */
+interface Answer {
+  readonly request: SyncRequest;
+  readonly plan: AnswerPlan;
+  readonly ignored: ReadonlySet<string>;
+  readonly extras: Promise<ReadonlyMap<string, RoomExtras>>;
+  readonly join: Map<string, string>;
+  readonly leave: Map<string, string>;
+}
+
+interface Part {
+  /** Rooms that had a place. */
+  readonly count: number;
+  readonly isFull: boolean;
+  readonly bytes: number;
+  readonly isAnew: boolean;
+}
 
 /** Makes the sections of joined and left rooms; every kind of data is read once for all rooms. */
 @Injectable()
 export class RoomSectionsWriter {
   constructor(
-    private readonly windows: RoomWindows,
-    private readonly timelines: TimelineCollector,
+    private readonly timelines: RoomTimelines,
     private readonly states: RoomStates,
     private readonly extras: RoomExtrasReader,
     private readonly events: SyncEvents,
@@ -45,44 +71,87 @@ export class RoomSectionsWriter {
   async write(
     request: SyncRequest, plan: AnswerPlan, moment: AnswerMoment, ignored: ReadonlySet<string>,
   ): Promise<RoomSections> {
-    const [rooms, extras] = await Promise.all([
-      this.#roomsWithTimelines(request, plan, ignored),
-      this.extras.read(request, plan, moment),
-    ]);
-    const states = await this.states.select(request, rooms);
-    const unmoved = await this.#unmoved(rooms, states);
-    const shown = rooms.filter((room) => !unmoved.has(room.plan.room.roomNid) && isShown(room, states.get(room.plan.room.roomNid), extras));
-    const [unread, events] = await Promise.all([
-      this.#unread(request, plan, shown, extras),
-      this.#stateEvents(shown, states),
-    ]);
-    const context: EventContext = {
-      now: this.clock.now(),
-      userId: request.userId,
-      deviceId: request.deviceId,
-      fields: request.filter.fields,
-      isFederationFormat: request.filter.isFederationFormat,
-      withTxn: request.frontier,
-    };
     const join = new Map<string, string>();
     const leave = new Map<string, string>();
+    const answer = { request, plan, ignored, extras: this.extras.read(request, plan, moment), join, leave };
+    // The newest rooms first: the order stays the same from answer to answer.
+    const rooms = plan.rooms.toSorted((a, b) => b.room.roomNid - a.room.roomNid);
+    const isBounded = (request.since?.behind?.length ?? 0) < MAX_BEHIND;
+    let isAnew = false;
+    let told = 0;
+    for (let bytes = 0; told < rooms.length && bytes < MAX_BYTES / 2;) {
+      const part = await this.#part(answer, rooms.slice(told, told + ROOMS_AT_ONCE), isBounded ? MAX_BYTES - bytes : Infinity, told === 0);
+      told += part.count;
+      if (isBounded) bytes += part.bytes;
+      if (part.isAnew) isAnew = true;
+      if (part.isFull) break;
+    }
+    const behind = told < rooms.length ? behindOf(request, rooms[told]!.room.roomNid) : undefined;
+    await this.#writeExtras(answer, behind);
+    return { join, leave, isAnew, behind };
+  }
+
+  /**
+   * Writes rooms, as many as have a place.
+   *
+   * @param rooms those that are next
+   * @param isFirst whether one of them has to have a place
+   */
+  async #part(answer: Answer, rooms: readonly RoomPlan[], maxBytes: number, isFirst: boolean): Promise<Part> {
+    const { request, plan, ignored, join, leave } = answer;
+    const withTimelines = await this.timelines.of(request, plan, rooms, ignored, Math.min(maxBytes, MAX_BYTES / 2));
+    const states = await this.states.select(request, withTimelines);
+    const sizes = await this.#sizes(withTimelines, states);
+    const count = Math.max(isFirst ? 1 : 0, fittingCount(sizes, maxBytes));
+    const told = withTimelines.slice(0, count);
+    const [unmoved, extras] = await Promise.all([this.#unmoved(told, states), answer.extras]);
+    const shown = told.filter((room) => !unmoved.has(room.plan.room.roomNid) && isShown(room, states.get(room.plan.room.roomNid), extras));
+    const [unread, events] = await Promise.all([
+      this.#unread(request, shown.flatMap((room) => (room.plan.section === 'join' ? [room.plan.room] : [])), plan.to),
+      this.#stateEvents(shown, states),
+    ]);
+    const context = this.#context(request);
     for (const room of shown) {
       const { roomId, roomNid } = room.plan.room;
       const state = states.get(roomNid) ?? NONE;
       const core = this.#core(request, room, state, events, context);
       this.#remember(request, room, state, events, plan.to);
       if (room.plan.section === 'leave') leave.set(roomId, `{${core},"account_data":{"events":[]}}`);
-      else join.set(roomId, joinedText(core, state, extras.get(roomId), unread.get(roomId)));
+      else join.set(roomId, joinedText(core, state.summary, extras.get(roomId), unread.get(roomId)));
     }
-    // Rooms in which nothing happened but a receipt, typing or a change of account data.
-    for (const [roomId, extra] of extras) {
-      if (join.has(roomId)) continue;
-      const to = this.tokens.place(plan.to);
-      const core = `"timeline":{"events":[],"limited":false,"prev_batch":"${to}"},"${stateName(request)}":{"events":[]}`;
-      join.set(roomId, joinedText(core, NONE, extra, unread.get(roomId)));
+    return {
+      count,
+      isFull: count < rooms.length,
+      bytes: sizes.slice(0, count).reduce((sum, size) => sum + size, 0),
+      isAnew: shown.some(({ plan: { section }, timeline }) => section === 'join' && timeline.limited),
+    };
+  }
+
+  /** Rooms in which nothing happened but a receipt, typing or a change of account data. */
+  async #writeExtras({ request, plan, join, extras }: Answer, behind: readonly RoomsBehind[] | undefined): Promise<void> {
+    const since = behind && { ...request.since, behind } as SyncCursor;
+    const rooms: RoomMembership[] = [];
+    const found = await extras;
+    for (const room of plan.joined) {
+      // Not of what the client does not know yet.
+      if (found.has(room.roomId) && !join.has(room.roomId) && !(since && readUpTo(since, room.roomNid) === null)) rooms.push(room);
     }
-    const isAnew = shown.some(({ plan: { section }, timeline }) => section === 'join' && timeline.limited);
-    return { join, leave, isAnew };
+    if (rooms.length === 0) return;
+    const unread = await this.#unread(request, rooms, plan.to);
+    const core = quietCore(request, this.tokens.place(plan.to));
+    for (const { roomId } of rooms) join.set(roomId, joinedText(core, null, found.get(roomId), unread.get(roomId)));
+  }
+
+  #context({ userId, deviceId, filter, frontier }: SyncRequest): EventContext {
+    return { now: this.clock.now(), userId, deviceId, fields: filter.fields, isFederationFormat: filter.isFederationFormat, withTxn: frontier };
+  }
+
+  /** Bytes of the events of each room. */
+  async #sizes(rooms: readonly RoomWithTimeline[], states: ReadonlyMap<number, SelectedState>): Promise<number[]> {
+    const nidsOf = ({ plan }: RoomWithTimeline): readonly number[] => states.get(plan.room.roomNid)?.nids ?? [];
+    const sizes = await this.events.sizes(rooms.flatMap(nidsOf));
+    return rooms.map((room) => nidsOf(room).reduce(
+      (sum, nid) => sum + sizes(nid), room.timeline.entries.reduce((sum, { event }) => sum + event.json.length, 0)));
   }
 
   /** Rooms of which there is nothing to show but a summary, and in which nobody came, went or was named anew by an event that counts. */
@@ -99,44 +168,8 @@ export class RoomSectionsWriter {
     return new Set(silent.filter(({ deltas }) => deltas.every((delta) => membership(delta.nid) === membership(delta.previous))).map(({ roomNid }) => roomNid));
   }
 
-  async #roomsWithTimelines(
-    request: SyncRequest, plan: AnswerPlan, ignored: ReadonlySet<string>,
-  ): Promise<RoomWithTimeline[]> {
-    if (plan.rooms.length === 0) return [];
-    await this.windows.refresh(plan.rooms.map(({ room }) => room.roomNid), plan.to);
-    const usual = plan.rooms.filter((room) => room.onlyEvent === undefined);
-    const current = await this.#currentState(usual.filter((room) => room.hides && room.state !== 'none'));
-    const wishes = usual.map((room): TimelineWish => ({
-      roomNid: room.room.roomNid,
-      roomId: room.room.roomId,
-      after: room.after,
-      to: room.to,
-      exclude: room.exclude,
-      isVisible: visibility(room, request.userId, current.get(room.room.roomNid)),
-    }));
-    const { filter } = request;
-    const timelines = await this.timelines.collect(wishes, filter.limit, filter.timeline, ignored);
-    const only = await this.events.load(plan.rooms.flatMap((room) => room.onlyEvent ?? []));
-    return plan.rooms.map((room) => ({ plan: room, timeline: timelines.get(room.room.roomNid) ?? onlyTimeline(room, only) }));
-  }
-
-  /** Ids of the state events that a reader gets in any case, although they happened before it came: a timeline without them would undo them. */
-  async #currentState(rooms: readonly RoomPlan[]): Promise<Map<number, ReadonlySet<number>>> {
-    const at = rooms.map((room) => ({ roomNid: room.room.roomNid, pos: room.stateTo }));
-    const [states, members] = await Promise.all([this.windows.state(at), this.windows.members(at)]);
-    return new Map(at.map(({ roomNid }) => [
-      roomNid,
-      new Set([...(states.get(roomNid)?.values() ?? []), ...(members.get(roomNid)?.values() ?? [])]),
-    ]));
-  }
-
-  #unread(
-    request: SyncRequest, plan: AnswerPlan, shown: readonly RoomWithTimeline[],
-    extras: ReadonlyMap<string, RoomExtras>,
-  ): Promise<Map<string, UnreadCounts>> {
-    const ids = new Set(shown.map(({ plan: room }) => room.room.roomId));
-    const rooms = plan.joined.filter((room) => ids.has(room.roomId) || extras.has(room.roomId));
-    return rooms.length === 0 ? Promise.resolve(new Map()) : this.unread.counts(request.userId, rooms, plan.to, request.filter.threadCounts);
+  #unread(request: SyncRequest, rooms: readonly RoomMembership[], to: number): Promise<Map<string, UnreadCounts>> {
+    return rooms.length === 0 ? Promise.resolve(new Map()) : this.unread.counts(request.userId, rooms, to, request.filter.threadCounts);
   }
 
   /** State events to send, and those that the timeline's state events replaced. */
@@ -193,8 +226,15 @@ export class RoomSectionsWriter {
   }
 }
 
-function stateName(request: SyncRequest): string {
-  return request.useStateAfter ? 'state_after' : 'state';
+/**
+ * What a token says of rooms that had no place.
+ *
+ * @param upTo number of the first of them: those with lower ones had none either
+ */
+function behindOf({ since, fullState }: SyncRequest, upTo: number): readonly RoomsBehind[] {
+  // What a token cannot say is given up: such rooms begin anew.
+  const pos = since === null || since.resume !== undefined || fullState ? null : readUpTo(since, upTo);
+  return [{ upTo, pos }, ...(since?.behind ?? []).filter((one) => one.upTo < upTo)];
 }
 
 function isShown(
@@ -202,43 +242,4 @@ function isShown(
 ): boolean {
   if (plan.section === 'leave' || plan.state === 'full' || timeline.entries.length > 0 || timeline.limited) return true;
   return state !== undefined && (state.nids.length > 0 || state.summary !== null || extras.has(plan.room.roomId));
-}
-
-/**
- * The test of the history visibility; undefined where everything may be seen. A reader always sees its own memberships, and nothing else
- * of a room that it was not in.
- */
-function visibility(
-  { history, hides, state, section, stateTo }: RoomPlan, userId: string, current: ReadonlySet<number> | undefined,
-): TimelineWish['isVisible'] {
-  if (!history || !hides) return undefined;
-  const isOwn = (event: SyncEvent): boolean => event.type === 'm.room.member' && event.stateKey === userId;
-  if (state === 'none') return isOwn;
-  // Anybody may read what happens in an open room after he left, but it is not told him.
-  const isAfter = (pos: number): boolean => section === 'leave' && pos > stateTo;
-  return (event, pos) => isOwn(event) || (!isAfter(pos) && history.isVisible(pos)) || (event.stateKey !== null && current?.has(event.nid) === true);
-}
-
-function onlyTimeline(plan: RoomPlan, events: ReadonlyMap<number, SyncEvent>): CollectedTimeline {
-  const event = plan.onlyEvent === undefined ? undefined : events.get(plan.onlyEvent);
-  return { entries: event ? [{ event, pos: plan.to }] : [], limited: false, start: plan.to };
-}
-
-function joinedText(
-  core: string, state: SelectedState, extras: RoomExtras | undefined, unread: UnreadCounts | undefined,
-): string {
-  const { ephemeral, accountData } = extras ?? NO_EXTRAS;
-  let text = `{${core},"account_data":{"events":[${accountData.join(',')}]},"ephemeral":{"events":[${ephemeral.join(',')}]}`;
-  text += `,"unread_notifications":${countsText(unread, unread?.isPartial)}`;
-  if (unread && unread.threads.size > 0) {
-    const threads = [...unread.threads].map(([root, counts]) => `${JSON.stringify(root)}:${countsText(counts)}`);
-    text += `,"unread_thread_notifications":{${threads.join(',')}}`;
-  }
-  return `${text},"summary":${state.summary ?? '{}'}}`;
-}
-
-/** @param isPartial whether there may be more, of what is not here (protocol §4) */
-function countsText(counts: { notifications: number; highlights: number } | undefined, isPartial = false): string {
-  const partial = isPartial ? ',"io.partyline.partial":true' : '';
-  return `{"notification_count":${counts?.notifications ?? 0},"highlight_count":${counts?.highlights ?? 0}${partial}}`;
 }

@@ -46,7 +46,7 @@ export class SyncEngine {
     // that moment.
     let to = moment.next.events;
     for (const room of list.values()) to = Math.max(to, room.pos);
-    const looksAtRooms = since === null || request.fullState || since.resume !== undefined
+    const looksAtRooms = since === null || request.fullState || since.resume !== undefined || since.behind !== undefined
       || (['events', 'receipts', 'typing', 'account'] as const).some((stream) => moment.ahead.has(stream));
     const plan = looksAtRooms ? await this.planner.plan(request, [...list.values()], to, ignored) : emptyPlan(to);
     const [rooms, invites, other] = await Promise.all([
@@ -61,7 +61,7 @@ export class SyncEngine {
     const isEmpty = roomsText === null && other.isEmpty;
     // The rooms of awaited events are not known. To show one again that the client still has is less than to leave out one that it gave up.
     const awaited = rooms.isAnew ? undefined : since?.awaited;
-    return { text: `{${[`"next_batch":"${this.tokens.sync(next, awaited, request.requester)}"`, ...parts].join(',')}}`, next, isEmpty };
+    return { text: `{${[`"next_batch":"${this.tokens.sync(next, awaited, request.requester, rooms.behind)}"`, ...parts].join(',')}}`, next, isEmpty };
   }
 
   /** The answer of a sync that had nothing to tell. */
@@ -146,7 +146,8 @@ export class SyncEngine {
   }
 
   async #frontier(userId: string, plan: AnswerPlan, rooms: RoomSections): Promise<string[]> {
-    const nids = plan.joined.filter((room) => rooms.join.has(room.roomId)).map((room) => room.roomNid);
+    const firstBehind = rooms.behind?.[0]?.upTo ?? -Infinity;
+    const nids = plan.joined.filter((room) => rooms.join.has(room.roomId) && room.roomNid > firstBehind).map((room) => room.roomNid);
     const [frontiers, vector] = await Promise.all([this.rows.frontiers(nids, plan.to), this.vector?.of(userId) ?? {}]);
     return [
       `"io.partyline.frontier":${JSON.stringify(Object.fromEntries(frontiers))}`,

@@ -35,7 +35,7 @@ export class EventViews {
   ) {}
 
   /** In the order of the rows. Three queries at most, whatever their number; none for events and states used lately but one. */
-  async of(reader: RoomReader, rows: readonly HistoryRow[]): Promise<EventView[]> {
+  async of(reader: RoomReader, rows: readonly Omit<HistoryRow, 'bytes'>[]): Promise<EventView[]> {
     const events = await this.events.load(rows.map((row) => row.nid));
     const values = await this.values.load(rows.flatMap((row) => wantedBy(row, events.get(row.nid), reader)));
     const state = await this.events.load(values.nids);
@@ -46,7 +46,7 @@ export class EventViews {
   }
 }
 
-function wantedBy({ stateNid }: HistoryRow, event: SyncEvent | undefined, reader: RoomReader): WantedState[] {
+function wantedBy({ stateNid }: Pick<HistoryRow, 'stateNid'>, event: SyncEvent | undefined, reader: RoomReader): WantedState[] {
   if (stateNid === null || !event) return [];
   const wanted = [
     { stateNid, type: VISIBILITY, stateKey: '' },
@@ -57,7 +57,7 @@ function wantedBy({ stateNid }: HistoryRow, event: SyncEvent | undefined, reader
   return wanted;
 }
 
-function viewOf(reader: RoomReader, row: HistoryRow, event: SyncEvent, before: (type: string, stateKey: string) => SyncEvent | undefined): EventView {
+function viewOf(reader: RoomReader, row: Omit<HistoryRow, 'bytes'>, event: SyncEvent, before: (type: string, stateKey: string) => SyncEvent | undefined): EventView {
   const memberBefore = before(MEMBER, reader.userId)?.membership ?? 'leave';
   const isOwnMember = event.type === MEMBER && event.stateKey === reader.userId;
   const membership = isOwnMember ? (event.membership ?? 'leave') : memberBefore;

@@ -5,12 +5,15 @@ import { Clock } from '../../observability/clock.js';
 import type { EventMatcher } from '../filter/event-matcher.js';
 import { atMost } from '../../observability/at-most.js';
 import { type EventView, EventViews } from './event-views.js';
-import { HistoryRowsStore } from './history-rows.store.js';
+import { fittingCount } from '../rooms/byte-shares.js';
+import { type HistoryRow, HistoryRowsStore, type HistoryStretch } from './history-rows.store.js';
 import type { RoomReader } from './room-readers.js';
 
 /** Rows that are read at once where a filter or the visibility may leave some out, and how often. */
 const PAGE = 100;
 const MAX_PAGES = 25;
+/** Bytes of events that are looked at together, and that are found in all: an answer ends there. */
+const MAX_BYTES = 4 * 1024 * 1024;
 /** Who pages waits this long for events from other servers. */
 const FILL_MS = 10_000;
 
@@ -61,20 +64,23 @@ export class HistoryCollector {
     const passed = new Set<number>();
     let known = await this.history.ofRoom(roomNid);
     let before = Math.min(wish.from, reader.upTo);
+    let bytes = 0;
     const done = (end: number | null, isPending = false): CollectedHistory => ({ views: found, end, isPending });
     for (let page = 0; page < MAX_PAGES; page++) {
       const gap = known.find(({ childPos }) => childPos <= before + 1 && !passed.has(childPos));
       const floor = Math.max(to, gap ? gap.childPos - 1 : -Infinity);
       const size = Math.max(limit - found.length + 1, PAGE);
-      const rows = floor < before ? await this.rows.read('b', { roomNid, after: floor, upTo: before }, size, matcher.sql) : [];
+      const { rows, isLast } = await this.#rows('b', { roomNid, after: floor, upTo: before }, size, matcher);
       for (const view of await this.views.of(reader, rows)) {
         if (!isShown(wish, view)) continue;
+        bytes += view.event.json.length;
+        if (bytes > MAX_BYTES && found.length > 0) return done(view.pos);
         found.push(view);
         if (found.length < limit) continue;
-        const isLast = rows.length < size && view.pos === rows.at(-1)!.pos && (!gap || floor === to);
-        return done(isLast ? null : view.pos - 1);
+        const isEnd = isLast && view.pos === rows.at(-1)!.pos && (!gap || floor === to);
+        return done(isEnd ? null : view.pos - 1);
       }
-      if (rows.length === size) {
+      if (!isLast) {
         before = rows.at(-1)!.pos - 1;
         continue;
       }
@@ -96,18 +102,29 @@ export class HistoryCollector {
     const upTo = Math.min(wish.to ?? Infinity, reader.upTo);
     const found: EventView[] = [];
     let after = wish.from;
+    let bytes = 0;
     for (let page = 0; page < MAX_PAGES; page++) {
       const size = Math.max(limit - found.length, PAGE);
-      const rows = after < upTo ? await this.rows.read('f', { roomNid: reader.room.nid, after, upTo }, size, matcher.sql) : [];
+      const { rows, isLast } = await this.#rows('f', { roomNid: reader.room.nid, after, upTo }, size, matcher);
       for (const view of await this.views.of(reader, rows)) {
         if (!isShown(wish, view)) continue;
+        bytes += view.event.json.length;
+        if (bytes > MAX_BYTES && found.length > 0) return { views: found, end: found.at(-1)!.pos, isPending: false };
         found.push(view);
         if (found.length === limit) return { views: found, end: view.pos, isPending: false };
       }
-      if (rows.length < size) return { views: found, end: found.at(-1)?.pos ?? null, isPending: false };
+      if (isLast) return { views: found, end: found.at(-1)?.pos ?? null, isPending: false };
       after = rows.at(-1)!.pos;
     }
     return { views: found, end: after, isPending: false };
+  }
+
+  /** The first rows of a stretch, as many as may be looked at together; `isLast` when there are no more. */
+  async #rows(dir: 'b' | 'f', stretch: HistoryStretch, size: number, { sql }: EventMatcher): Promise<{ rows: readonly HistoryRow[]; isLast: boolean }> {
+    if (stretch.after >= stretch.upTo) return { rows: [], isLast: true };
+    const rows = await this.rows.read(dir, stretch, size, sql);
+    const count = Math.max(1, fittingCount(rows.map((row) => row.bytes), MAX_BYTES));
+    return { rows: rows.slice(0, count), isLast: rows.length < size && count >= rows.length };
   }
 
   async #fill({ room }: RoomReader, gap: Gap, deadline: number): Promise<'filled' | 'failed' | 'pending'> {

@@ -7,11 +7,13 @@ export interface HistoryRow {
   readonly nid: number;
   readonly pos: number;
   readonly stateNid: number | null;
+  /** Of the event's JSON. */
+  readonly bytes: number;
 }
 
 const rows = (order: 'ASC' | 'DESC') => statement(
   `history_rows.${order.toLowerCase()}`,
-  `SELECT event_nid, pos, state_nid FROM events WHERE room_nid = $1 AND pos > $2 AND pos <= $3
+  `SELECT event_nid, pos, state_nid, octet_length(json) AS bytes FROM events WHERE room_nid = $1 AND pos > $2 AND pos <= $3
      AND ($5::text[] IS NULL OR type LIKE ANY($5)) AND ($6::text[] IS NULL OR NOT type LIKE ANY($6))
      AND ($7::text[] IS NULL OR sender = ANY($7)) AND ($8::text[] IS NULL OR NOT sender = ANY($8))
    ORDER BY pos ${order} LIMIT $4`,
@@ -34,7 +36,7 @@ export class HistoryRowsStore {
   async read(dir: 'b' | 'f', { roomNid, after, upTo }: HistoryStretch, limit: number, filter: SqlFilter): Promise<HistoryRow[]> {
     const bounded = [after, upTo].map((pos) => Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, pos)));
     const values = [roomNid, ...bounded, limit, filter.types, filter.notTypes, filter.senders, filter.notSenders];
-    const found = await this.db.query<{ event_nid: number; pos: number; state_nid: number | null }>(dir === 'b' ? newestFirst : oldestFirst, values);
-    return found.map((row) => ({ nid: row.event_nid, pos: row.pos, stateNid: row.state_nid }));
+    const found = await this.db.query<{ event_nid: number; pos: number; state_nid: number | null; bytes: number }>(dir === 'b' ? newestFirst : oldestFirst, values);
+    return found.map((row) => ({ nid: row.event_nid, pos: row.pos, stateNid: row.state_nid, bytes: row.bytes }));
   }
 }

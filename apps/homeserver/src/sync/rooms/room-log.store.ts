@@ -8,14 +8,14 @@ const stretches = 'unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r (room_n
 
 const newest = statement(
   'room_log.newest',
-  `SELECT r.room_nid, t.event_nid, t.pos FROM ${stretches} CROSS JOIN LATERAL (
-     SELECT e.event_nid, e.pos FROM events e
+  `SELECT r.room_nid, t.event_nid, t.pos, t.bytes FROM ${stretches} CROSS JOIN LATERAL (
+     SELECT e.event_nid, e.pos, octet_length(e.json) AS bytes FROM events e
      WHERE e.room_nid = r.room_nid AND e.pos > r.after AND e.pos <= r.upto ORDER BY e.pos DESC LIMIT $4) t`,
 );
 const newestFiltered = statement(
   'room_log.newest_filtered',
-  `SELECT r.room_nid, t.event_nid, t.pos FROM ${stretches} CROSS JOIN LATERAL (
-     SELECT e.event_nid, e.pos FROM events e
+  `SELECT r.room_nid, t.event_nid, t.pos, t.bytes FROM ${stretches} CROSS JOIN LATERAL (
+     SELECT e.event_nid, e.pos, octet_length(e.json) AS bytes FROM events e
      WHERE e.room_nid = r.room_nid AND e.pos > r.after AND e.pos <= r.upto
        AND ($5::text[] IS NULL OR e.type LIKE ANY($5)) AND ($6::text[] IS NULL OR NOT e.type LIKE ANY($6))
        AND ($7::text[] IS NULL OR e.sender = ANY($7)) AND ($8::text[] IS NULL OR NOT e.sender = ANY($8))
@@ -60,6 +60,7 @@ interface RowResult {
   room_nid: number;
   event_nid: number;
   pos: number;
+  bytes: number;
 }
 
 interface DeltaResult {
@@ -93,7 +94,7 @@ export class RoomLogStore {
     const rows = await this.db.query<RowResult>(filter ? newestFiltered : newest, values);
     rows.sort((a, b) => a.pos - b.pos);
     const found = new Map<number, TimelineRow[]>(wanted.map(({ roomNid }) => [roomNid, []]));
-    for (const row of rows) found.get(row.room_nid)!.push({ nid: row.event_nid, pos: row.pos });
+    for (const row of rows) found.get(row.room_nid)!.push({ nid: row.event_nid, pos: row.pos, bytes: row.bytes });
     return found;
   }
 

@@ -2,6 +2,8 @@
 export interface TimelineRow {
   readonly nid: number;
   readonly pos: number;
+  /** Of its JSON. */
+  readonly bytes: number;
 }
 
 /** A change of a room's current state at a position. */

@@ -5,6 +5,7 @@ import type { SyncEventRow } from './sync-event.js';
 const columns = 'event_nid, event_id, type, state_key, sender, origin_server_ts, is_own, device_id, client_txn, json, redacted_by';
 const byNids = statement('sync_events.by_nids', `SELECT ${columns} FROM events WHERE event_nid = ANY($1)`);
 const byIds = statement('sync_events.by_ids', `SELECT ${columns} FROM events WHERE event_id = ANY($1)`);
+const sizes = statement('sync_events.sizes', 'SELECT event_nid, octet_length(json) AS bytes FROM events WHERE event_nid = ANY($1)');
 // Soft-failed and rejected events never appear, so an event after them follows no gap.
 const held = statement(
   'sync_events.held_at',
@@ -25,6 +26,11 @@ export class SyncEventsStore {
 
   byNids(nids: readonly number[]): Promise<SyncEventRow[]> {
     return this.db.query<SyncEventRow>(byNids, [nids]);
+  }
+
+  async sizes(nids: readonly number[]): Promise<Map<number, number>> {
+    const rows = await this.db.query<{ event_nid: number; bytes: number }>(sizes, [nids]);
+    return new Map(rows.map((row) => [row.event_nid, row.bytes]));
   }
 
   byIds(eventIds: readonly string[]): Promise<SyncEventRow[]> {

@@ -6,6 +6,9 @@ import { SyncEventsStore, type HeldPlace } from './sync-events.store.js';
 
 /** Bytes of cached events. */
 const MAX_BYTES = 64 * 1024 * 1024;
+/** Of so few events nobody asks how large they are: each counts as if it had the largest size. */
+const FEW = 100;
+const MAX_EVENT_BYTES = 64 * 1024;
 
 /** Events by their numeric ids, from memory where they were used lately, with one query for all others. */
 @Injectable()
@@ -56,6 +59,13 @@ export class SyncEvents implements OnModuleDestroy {
     const wanted = new Set(missing);
     for (const batch of await Promise.all(shared)) for (const event of batch) if (wanted.has(event.nid)) events.set(event.nid, event);
     return events;
+  }
+
+  /** Bytes of these events' JSON, without reading them. One query at most; none for a few. */
+  async sizes(nids: readonly number[]): Promise<(nid: number) => number> {
+    const missing = nids.filter((nid) => !this.#cache.has(nid));
+    const read = missing.length <= FEW ? new Map<number, number>() : await this.store.sizes(missing);
+    return (nid) => this.#cache.peek(nid)?.json.length ?? read.get(nid) ?? MAX_EVENT_BYTES;
   }
 
   #readShared(nids: readonly number[]): Promise<readonly SyncEvent[]> {

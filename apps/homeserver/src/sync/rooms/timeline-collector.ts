@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EventMatcher } from '../filter/event-matcher.js';
+import { byteShare, fittingCount } from './byte-shares.js';
 import type { TimelineRow } from './room-log.js';
 import { RoomWindows } from './room-windows.js';
 import type { SyncEvent } from './sync-event.js';
@@ -8,6 +9,8 @@ import { SyncEvents } from './sync-events.js';
 /** Rows per page, and pages, that are looked at where a filter or the history visibility leaves out events. */
 const PAGE = 50;
 const MAX_PAGES = 10;
+/** Bytes of events that are looked at together, of one room at least. */
+const BATCH_BYTES = 4 * 1024 * 1024;
 
 /** A timeline that is wanted: the newest events with `after < pos <= to` that may be shown. */
 export interface TimelineWish {
@@ -50,6 +53,16 @@ interface Search {
   limited: boolean;
 }
 
+/** What is asked of all rooms alike. */
+interface Terms {
+  readonly limit: number;
+  readonly matcher: EventMatcher;
+  /** Senders whose messages (not state) are left out. */
+  readonly ignored: ReadonlySet<string>;
+  /** Bytes of all timelines together. Where they are more, the longest ones end earlier, limited. */
+  readonly maxBytes: number;
+}
+
 /** Gathers the timelines of many rooms, page by page, each page one read for all rooms that still need one. */
 @Injectable()
 export class TimelineCollector {
@@ -58,10 +71,8 @@ export class TimelineCollector {
     private readonly events: SyncEvents,
   ) {}
 
-  /** @param ignored senders whose messages (not state) are left out */
-  async collect(
-    wishes: readonly TimelineWish[], limit: number, matcher: EventMatcher, ignored: ReadonlySet<string>,
-  ): Promise<Map<number, CollectedTimeline>> {
+  async collect(wishes: readonly TimelineWish[], terms: Terms): Promise<Map<number, CollectedTimeline>> {
+    const { limit, matcher, ignored } = terms;
     const searches = wishes.map((wish): Search => {
       const isBlocked = matcher.blocksRoom(wish.roomId);
       return { wish, found: [], unseen: 0, before: wish.to, isDone: isBlocked, limited: false };
@@ -71,29 +82,76 @@ export class TimelineCollector {
       const open = searches.filter((search) => !search.isDone);
       if (open.length === 0) break;
       const size = isPlain && page === 0 ? limit + 1 : Math.max(limit + 1, PAGE);
-      await this.#turnPage(open, size, limit, matcher, ignored);
+      await this.#turnPage(open, searches, size, terms);
     }
     return new Map(searches.map((search) => [search.wish.roomNid, timelineOf(search, limit)]));
   }
 
-  async #turnPage(
-    open: readonly Search[], size: number, limit: number, matcher: EventMatcher, ignored: ReadonlySet<string>,
-  ): Promise<void> {
+  async #turnPage(open: readonly Search[], all: readonly Search[], size: number, terms: Terms): Promise<void> {
+    const { matcher, maxBytes } = terms;
     const stretches = open.map(({ wish, before }) => ({ roomNid: wish.roomNid, after: wish.after, to: before }));
     const pages = matcher.passesAll
       ? await this.windows.rows(stretches, size)
       : await this.windows.filteredRows(stretches, size, matcher.sql);
-    const events = await this.events.load([...pages.values()].flatMap((rows) => rows.map((row) => row.nid)));
-    await this.events.lookForGaps([...events.values()], [...pages.keys()]);
-    for (const search of open) take(search, pages.get(search.wish.roomNid)!, events, size, limit, matcher, ignored);
+    for (const batch of batches(open, pages, maxBytes, size)) {
+      const events = await this.events.load(batch.flatMap(({ rows }) => rows.map((row) => row.nid)));
+      await this.events.lookForGaps([...events.values()], batch.map(({ search }) => search.wish.roomNid));
+      for (const part of batch) if (!part.search.isDone) take(part, events, terms);
+      shorten(all, maxBytes);
+    }
   }
 }
 
+/** A part of a room's timeline that is looked at. */
+interface Page {
+  readonly search: Search;
+  readonly rows: readonly TimelineRow[];
+  /** Whether there is nothing before it. */
+  readonly isLast: boolean;
+}
+
+/** Pages of as many rooms as are looked at together. */
+function batches(open: readonly Search[], pages: ReadonlyMap<number, readonly TimelineRow[]>, maxBytes: number, size: number): Page[][] {
+  const found: Page[][] = [];
+  let bytes = Infinity;
+  for (const search of open) {
+    const all = pages.get(search.wish.roomNid)!;
+    const count = fittingCount(newestFirst(all), maxBytes);
+    const rows = count < all.length ? all.slice(all.length - Math.max(1, count)) : all;
+    const own = rows.reduce((sum, row) => sum + row.bytes, 0);
+    if (bytes + own > BATCH_BYTES) {
+      found.push([]);
+      bytes = 0;
+    }
+    found.at(-1)!.push({ search, rows, isLast: rows === all && all.length < size });
+    bytes += own;
+  }
+  return found;
+}
+
+function* newestFirst(rows: readonly TimelineRow[]): Generator<number> {
+  for (let i = rows.length - 1; i >= 0; i--) yield rows[i]!.bytes;
+}
+
+/** Ends the longest timelines where all together have no place any more. */
+function shorten(searches: readonly Search[], maxBytes: number): void {
+  const share = byteShare(searches.map((search) => bytesOf(search.found)), maxBytes);
+  if (share === Infinity) return;
+  for (const search of searches) {
+    const count = fittingCount(search.found.map(({ event }) => event.json.length), share);
+    if (count === search.found.length) continue;
+    search.found.length = count;
+    search.limited = true;
+    search.isDone = true;
+  }
+}
+
+function bytesOf(found: readonly TimelineEntry[]): number {
+  return found.reduce((sum, { event }) => sum + event.json.length, 0);
+}
+
 /** Takes what may be shown from a page, newest first. */
-function take(
-  search: Search, rows: readonly TimelineRow[], events: ReadonlyMap<number, SyncEvent>, size: number, limit: number,
-  matcher: EventMatcher, ignored: ReadonlySet<string>,
-): void {
+function take({ search, rows, isLast }: Page, events: ReadonlyMap<number, SyncEvent>, { limit, matcher, ignored }: Terms): void {
   const { wish, found } = search;
   for (const row of rows.toReversed()) {
     const event = events.get(row.nid);
@@ -116,7 +174,7 @@ function take(
       return;
     }
   }
-  if (rows.length < size) search.isDone = true;
+  if (isLast) search.isDone = true;
   else {
     search.before = rows[0]!.pos - 1;
     // True if the search ends here.

@@ -8,6 +8,7 @@ import { type CompiledPushRules, notificationFor } from '../../push/compile-push
 import { PushLook } from '../../push/push-look.js';
 import { PushRuleCache } from '../../push/push-rule-cache.js';
 import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
+import { partsOf } from '../rooms/row-parts.js';
 import type { TimelineRow } from '../rooms/room-log.js';
 import { RoomWindows } from '../rooms/room-windows.js';
 import { SyncEvents } from '../rooms/sync-events.js';
@@ -152,11 +153,25 @@ export class UnreadCounter implements OnModuleDestroy {
 
   /** Rooms in which something was redacted, which may have been counted. */
   async #undone(rows: ReadonlyMap<number, readonly TimelineRow[]>): Promise<number[]> {
-    const events = await this.events.load(nidsOf(rows));
-    return [...rows].filter(([, list]) => list.some(({ nid }) => events.get(nid)?.type === 'm.room.redaction')).map(([nid]) => nid);
+    const undone = new Set<number>();
+    for (const part of partsOf(rows)) {
+      const events = await this.events.load(nidsOf(part));
+      for (const [roomNid, list] of part) if (list.some(({ nid }) => events.get(nid)?.type === 'm.room.redaction')) undone.add(roomNid);
+    }
+    return [...undone];
   }
 
   async #count(
+    rules: CompiledPushRules, rooms: readonly Room[], rows: ReadonlyMap<number, readonly TimelineRow[]>, entries: ReadonlyMap<number, Entry>, to: number,
+  ): Promise<void> {
+    for (const part of partsOf(rows)) await this.#countPart(rules, rooms.filter(({ roomNid }) => part.has(roomNid)), part, entries, to);
+    for (const { roomNid } of rooms) {
+      const entry = entries.get(roomNid)!;
+      entry.pos = Math.max(entry.pos, to);
+    }
+  }
+
+  async #countPart(
     rules: CompiledPushRules, rooms: readonly Room[], rows: ReadonlyMap<number, readonly TimelineRow[]>, entries: ReadonlyMap<number, Entry>, to: number,
   ): Promise<void> {
     const { userId } = rules;
@@ -186,7 +201,6 @@ export class UnreadCounter implements OnModuleDestroy {
         spent = 0;
         await new Promise(setImmediate);
       }
-      entry.pos = Math.max(entry.pos, to);
     }
   }
 }
