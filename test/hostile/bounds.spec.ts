@@ -3,6 +3,7 @@ import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { Network } from '../network/network.js';
 import { roomPath } from '../network/room-pages.js';
 import type { Json, TestClient } from '../network/test-client.js';
+import { HostileServer } from './hostile-server.js';
 
 // What one account may take of a server: in bytes, and in so many things at once.
 const MIB = 1024 * 1024;
@@ -135,6 +136,36 @@ describe('a password', () => {
     await register('b', 'often');
     for (let i = 0; i < 8; i++) await net.client('b').login('often');
   });
+});
+
+describe('what another server sends', () => {
+  it('is so many bytes at once, and so many in a while, which others do not pay for', async () => {
+    const [flood, other] = await Promise.all([HostileServer.start(), HostileServer.start()]);
+    try {
+      const target = net.server('b');
+      const body = { pdus: [], edus: [{ edu_type: 'm.odd', content: { x: 'x'.repeat(16_000_000) } }] };
+      let txn = 0;
+      const send = (server: HostileServer, content: object = body) => server.raw(target, 'PUT', `/_matrix/federation/v1/send/${++txn}`, content);
+      // 64 MiB, and what was under way when they were used up.
+      const statuses: number[] = [];
+      for (let i = 0; i < 5; i++) statuses.push((await send(flood)).status);
+      expect(statuses).toEqual(statuses.map(() => 200));
+      const refused = await send(flood, { pdus: [], edus: [] });
+      expect(refused).toMatchObject({ status: 429, body: { errcode: 'M_LIMIT_EXCEEDED' } });
+      // A mebibyte a second.
+      const wait = refused.body.retry_after_ms;
+      expect(wait).toBeGreaterThan(12_000);
+      expect(wait).toBeLessThan(13_000);
+      expect((await send(other)).status).toBe(200);
+      clock.pass(wait - 100);
+      expect((await send(flood)).status).toBe(429);
+      clock.pass(100);
+      expect((await send(flood)).status).toBe(200);
+      expect((await send(flood, { pdus: [], edus: [] })).status).toBe(429);
+    } finally {
+      await Promise.all([flood.stop(), other.stop()]);
+    }
+  }, 180_000);
 });
 
 describe('push rules', () => {

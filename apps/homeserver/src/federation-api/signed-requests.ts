@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { RequestVerifier } from '../federation/inbound/request-verifier.js';
-import { addressKey } from '../http/rate-limits.js';
+import { addressKey, RateLimits } from '../http/rate-limits.js';
 import { LARGE_BODY, parseServerBody } from '../http/large-bodies.js';
 import { AuthSchemes } from '../http/auth-schemes.js';
 
@@ -12,22 +12,28 @@ export class SignedRequests implements OnModuleInit {
   constructor(
     private readonly schemes: AuthSchemes,
     private readonly verifier: RequestVerifier,
+    private readonly limits: RateLimits,
   ) {}
 
   onModuleInit(): void {
     this.schemes.register('server', async (request) => {
-      request.originServer = await this.verifier.verify({
+      const body = typeof request.body === 'string' ? request.body : undefined;
+      const origin = await this.verifier.verify({
         method: request.method,
         // As it came: the signature covers the encoding that the sender chose.
         uri: request.originalUrl,
         authorization: request.headers.authorization,
         address: addressKey(request.ip),
-        body: typeof request.body === 'string' ? request.body : undefined,
+        body,
       });
+      request.originServer = origin;
+      // Only now is it known who has sent so much.
+      this.limits.charge('server-bytes', origin, body?.length ?? 0);
       // Transactions are parsed in their turn.
-      if (typeof request.body === 'string' && request.body.length > LARGE_BODY && !request.url.startsWith(TRANSACTIONS)) {
-        request.parsedBody = await parseServerBody(request.body);
-      }
-    }, (request) => void this.verifier.headerOf(request.headers.authorization));
+      if (body !== undefined && body.length > LARGE_BODY && !request.url.startsWith(TRANSACTIONS)) request.parsedBody = await parseServerBody(body);
+    }, (request) => {
+      const { origin } = this.verifier.headerOf(request.headers.authorization);
+      if (request.method !== 'GET') this.limits.check('server-bytes', origin);
+    });
   }
 }

@@ -29,6 +29,8 @@ const limits = {
   'account-data': { perSecond: 10, burst: 200 },
   // In units of a message to a device and 4 KiB of it.
   'to-device': { perSecond: 200, burst: 2_000 },
+  // Bytes of other servers' requests: who comes back after a day brings what he has of it.
+  'server-bytes': { perSecond: 1024 * 1024, burst: 64 * 1024 * 1024 },
 } as const;
 
 export type RateLimitKind = keyof typeof limits;
@@ -56,9 +58,27 @@ export class RateLimits {
    */
   take(kind: RateLimitKind, caller: string, tokens = 1): void {
     if (!this.config.rateLimits) return;
-    const wait = this.#buckets.take(`${kind} ${caller}`, limits[kind], tokens);
-    if (wait > 0) throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many requests', { retry_after_ms: wait });
+    refuse(this.#buckets.take(`${kind} ${caller}`, limits[kind], tokens));
   }
+
+  /**
+   * Whether a caller may go on whose calls are charged when their cost is known.
+   *
+   * @throws MatrixError 429 M_LIMIT_EXCEEDED with `retry_after_ms`
+   */
+  check(kind: RateLimitKind, caller: string): void {
+    if (!this.config.rateLimits) return;
+    refuse(this.#buckets.wait(`${kind} ${caller}`, limits[kind]));
+  }
+
+  /** Takes what a call has cost, which may be more than there is. */
+  charge(kind: RateLimitKind, caller: string, tokens: number): void {
+    if (this.config.rateLimits) this.#buckets.charge(`${kind} ${caller}`, limits[kind], tokens);
+  }
+}
+
+function refuse(wait: number): void {
+  if (wait > 0) throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many requests', { retry_after_ms: wait });
 }
 
 /** The part of an address that one caller is unlikely to change at will: an IPv4 address, or an IPv6 network of 64 bits. */
