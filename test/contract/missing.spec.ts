@@ -5,7 +5,6 @@ import { Network } from '../network/network.js';
 /** Of each thing that README and the welcome page say is missing: a request that has to be there when it is not missing any more. */
 const requests: Readonly<Record<string, readonly [method: string, path: string]>> = {
   'Notifications on phones': ['POST', '/_matrix/client/v3/pushers/set'],
-  'A backup of message keys': ['GET', '/_matrix/client/v3/room_keys/version'],
   Search: ['POST', '/_matrix/client/v3/search'],
   'A directory of people': ['POST', '/_matrix/client/v3/user_directory/search'],
   Presence: ['GET', '/_matrix/client/v3/presence/@alice:example.org/status'],

@@ -1,9 +1,21 @@
 import { LoginToken } from './auth/login-token.entity.js';
 import { RegistrationToken } from './auth/registration-token.entity.js';
+import { KeyBackup } from './device-keys/backup/key-backup.entity.js';
 import { ListedRoom } from './directory/listed-room.entity.js';
 import { Media, MediaFile } from './media/media.entity.js';
 import { Report } from './moderation/report.entity.js';
 import { PastKeyResponse, ServerKey, ServerKeyResponse } from './federation/keys/server-key.entity.js';
 
 /** The tables off the hot paths, as TypeORM knows them. */
-export const entities = [ListedRoom, LoginToken, Media, MediaFile, PastKeyResponse, RegistrationToken, Report, ServerKey, ServerKeyResponse];
+export const entities = [
+  KeyBackup,
+  ListedRoom,
+  LoginToken,
+  Media,
+  MediaFile,
+  PastKeyResponse,
+  RegistrationToken,
+  Report,
+  ServerKey,
+  ServerKeyResponse,
+];

@@ -4,7 +4,7 @@ import { accountKinds, keptAtEachHome } from './account-kinds.js';
 /** Tables with a column that names an account, of all migrations. */
 function accountTables(): string[] {
   const sql = readdirSync('migrations').filter((name) => name.endsWith('.sql')).map((name) => readFileSync(`migrations/${name}`, 'utf8')).join('\n');
-  return [...sql.matchAll(/CREATE TABLE (?:IF NOT EXISTS )?(\w+) \(([\s\S]*?)\n\);/g)]
+  return [...sql.matchAll(/CREATE TABLE (?:IF NOT EXISTS )?(\w+) \(([\s\S]*?)\n\)[^;]*;/g)]
     .filter(([, , columns]) => /^\s*(?:user_id|signer_id) /m.test(columns!)).map(([, table]) => table!);
 }
 

@@ -10,6 +10,8 @@ export type AccountOpKind =
   | 'cross_signing'
   | 'signature'
   | 'fallback_key'
+  | 'key_backup'
+  | 'backed_up_key'
   | 'to_device'
   | 'to_device_consumed'
   | 'read_marker'
@@ -78,6 +80,13 @@ export const accountKinds: Readonly<Record<AccountOpKind, AccountKind>> = {
   },
   fallback_key: {
     merge: 'last-writer', tables: ['fallback_keys'], writer: 'clients; an algorithm of a device', size: '64 KiB', test: 'test/homes/devices.spec.ts',
+  },
+  key_backup: {
+    merge: 'removal-wins', tables: ['key_backups'], writer: 'clients; a backup of message keys, by its version', size: '64 KiB, 1,000', test: 'test/homes/key-backup.spec.ts',
+  },
+  backed_up_key: {
+    merge: 'own', tables: ['backed_up_keys'], writer: 'clients; a key in a backup. The better one stays', size: '16 KiB, 100,000 and 64 MiB per backup',
+    test: 'test/homes/key-backup.spec.ts',
   },
   to_device: {
     merge: 'own', tables: ['to_device_inbox'], writer: 'senders; a message to a device. Union, without those that were received', size: '64 KiB, 20,000 per device',

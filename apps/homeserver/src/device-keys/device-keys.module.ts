@@ -12,6 +12,9 @@ import { DeviceLists } from './device-lists/device-lists.js';
 import { RemoteDeviceListStore } from './device-lists/remote-device-list.store.js';
 import { RenewedDeviceLists } from './device-lists/renewed-device-lists.js';
 import { RemoteDeviceLists } from './device-lists/remote-device-lists.js';
+import { KeyBackupReplication } from './backup/key-backup-replication.js';
+import { KeyBackupStore } from './backup/key-backup.store.js';
+import { KeyBackups } from './backup/key-backups.js';
 import { CrossSigning } from './keys/cross-signing.js';
 import { DeviceKeyStore } from './keys/device-key.store.js';
 import { DeviceKeyUpload } from './keys/device-key-upload.js';
@@ -34,10 +37,11 @@ import { ToDeviceStore } from './to-device/to-device.store.js';
     RenewedDeviceLists,
     ToDeviceStore, ToDeviceInbox, ToDevice,
     DeletedDevices, AdoptedDevices, DeviceKeyReplication,
+    KeyBackupStore, KeyBackups, KeyBackupReplication,
   ],
   exports: [
     DeviceKeyUpload, CrossSigning, SignatureUpload, KeyQuery, KeyClaimer, OneTimeKeys, DeviceLists, DeviceListReader,
-    ToDevice, ToDeviceInbox, AdoptedDevices,
+    ToDevice, ToDeviceInbox, AdoptedDevices, KeyBackupStore, KeyBackups,
   ],
 })
 export class DeviceKeysModule {}

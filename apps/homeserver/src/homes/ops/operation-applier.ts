@@ -137,8 +137,8 @@ export class OperationApplier {
   async clearOthers(record: HomeRecord): Promise<void> {
     const cleared: ItemName[] = [];
     for (const [kind, applier] of this.ops.kinds()) {
-      // Devices aside: a removal of theirs is final, and this is none.
-      if (applier.merge === 'own' || kind === 'device') continue;
+      // Devices and backups aside: a removal of theirs is final, and this is none.
+      if (applier.merge !== 'last-writer') continue;
       // What is there first: what is written meanwhile has its operation.
       const present = await applier.snapshot(record.user_id);
       const known = await this.store.keysOfKind(record.user_id, kind);
