@@ -9,3 +9,4 @@ export * from './state-res/index.js';
 export * from './home-record/index.js';
 export * from './discovery/index.js';
 export * from './account-log/index.js';
+export * from './glob/index.js';

@@ -5,6 +5,7 @@ import { AccountDirectory } from '../accounts/account-directory.js';
 import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { KeyedQueue } from '../observability/keyed-queue.js';
+import { SharedRuns } from '../observability/shared-runs.js';
 import { StreamPositions } from '../storage/stream-positions.js';
 import { CommitService } from './pipeline/commit.service.js';
 import type { RoomDraft } from './pipeline/room-draft.js';
@@ -41,7 +42,7 @@ export class RoomRegistry {
     if (!this.#alive.get(id)?.deref()) this.#alive.delete(id);
   });
   readonly #entering = new KeyedQueue();
-  readonly #loading = new Map<string, Promise<Room | undefined>>();
+  readonly #loading = new SharedRuns<Room | undefined>();
 
   constructor(
     private readonly config: Config,
@@ -73,12 +74,7 @@ export class RoomRegistry {
       return room;
     }
     if (room) this.#forget(room);
-    let loading = this.#loading.get(roomId);
-    if (!loading) {
-      loading = this.#load(roomId).finally(() => this.#loading.delete(roomId));
-      this.#loading.set(roomId, loading);
-    }
-    return loading;
+    return this.#loading.run(roomId, () => this.#load(roomId));
   }
 
   /** The room; 404 `M_NOT_FOUND` when it is not here. */

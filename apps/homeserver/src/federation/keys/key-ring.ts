@@ -11,6 +11,7 @@ import { FairSlots, fairLimits } from '../outgoing/fair-slots.js';
 import { readKeyResponse, type KeyResponse } from './key-response.js';
 import { KeyStore, type StoredKey, type StoredResponse } from './key.store.js';
 import { ServerKeys } from './server-keys.js';
+import { SharedRuns } from '../../observability/shared-runs.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 interface KnownServer {
@@ -47,7 +48,7 @@ const MAX_SIGNATURES = 10;
 @Injectable()
 export class KeyRing {
   readonly #servers = boundedCache<string, KnownServer>(MAX_SERVERS);
-  readonly #running = new Map<string, Promise<KnownServer>>();
+  readonly #refreshes = new SharedRuns<KnownServer>();
   readonly #nothingTold = boundedCache<string, number>(MAX_SERVERS);
   /** Anybody can name servers, before he has proved to be one. */
   readonly #slots = new FairSlots(fairLimits(64, { waiting: 5_000, waitingPerAccount: 500 }));
@@ -218,12 +219,7 @@ export class KeyRing {
   }
 
   #refreshOnce(serverName: string): Promise<KnownServer> {
-    let running = this.#running.get(serverName);
-    if (!running) {
-      running = this.#refresh(serverName).finally(() => this.#running.delete(serverName));
-      this.#running.set(serverName, running);
-    }
-    return running;
+    return this.#refreshes.run(serverName, () => this.#refresh(serverName));
   }
 
   async #refresh(serverName: string): Promise<KnownServer> {

@@ -8,6 +8,7 @@ import { Random } from '../../observability/random.js';
 import { fetchWellKnown } from './well-known-fetch.js';
 import { HttpsTransport } from './https-transport.js';
 import { NameResolver } from './name-resolver.js';
+import { SharedRuns } from '../../observability/shared-runs.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 interface WellKnownEntry {
@@ -27,7 +28,7 @@ const SRV_LIFETIME_MS = 5 * 60_000;
 export class ServerDiscovery {
   readonly #wellKnown = boundedCache<string, WellKnownEntry>(MAX_ENTRIES);
   readonly #srv = boundedCache<string, { records: readonly SrvRecord[]; expires: number }>(MAX_ENTRIES);
-  readonly #running = new Map<string, Promise<string | undefined>>();
+  readonly #fetches = new SharedRuns<string | undefined>();
 
   constructor(
     private readonly transport: HttpsTransport,
@@ -57,12 +58,7 @@ export class ServerDiscovery {
   #delegated(hostname: string): Promise<string | undefined> {
     const known = this.#wellKnown.get(hostname);
     if (known && known.expires > this.clock.steady()) return Promise.resolve(known.server);
-    let running = this.#running.get(hostname);
-    if (!running) {
-      running = this.#fetch(hostname, known).finally(() => this.#running.delete(hostname));
-      this.#running.set(hostname, running);
-    }
-    return running;
+    return this.#fetches.run(hostname, () => this.#fetch(hostname, known));
   }
 
   async #fetch(hostname: string, known: WellKnownEntry | undefined): Promise<string | undefined> {

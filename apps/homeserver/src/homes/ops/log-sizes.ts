@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LOG_PREFIX_CHARACTERS, type AccountOperation } from '#federation';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
+import { SharedRuns } from '../../observability/shared-runs.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { type KeySize, LogSizesStore, OPERATION_BYTES } from './log-sizes.store.js';
 
@@ -32,7 +33,7 @@ export class LogSizes {
   /** Those of the protocol; tests set smaller ones. */
   bounds: LogBounds = { kept: 256 * MIB, own: 192 * MIB, replaced: 64 * MIB };
   readonly #sizes = boundedCache<string, Sizes>(MAX_CACHED);
-  readonly #measuring = new Map<string, Promise<Sizes>>();
+  readonly #measuring = new SharedRuns<Sizes>();
   /** Bytes that came since it was last looked after what was replaced. */
   readonly #growth = boundedCache<string, number>(MAX_CACHED);
   readonly #trimming = new Set<string>();
@@ -89,16 +90,11 @@ export class LogSizes {
   }
 
   #measure(userId: string): Promise<Sizes> {
-    let measuring = this.#measuring.get(userId);
-    if (!measuring) {
-      measuring = this.store.byKey(userId, LOG_PREFIX_CHARACTERS).then((byKey) => {
-        const sizes = { byKey, measuredTs: this.clock.now() };
-        this.#sizes.set(userId, sizes);
-        return sizes;
-      }).finally(() => this.#measuring.delete(userId));
-      this.#measuring.set(userId, measuring);
-    }
-    return measuring;
+    return this.#measuring.run(userId, async () => {
+      const sizes = { byKey: await this.store.byKey(userId, LOG_PREFIX_CHARACTERS), measuredTs: this.clock.now() };
+      this.#sizes.set(userId, sizes);
+      return sizes;
+    });
   }
 }
 

@@ -8,6 +8,7 @@ import { KeyRing } from '../../federation/keys/key-ring.js';
 import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { RemoteError, UnreachableError } from '../../federation/outgoing/remote-error.js';
 import { Clock } from '../../observability/clock.js';
+import { SharedRuns } from '../../observability/shared-runs.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { DomainSilence } from './domain-silence.js';
 import { recordPath } from './record-path.js';
@@ -33,7 +34,7 @@ interface Verdict {
 @Injectable()
 export class Endorsements {
   readonly #known = boundedCache<string, Verdict>(50_000);
-  readonly #running = new Map<string, Promise<Proof>>();
+  readonly #checks = new SharedRuns<Proof>();
 
   constructor(
     private readonly keyRing: KeyRing,
@@ -49,18 +50,12 @@ export class Endorsements {
     const key = `${record.user_id} ${genesisHash(record.genesis)} ${endorsementText(record)}`;
     const known = this.#known.get(key);
     if (known && known.until > this.clock.steady()) return Promise.resolve(known.proof);
-    let running = this.#running.get(key);
-    if (!running) {
-      running = this.#check(record)
-        .then((proof) => {
-          const lifetime = { proven: Number.POSITIVE_INFINITY, refused: REFUSED_FOR_MS, silent: SILENT_FOR_MS }[proof];
-          this.#known.set(key, { proof, until: this.clock.steady() + lifetime });
-          return proof;
-        })
-        .finally(() => this.#running.delete(key));
-      this.#running.set(key, running);
-    }
-    return running;
+    return this.#checks.run(key, async () => {
+      const proof = await this.#check(record);
+      const lifetime = { proven: Number.POSITIVE_INFINITY, refused: REFUSED_FOR_MS, silent: SILENT_FOR_MS }[proof];
+      this.#known.set(key, { proof, until: this.clock.steady() + lifetime });
+      return proof;
+    });
   }
 
   /** Whether a proven genesis is what its domain has put in the place of a provisional one: it says so, or does when it is asked. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { FairSlots, fairLimits } from '../../federation/outgoing/fair-slots.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
+import { SharedRuns } from '../../observability/shared-runs.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 import { RecordExchange } from './record-exchange.js';
 import { compareRecordVersions, isNews, versionKey, versionOfHeard, type RecordVersion } from './record-version.js';
@@ -16,7 +17,7 @@ const DISBELIEVED_MS = 3_600_000;
  */
 @Injectable()
 export class RecordClaims {
-  readonly #asking = new Map<string, Promise<void>>();
+  readonly #asking = new SharedRuns<void>();
   /** Versions that were looked at and brought nothing that counts here. */
   readonly #looked = boundedCache<string, string>(50_000);
   readonly #disbelieved = boundedCache<string, number>(50_000);
@@ -45,12 +46,7 @@ export class RecordClaims {
     const known = await this.exchange.heard(userId);
     if (known ? !isNews(claimed, versionOfHeard(known)) : !isUnknownAskedFor) return;
     if ((this.#disbelieved.get(key) ?? 0) > this.clock.steady() || this.#looked.get(key) === versionKey(claimed)) return;
-    let asking = this.#asking.get(key);
-    if (!asking) {
-      asking = this.#ask(origin, userId, claimed).finally(() => this.#asking.delete(key));
-      this.#asking.set(key, asking);
-    }
-    await asking;
+    await this.#asking.run(key, () => this.#ask(origin, userId, claimed));
   }
 
   async #ask(origin: string, userId: string, claimed: RecordVersion): Promise<void> {

@@ -42,13 +42,6 @@ describe('TypePatterns', () => {
     expect(new TypePatterns([pattern]).test(type)).toBe(matches);
   });
 
-  it('takes no longer with many asterisks', () => {
-    const pattern = new TypePatterns([`${'*a'.repeat(120)}b`]);
-    const start = process.hrtime.bigint();
-    expect(pattern.test('a'.repeat(255))).toBe(false);
-    expect(Number(process.hrtime.bigint() - start) / 1e6).toBeLessThan(100);
-  });
-
   it('becomes patterns of LIKE', () => {
     expect(new TypePatterns(['a_b%', 'm.*', 'c\\']).toLike().sort()).toEqual(['a\\_b\\%', 'c\\\\', 'm.%'].sort());
   });

@@ -1,0 +1,1 @@
+export { matchesGlob } from './matches-glob.js';
