@@ -4,17 +4,13 @@ import { logger } from 'matrix-js-sdk/lib/logger.js';
 import { FakeNetwork, baseUrl, userId } from './fake-network.js';
 import type { FakeHome } from './fake-home.js';
 
-// The SDK leaves timers of almost two minutes behind each long poll; they must not keep the test run waiting.
+// The SDK leaves timers of almost two minutes behind each long poll; they must not keep the test run waiting, to its end.
 const { setTimeout: realSetTimeout } = globalThis;
 beforeAll(() => {
   (logger as unknown as { disableAll(): void }).disableAll();
   const unreferenced = (run: () => void, ms?: number): NodeJS.Timeout => realSetTimeout(run, ms).unref();
   globalThis.setTimeout = unreferenced as typeof globalThis.setTimeout;
 });
-afterAll(() => {
-  globalThis.setTimeout = realSetTimeout;
-});
-
 let network: FakeNetwork;
 let client: MatrixClient;
 let a: FakeHome;
