@@ -11,10 +11,10 @@ import {
 import { NameResolver, type ResolvedAddress } from '../../apps/homeserver/src/federation/outgoing/name-resolver.js';
 import { ServerDiscovery } from '../../apps/homeserver/src/federation/outgoing/server-discovery.js';
 import { ServerRequests } from '../../apps/homeserver/src/federation/outgoing/server-requests.js';
-import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { Random } from '../../apps/homeserver/src/observability/random.js';
 import type { FederationTarget, SrvRecord } from '../../libs/federation/src/index.js';
 import { createCertificateAuthority } from '../../apps/homeserver/src/tls/certificate-authority.js';
+import { HeldClock } from '../network/travelling-clock.js';
 
 const authority = createCertificateAuthority(Date.now(), randomBytes);
 
@@ -46,13 +46,6 @@ class MappedTransport extends HttpsTransport {
   webPort = 443;
   override request(target: FederationTarget, request: WireRequest): Promise<WireResponse> {
     return super.request(target.port === 443 ? { ...target, port: this.webPort } : target, request);
-  }
-}
-
-class HeldClock extends Clock {
-  time = 1_000_000;
-  override steady(): number {
-    return this.time;
   }
 }
 
@@ -161,9 +154,9 @@ describe('finding and calling other servers', () => {
     };
     expect(await asked()).toBe(2);
     expect(await asked()).toBe(0);
-    clock.time += 61_000;
+    clock.pass(61_000);
     expect(await asked()).toBe(1);
-    clock.time += 5 * 60_000;
+    clock.pass(5 * 60_000);
     expect(await asked()).toBe(2);
   });
 

@@ -4,10 +4,12 @@ import { Destinations } from '../../apps/homeserver/src/federation/outgoing/dest
 import { EduOutbox } from '../../apps/homeserver/src/federation/outbox/edu-outbox.js';
 import { Outbox } from '../../apps/homeserver/src/federation/outbox/outbox.js';
 import { PduOutbox } from '../../apps/homeserver/src/federation/outbox/pdu-outbox.js';
+import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import type { TestServer } from '../network/test-server.js';
+import { within } from '../network/within.js';
 import { CommittedRoom } from './committed-room.js';
 import { RecordingReceiver, TransportModule } from './transport-module.js';
 
@@ -65,27 +67,25 @@ describe('the outgoing queues', () => {
     await room.message([b.name]);
     await eventually(() => a.get(Destinations).failures(b.name) >= 1);
     const id = await room.message([b.name]);
-    const started = performance.now();
-    expect(await a.get(PduOutbox).waitForReplicas(id, 1, 20_000, [b.name])).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(await within(5_000, () => a.get(PduOutbox).waitForReplicas(id, 1, 20_000, [b.name]))).toEqual([]);
   });
 
   it('write nothing per event', async () => {
     const db = a.get(Database);
     await room.messages(1, [b.name]).then((ids) => gets(b, ids));
     await a.get(Outbox).tick();
-    const before = db.counters.statements + db.counters.transactions;
+    const written = (): number => db.counters.statements + db.counters.transactions;
+    const [before, started] = [written(), performance.now()];
     const ids = await room.messages(50, [b.name]);
     await gets(b, ids);
-    // Fifty transactions are the test's own.
-    expect(db.counters.statements + db.counters.transactions - before).toBeLessThan(50 + 10);
+    // Fifty transactions are the test's own; some statements come with the seconds, of which a busy machine takes more.
+    expect(written() - before).toBeLessThan(50 + 10 + (4 * (performance.now() - started)) / 1_000);
   });
 
   it('wait for a server that is away, and go on at once when it speaks', async () => {
     await b.stop();
     const ids = await room.messages(60, [b.name]);
-    await eventually(() => a.get(Destinations).failures(b.name) >= 2);
-    expect(a.get(Destinations).retryAt(b.name)).toBeGreaterThan(Date.now());
+    await eventually(() => a.get(Destinations).failures(b.name) >= 2 && a.get(Destinations).retryAt(b.name) > a.get(Clock).steady());
     await b.start();
     await speak(b, a);
     await gets(b, ids);
@@ -215,9 +215,12 @@ describe('the outgoing queues', () => {
     it('are replaced by later ones of the same key, and not sent when the transaction is rolled back', async () => {
       await b.stop();
       const db = a.get(Database);
-      await db.transaction((tx) => a.get(EduOutbox).sendReliable(tx, [b.name], edu(1), { key: 'k' }));
-      await db.transaction((tx) => a.get(EduOutbox).sendReliable(tx, [b.name], edu(2)));
-      await db.transaction((tx) => a.get(EduOutbox).sendReliable(tx, [b.name], edu(3), { key: 'k' }));
+      // In one transaction: what a tick finds between two of them is on its way already.
+      await db.transaction(async (tx) => {
+        await a.get(EduOutbox).sendReliable(tx, [b.name], edu(1), { key: 'k' });
+        await a.get(EduOutbox).sendReliable(tx, [b.name], edu(2));
+        await a.get(EduOutbox).sendReliable(tx, [b.name], edu(3), { key: 'k' });
+      });
       await expect(
         db.transaction(async (tx) => {
           await a.get(EduOutbox).sendReliable(tx, [b.name], edu(4));

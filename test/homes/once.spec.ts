@@ -92,7 +92,7 @@ describe('a home that is added while everybody talks', () => {
         await reads(client, roomId, ...said);
         expect((await texts(client, roomId)).toSorted()).toEqual(said.toSorted());
       }
-      for (const client of [...clients, atB]) expect((await state(client, roomId, 'm.room.topic')).topic).toBe('topic 4');
+      for (const client of [...clients, atB]) await settles(async () => expect((await state(client, roomId, 'm.room.topic')).topic).toBe('topic 4'));
     } finally {
       isOver = true;
       await Promise.all(listeners.map((listener) => listener.stop()));

@@ -13,7 +13,7 @@ import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import type { Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
-import { TravellingClock } from '../network/travelling-clock.js';
+import { HeldClock, TravellingClock } from '../network/travelling-clock.js';
 import { createRoom } from './talk.js';
 
 const DAY = 24 * 3_600_000;
@@ -165,7 +165,7 @@ function attestedBy(witness: HostileServer, { userId, genesis }: Impostor, event
 
 describe('records of strangers', () => {
   it('do not fill a measure that all clients share', async () => {
-    const net = await Network.start({ servers: ['a'], config: { rateLimits: true } });
+    const net = await Network.start({ servers: ['a'], config: { rateLimits: true }, clock: new HeldClock() });
     const evil = await HostileServer.start();
     try {
       const a = net.server('a');
@@ -180,7 +180,7 @@ describe('records of strangers', () => {
   });
 
   it('are limited by who brings them', async () => {
-    const net = await Network.start({ servers: ['a'], config: { rateLimits: true } });
+    const net = await Network.start({ servers: ['a'], config: { rateLimits: true }, clock: new HeldClock() });
     const evil = await HostileServer.start();
     try {
       const a = net.server('a');

@@ -1,24 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { Network } from '../network/network.js';
 import { roomPath } from '../network/room-pages.js';
 import type { Json, TestClient } from '../network/test-client.js';
+import { HeldClock } from '../network/travelling-clock.js';
 import { HostileServer } from './hostile-server.js';
 
 // What one account may take of a server: in bytes, and in so many things at once.
 const MIB = 1024 * 1024;
-/** Time passes when the test says so, so that a busy machine makes no difference to what is allowed in a while. */
-class HeldClock extends Clock {
-  #time = super.steady();
-
-  override steady(): number {
-    return this.#time;
-  }
-
-  pass(ms: number): void {
-    this.#time += ms;
-  }
-}
 
 let net: Network;
 const clock = new HeldClock();

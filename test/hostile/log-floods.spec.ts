@@ -5,6 +5,7 @@ import { Network } from '../network/network.js';
 import { homesPath, Person } from '../network/person.js';
 import type { Json } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
+import { within } from '../network/within.js';
 import { isCaughtUp } from '../homes/talk.js';
 import { HostileHome } from './hostile-home.js';
 import { HostileServer } from './hostile-server.js';
@@ -44,7 +45,8 @@ it('a home that begins logs without end does not make the others\' writes unread
   for (let at = 0; at < names.length; at += 100) await home.hand(a, names.slice(at, at + 100).map((log) => home.op('account_data', 'org.example.flood', '{}', { log })));
   await write(person, a, 'org.example.after');
   await isAt(person, b, 'org.example.after');
-  for (const server of [a, b]) expect(Object.keys(await logs(person, server)).length).toBeLessThanOrEqual(MAX_LOGS_OF_KEY + 2);
+  // Logs that never count go when what came with them has been applied.
+  for (const server of [a, b]) await eventually(async () => Object.keys(await logs(person, server)).length <= MAX_LOGS_OF_KEY + 2);
 }, 60_000);
 
 it('a home that shows other logs to each home does not hold up what they wrote after them', async () => {
@@ -84,9 +86,9 @@ it('an item that is removed in many logs, each knowing of many, is compared as q
   const after = (own: string) => Object.fromEntries(firsts.filter(({ log }) => log !== own).map((op) => [op.log, [[1, operationHash(op)]] as [number, string][]]));
   const removals = firsts.map((prev) => home.op('account_data', 'org.example.gone', null, { log: prev.log, prev, ms: 2, after: after(prev.log) }));
   expect((await home.hand(a, removals)).body.refused).toEqual([]);
-  const started = performance.now();
-  for (let i = 0; i < 20; i++) await a.get(OperationsStore).buckets(person.userId, [bucketOf('account_data', 'org.example.gone')], Date.now());
-  expect(performance.now() - started).toBeLessThan(10_000);
+  await within(10_000, async () => {
+    for (let i = 0; i < 20; i++) await a.get(OperationsStore).buckets(person.userId, [bucketOf('account_data', 'org.example.gone')], Date.now());
+  });
   await write(person, a, 'org.example.after');
   await isAt(person, b, 'org.example.after');
 }, 60_000);

@@ -1,4 +1,5 @@
 import { operationHash } from '../../libs/federation/src/index.js';
+import { Arrivals } from '../../apps/homeserver/src/homes/attach/arrivals.js';
 import { DigestExchange } from '../../apps/homeserver/src/homes/ops/digest-exchange.js';
 import { OperationExchange } from '../../apps/homeserver/src/homes/ops/operation-exchange.js';
 import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
@@ -37,7 +38,9 @@ describe('the copy of a home that lies', () => {
       const entry = await person.offer(b);
       await person.publish(person.next({ add: [entry], drop: [evil.name] }), b);
       const atB = await person.login(b);
-      const asked = await eventually(() => evil.requests.some(({ path }) => path.includes(`${person.userId}/snapshot`)), 5_000).catch(() => false);
+      await b.get(Arrivals).idle();
+      await b.get(OperationExchange).idle();
+      const asked = evil.requests.some(({ path }) => path.includes(`${person.userId}/snapshot`));
       const devices = (await atB.request('GET', '/v3/devices')).devices.map((one: Json) => one.device_id);
       expect({ asked, devices }).toEqual({ asked: false, devices: [atB.deviceId] });
     } finally {

@@ -61,8 +61,12 @@ describe('typing', () => {
 
   it('ends by itself', async () => {
     const { next_batch: since } = await sync(bob);
-    await type(alice, true, 50);
-    const started = await syncUntil(bob, since, (answer) => typingIn(answer)?.length === 1);
+    // Waiting for it already, so that it is seen before it is over.
+    const poll = sync(bob, { since, timeout: 30_000 });
+    await eventually(() => net.server('a').get(SyncNotifier).waiting === 1);
+    await type(alice, true, 1_500);
+    const started = await poll;
+    expect(typingIn(started)).toEqual([alice.userId]);
     await syncUntil(bob, started.next_batch, (answer) => typingIn(answer)?.length === 0);
   });
 

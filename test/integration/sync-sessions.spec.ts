@@ -1,26 +1,17 @@
 import { createHmac } from 'node:crypto';
 import { WebSocket } from 'ws';
-import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { SyncNotifier } from '../../apps/homeserver/src/sync/notify/sync-notifier.js';
 import { eventually } from '../network/eventually.js';
 import { Network, REGISTRATION_SECRET } from '../network/network.js';
 import type { RawResponse, TestClient } from '../network/test-client.js';
+import { WrongClock } from '../network/travelling-clock.js';
 
 // Whoever waits learns of the end of his session at once, not with the next news.
 let net: Network;
 let admin: TestClient;
 const HOUR_MS = 3_600_000;
 
-/** A clock that can be set ahead. */
-class HeldClock extends Clock {
-  ahead = 0;
-
-  override now(): number {
-    return super.now() + this.ahead;
-  }
-}
-
-const clock = new HeldClock();
+const clock = new WrongClock();
 beforeAll(async () => {
   net = await Network.start({ clock });
   admin = net.client();
@@ -64,13 +55,13 @@ it.each([
 it('a token that expires ends what waits with it', async () => {
   await net.client().register('expiring');
   const client = await net.client().login('expiring', undefined, { refresh_token: true });
-  // All but its last second has passed.
-  clock.ahead = HOUR_MS - 1_500;
+  // All but its last seconds have passed, in which everything has to begin to wait.
+  clock.aheadMs = HOUR_MS - 6_000;
   try {
     const { polls, closed } = await waits(client);
     expect(await answers(polls)).toEqual([[401, 'M_UNKNOWN_TOKEN', true], [401, 'M_UNKNOWN_TOKEN', true]]);
     await eventually(() => closed() === 4401);
   } finally {
-    clock.ahead = 0;
+    clock.aheadMs = 0;
   }
 });

@@ -77,6 +77,10 @@ const wrong: Readonly<Record<string, readonly (readonly [value: string | ((folde
   PARTYLINE_REGISTRATION: [['maybe', '"open", "token" or "closed"']],
   PARTYLINE_REGISTRATION_SECRET: [['  ', 'is blank']],
   PARTYLINE_DEFAULT_ROOM_VERSION: [['99', 'is no room version'], ['twelve', 'is no room version']],
+  PARTYLINE_TURN_URIS: [['turn.example.org', 'is no address of a TURN server'], ['turn:turn.example.org', 'only of use together']],
+  PARTYLINE_TURN_SECRET: [['  ', 'is blank'], ['secret', 'PARTYLINE_TURN_URIS: and PARTYLINE_TURN_SECRET are only of use together']],
+  PARTYLINE_LIVEKIT_URL: [['rtc.example.org', 'expected an address']],
+  PARTYLINE_CONTACT: [['somebody', 'expected a user id, an e-mail address']],
   PARTYLINE_RATE_LIMITS: [['sometimes', '"on" or "off"']],
   PARTYLINE_NOTARIES: [
     ['matrix.org, not a name', '"not a name" is no server name'],

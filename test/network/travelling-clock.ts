@@ -13,6 +13,19 @@ export class TravellingClock extends Clock {
   }
 }
 
+/** Time passes when the test says so, so that a busy machine makes no difference to what is allowed in a while, or good for one. */
+export class HeldClock extends Clock {
+  #time = super.steady();
+
+  override steady(): number {
+    return this.#time;
+  }
+
+  pass(ms: number): void {
+    this.#time += ms;
+  }
+}
+
 /** A wall clock that is wrong by as much as the test says, while time passes as it does. */
 export class WrongClock extends Clock {
   aheadMs = 0;

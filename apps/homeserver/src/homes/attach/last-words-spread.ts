@@ -12,8 +12,6 @@ import type { Room } from '../../rooms/room.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
 import { EventStatus } from '../../rooms/timeline/stored-event.js';
 
-/** The first server speaks at once, each further one so much later, if nobody has by then. */
-const TURN_MS = 500;
 /** A commit is told before the room shows it. */
 const SETTLED_MS = 50;
 /** After a start the others are heard first: one of them may have spoken meanwhile. */
@@ -39,6 +37,8 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
   readonly #working = new Set<Promise<void>>();
   #unsubscribe: (() => void) | undefined;
   #stopped = false;
+  /** The first server speaks at once, each further one so much later, if nobody has by then. */
+  turnMs = 500;
 
   constructor(
     private readonly config: Config,
@@ -105,7 +105,7 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
     const turn = turnOf(this.config.serverName, room.state.otherServers, drop.eventId);
     const speak = (): Promise<void> => this.#speak(roomId, () => this.#needing(roomId, drop));
     if (turn === 0) await speak();
-    else this.#after(turn * TURN_MS, roomId, drop.pdu.sender, speak);
+    else this.#after(turn * this.turnMs, roomId, drop.pdu.sender, speak);
   }
 
   /** @param needing the room, if it still has to be spoken in */
