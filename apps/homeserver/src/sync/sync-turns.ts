@@ -19,10 +19,10 @@ export class SyncTurns {
    * @param isWhole whether the answer holds everything instead of what is new
    * @throws MatrixError 429 `M_LIMIT_EXCEEDED` when too many wait, and what `work` throws
    */
-  async run<T>(userId: string, isWhole: boolean, work: () => Promise<T>): Promise<T> {
+  run<T>(userId: string, isWhole: boolean, work: () => Promise<T>): Promise<T> {
     if (this.#accounts.size(userId) >= PER_ACCOUNT + WAITING_PER_ACCOUNT) {
-      throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many syncs at once', { retry_after_ms: 1_000 });
+      return Promise.reject(new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many syncs at once', { retry_after_ms: 1_000 }));
     }
-    return this.#accounts.run(userId, () => (isWhole ? this.#whole.run({ account: userId, destination: userId }, work) : work()));
+    return this.#accounts.run(userId, isWhole ? () => this.#whole.run({ account: userId, destination: userId }, work) : work);
   }
 }

@@ -1,5 +1,6 @@
 import { Controller, Get, Headers, type OnModuleInit, Param, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import fresh from 'fresh';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Auth } from '../http/auth.decorator.js';
 import { NotFoundPage } from '../http/not-found-page.js';
@@ -48,11 +49,6 @@ export class PagesController implements OnModuleInit {
 
 function send(reply: FastifyReply, file: StaticFile, known: string | undefined): void {
   void reply.headers({ ...pageHeaders, etag: file.tag });
-  if (known !== undefined && matches(known, file.tag)) void reply.code(304).send();
+  if (fresh({ 'if-none-match': known }, { etag: file.tag })) void reply.code(304).send();
   else void reply.header('content-type', file.type).send(file.body);
-}
-
-/** If-None-Match compares weakly (RFC 9110 13.1.2): a proxy that compresses makes `W/"…"` of the tag. */
-function matches(known: string, tag: string): boolean {
-  return known.split(',').some((item) => item.trim().replace(/^W\//, '') === tag || item.trim() === '*');
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import fresh from 'fresh';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { ByteBudget } from '../../http/byte-budget.js';
 import { addressKey } from '../../http/rate-limits.js';
@@ -41,7 +42,7 @@ export class MediaDelivery {
       'cache-control': `${request.requester === null ? 'public' : 'private'}, ${LIFETIME}`,
       'accept-ranges': 'bytes',
     });
-    if (matches(request.headers['if-none-match'], etag)) {
+    if (fresh({ 'if-none-match': request.headers['if-none-match'] }, { etag })) {
       reply.code(304).send();
       return;
     }
@@ -62,7 +63,7 @@ export class MediaDelivery {
   thumbnailToClient(request: FastifyRequest, reply: FastifyReply, { tag, type, file }: Thumbnail): void {
     const etag = `"${tag}"`;
     reply.headers({ ...guardingHeaders, etag, 'cache-control': `${request.requester === null ? 'public' : 'private'}, ${LIFETIME}` });
-    if (matches(request.headers['if-none-match'], etag)) {
+    if (fresh({ 'if-none-match': request.headers['if-none-match'] }, { etag })) {
       file.stream.destroy();
       reply.code(304).send();
       return;
@@ -105,10 +106,6 @@ export class MediaDelivery {
     });
     reply.header('content-length', bytes).send(stream);
   }
-}
-
-function matches(header: string | undefined, etag: string): boolean {
-  return header !== undefined && header.split(',').some((one) => one.trim().replace(/^W\//, '') === etag || one.trim() === '*');
 }
 
 /** The database knows of it, and the storage has it not. */
