@@ -6,7 +6,7 @@ import type { TestServer } from '../network/test-server.js';
 
 export interface Route {
   readonly method: string;
-  /** With `:name` for parameters. */
+  /** With `:name` for parameters, `:name(a|b)` for those that are one of a few. */
   readonly path: string;
   readonly auth: AuthRule;
 }
@@ -30,9 +30,9 @@ export function allRoutes(server: TestServer): Route[] {
   return routes;
 }
 
-/** Puts values in the place of a route's parameters. */
+/** Puts values in the place of a route's parameters; of those that are one of a few, the first. */
 export function filled(route: Route, value: (name: string) => string): string {
-  return route.path.replace(/:([A-Za-z]+)/g, (_, name: string) => value(name));
+  return route.path.replace(/:([A-Za-z]+)(?:\(([^|)]*)[^)]*\))?/g, (_, name: string, first?: string) => first ?? value(name));
 }
 
 function joined(...parts: string[]): string {

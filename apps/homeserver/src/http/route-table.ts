@@ -8,13 +8,10 @@ import { Injectable } from '@nestjs/common';
 export class RouteTable {
   readonly #patterns = new Map<string, RegExp>();
 
-  /** @param url route in Fastify's syntax: `:name` for a segment, `*` for the rest */
+  /** @param url route in Fastify's syntax: `:name` for a segment, `:name(a|b)` for one of these, `*` for the rest */
   add(url: string): void {
     if (url === '*' || url === '/*' || this.#patterns.has(url)) return;
-    const source = url
-      .split('/')
-      .map((part) => (part === '*' ? '.*' : part.startsWith(':') ? '[^/]+' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))
-      .join('/');
+    const source = url.split('/').map(sourceOf).join('/');
     this.#patterns.set(url, new RegExp(`^${source}/?$`));
   }
 
@@ -22,4 +19,11 @@ export class RouteTable {
     for (const pattern of this.#patterns.values()) if (pattern.test(path)) return true;
     return false;
   }
+}
+
+function sourceOf(part: string): string {
+  if (part === '*') return '.*';
+  const [isSegment, choice] = /^:\w+(\(.+\))?$/.exec(part) ?? [];
+  if (isSegment) return choice ?? '[^/]+';
+  return part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
