@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 20;
 /** A look takes less where nobody else uses the machine. */
-const LOOK_MS = 100;
+const LOOK_MS = 60;
 
 /**
  * Waits for a state instead of sleeping: calls `probe` until it neither throws nor returns undefined, null or false. It is given up
