@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isEventId, roomVersion, type HomeRecord, type RoomVersionRules } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { FederationClient, federationPath } from '../../federation/federation-client.js';
+import { stateHash } from './state-hash.js';
 
 /** State of a room with many thousands of members. */
 const MAX_COPY_BYTES = 256 * 1024 * 1024;
@@ -74,7 +75,9 @@ export class ReplicaRequests {
     if (!Array.isArray(answer['state']) || !Array.isArray(answer['auth_chain']) || !Array.isArray(answer['state_ids'])) {
       throw MatrixError.unknown(502, `${server} gave no copy of a room`);
     }
-    return { ...readAnswer(server, answer), stateIds: texts(answer['state_ids']), state: answer['state'], authChain: answer['auth_chain'] };
+    const stateIds = texts(answer['state_ids']);
+    // Not what it says: a lie under the hash of others' state would count as theirs.
+    return { ...readAnswer(server, answer), stateHash: stateHash(stateIds), stateIds, state: answer['state'], authChain: answer['auth_chain'] };
   }
 
   #ask(destination: string, roomId: string, body: object, timeoutMs: number, maxBytes: number): Promise<Record<string, unknown>> {

@@ -32,6 +32,8 @@ import { RoomSurvey } from './room-survey.js';
 
 /** Events that this server makes to bind the ends of a room together. */
 const MAX_ENTRIES = 10;
+/** Replicas whose copies are tried as the one that the others say their differences to. */
+const MAX_BASES = 4;
 /** The latest events are waited for so long; the rest of them comes when somebody reads it. */
 const HISTORY_MS = 5_000;
 /** Where the room is here already: how long replicas may take to say what they have before the account is shown in it. */
@@ -101,15 +103,27 @@ export class RoomAttacher {
   }
 
   /**
-   * Enters the room upon what all replicas have that answer soon.
+   * Enters the room upon what all replicas have that answer soon. Where the copy of which others say their differences lacks something, so
+   * do they; then another one's is taken in its place.
    *
    * @returns null when somebody else has brought the room meanwhile
    */
   async #bring(
     turn: ArrivalTurn, userId: string, roomId: string, via: readonly string[], seen: readonly string[], told: (read: ReplicaAnswer['read']) => void,
   ): Promise<Brought | null> {
+    const distrusted: string[] = [];
+    for (;;) {
+      const brought = await this.#bringBy(turn, userId, roomId, via, seen, told, distrusted);
+      if (brought !== 'lacking') return brought;
+    }
+  }
+
+  async #bringBy(
+    turn: ArrivalTurn, userId: string, roomId: string, via: readonly string[], seen: readonly string[], told: (read: ReplicaAnswer['read']) => void,
+    distrusted: string[],
+  ): Promise<Brought | null | 'lacking'> {
     const { record, key } = await this.identities.signer(userId);
-    const asked = this.survey.ask(roomId, { userId, record }, via, seen);
+    const asked = this.survey.ask(roomId, { userId, record }, via, seen, distrusted);
     const unspread = asked.then((found) => this.unspread.of(roomId, found.gathered.answers.map((answer) => answer.server)));
     const [{ gathered, base, copies, ends }, kept] = await turn.waitFor(Promise.all([asked, unspread]));
     for (const { read } of gathered.answers) told(read);
@@ -120,13 +134,22 @@ export class RoomAttacher {
       events: copies.flatMap((copy) => [...copy.authChain, ...copy.state]),
       ends: async (proven) => {
         const given = new Map(ends.pdus.map((event) => [event.eventId, event]));
-        const good = await proven([...given.values()]);
+        const good = await proven(ends.pdus);
         const chosen = connectedEnds(ends.replicas.map((replica) => ({ ...replica, ends: replica.ends.filter((id) => good.has(id)) })));
-        return chosen.map((id) => ({ event: given.get(id)!, state: ends.states.get(id)! }));
+        return chosen.flatMap((id) => ends.states.get(id)!.map((state) => ({ event: given.get(id)!, state })));
+      },
+      suffices: (whole, lacking) => {
+        if (lacking === 0 || distrusted.length >= Math.min(gathered.answers.length, MAX_BASES)) return true;
+        // In the second attempt nobody leaves out what the first copy has.
+        const isBaseWhole = whole.some((end) => base.ends.some((id) => ends.states.get(id)?.[0] === end.state));
+        if (isBaseWhole && distrusted.length > 0) return true;
+        distrusted.push(base.server);
+        return false;
       },
       make: (state, prev) => this.#entry({ userId, roomId, rules: base.rules, state, prev, signer }),
       destinations: (state) => serversIn(state, base.rules, this.config.serverName),
     });
+    if (!made) return 'lacking';
     return { entered: made.at(-1)!.eventId, answered: gathered.answers.map((answer) => answer.server), late: gathered.late, isBound: kept.length === 0 };
   }
 

@@ -21,7 +21,7 @@ const ASK_MS = 1_500;
 interface RoomEnds {
   readonly replicas: ReplicaEnds[];
   readonly pdus: RoomEvent[];
-  readonly states: ReadonlyMap<string, readonly string[]>;
+  readonly states: ReadonlyMap<string, readonly (readonly string[])[]>;
 }
 
 /** What replicas of a room have. */
@@ -45,22 +45,24 @@ export class RoomSurvey {
 
   /**
    * @param seen events that a client of the account has seen, which replicas are chosen by
+   * @param distrusted whose copies lacked something: others' are taken, and whole
    * @throws MatrixError 404 `M_NOT_FOUND` when no server is known; else the last one's refusal or silence
    */
-  async ask(roomId: string, asker: Asker, via: readonly string[], seen: readonly string[]): Promise<Surveyed> {
+  async ask(roomId: string, asker: Asker, via: readonly string[], seen: readonly string[], distrusted: readonly string[] = []): Promise<Surveyed> {
     const gathered = await gatherReplicas((server) => this.requests.ends(server, roomId, asker, { seen }), via, this.config.serverName, seen, () => this.clock.steady());
     if (gathered.answers.length === 0) throw gathered.failure ?? MatrixError.notFound('No server is known that holds the room');
-    const base = await this.#firstCopy(gathered.answers, roomId, asker, seen);
-    const copies = [base, ...(await this.#differences(gathered.answers, base, roomId, asker))];
+    const base = await this.#firstCopy(gathered.answers, roomId, asker, seen, distrusted);
+    const copies = [base, ...(await this.#differences(gathered.answers, base, roomId, asker, distrusted.length > 0))];
     const same = gathered.answers.filter((answer) => answer.server !== base.server && copies.some((copy) => copy.stateHash === answer.stateHash));
     const ends = await this.#ends([...copies, ...same.filter((answer) => !copies.some((copy) => copy.server === answer.server))], copies, roomId, asker);
     return { gathered, base, copies, ends };
   }
 
   /** The whole room of one replica: of one that has what the client has seen, and what most have. */
-  async #firstCopy(answers: readonly ReplicaAnswer[], roomId: string, asker: Asker, seen: readonly string[]): Promise<ReplicaCopy> {
+  async #firstCopy(answers: readonly ReplicaAnswer[], roomId: string, asker: Asker, seen: readonly string[], distrusted: readonly string[]): Promise<ReplicaCopy> {
     const alike = (answer: ReplicaAnswer): number => answers.filter((other) => other.stateHash === answer.stateHash).length;
-    const order = [...answers].sort((a, b) =>
+    const isDistrusted = ({ server }: ReplicaAnswer): number => Number(distrusted.includes(server));
+    const order = [...answers].sort((a, b) => isDistrusted(a) - isDistrusted(b) ||
       (seen.length > 0 ? b.seen.length - a.seen.length : 0) || alike(b) - alike(a) || b.ends.length - a.ends.length);
     const asked: Promise<ReplicaCopy>[] = [];
     for (const { server } of order) {
@@ -75,10 +77,10 @@ export class RoomSurvey {
   }
 
   /** What replicas with other states have that the first one has not, one of each kind. */
-  async #differences(answers: readonly ReplicaAnswer[], base: ReplicaCopy, roomId: string, asker: Asker): Promise<ReplicaCopy[]> {
+  async #differences(answers: readonly ReplicaAnswer[], base: ReplicaCopy, roomId: string, asker: Asker, areWhole: boolean): Promise<ReplicaCopy[]> {
     const kinds = new Map(answers.filter((answer) => answer.stateHash !== base.stateHash).map((answer) => [answer.stateHash, answer.server]));
     const copies = await Promise.all([...kinds.values()].map((server) =>
-      atMost(this.requests.copy(server, roomId, asker, base.stateIds).catch(() => null), DIFFERENCE_MS, null)));
+      atMost(this.requests.copy(server, roomId, asker, areWhole ? [] : base.stateIds).catch(() => null), DIFFERENCE_MS, null)));
     return copies.filter((copy) => copy !== null);
   }
 

@@ -1,18 +1,22 @@
 import type { ReplicaAnswer, ReplicaCopy } from './replica-requests.js';
 
 /**
- * The state after each end, as event ids: the current state of a replica that names it, changed as that one says. Others resolve the
- * states after the `prev_events` of an event, and so must who makes it: a current state belongs to all ends of its replica.
+ * The states after each end, as event ids: the current state of a replica that names it, changed as that one says. Others resolve the
+ * states after the `prev_events` of an event, and so must who makes it: a current state belongs to all ends of its replica. Of an end that
+ * several name each has its say, since one may lie.
  */
-export function statesAfter(answers: readonly ReplicaAnswer[], copies: readonly ReplicaCopy[]): Map<string, readonly string[]> {
-  const states = new Map<string, readonly string[]>();
+export function statesAfter(answers: readonly ReplicaAnswer[], copies: readonly ReplicaCopy[]): Map<string, readonly (readonly string[])[]> {
+  const states = new Map<string, Map<string, readonly string[]>>();
   for (const { ends, branches, stateHash } of answers) {
     const current = copies.find((copy) => copy.stateHash === stateHash)?.stateIds ?? [];
     for (const end of ends) {
       const branch = branches.get(end)!;
       const without = new Set(branch.without);
-      if (!states.has(end)) states.set(end, [...current.filter((id) => !without.has(id)), ...branch.with]);
+      const said = states.get(end) ?? new Map<string, readonly string[]>();
+      states.set(end, said);
+      const key = JSON.stringify([stateHash, branch.with, branch.without]);
+      if (!said.has(key)) said.set(key, [...current.filter((id) => !without.has(id)), ...branch.with]);
     }
   }
-  return states;
+  return new Map([...states].map(([end, said]) => [end, [...said.values()]]));
 }

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { isJsonObject, recordOf, serverNameOf, type HomeRecord, type JsonObject } from '#federation';
+import { homeIn, isJsonObject, recordOf, serverNameOf, type HomeRecord, type JsonObject } from '#federation';
 import { parseStoredJson } from '#json';
 import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
 import type { Passage, TransactionGate } from '../../federation/outbox/transaction-gate.js';
@@ -14,8 +14,6 @@ import { versionOfHeard, VERSIONS_MEMBER, type RecordVersion } from '../records/
 import { PastMembers } from './past-members.js';
 import { roomIdOf } from './room-id-of.js';
 
-/** Members whose records are looked at for one that the server has agreed to serve; more name it in vain than that in no honest room. */
-const MAX_CANDIDATES = 50;
 const SENDER = /^"sender":"(@[^"\\]+)"/;
 /** EDUs that tell something of a user to those who share a room with him. */
 const ABOUT_USER: ReadonlySet<string> = new Set(['m.device_list_update', 'm.signing_key_update']);
@@ -120,11 +118,11 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     const consent = await this.#ofRoom(destination, room);
     if (consent === 'given' || isAboutUserOf(json, destination)) return 'given';
     // Who is thrown out or brought in is told by the event itself, which carries the record.
-    const carrying = await this.#ofRecords(destination, await this.#standing([...membersAt(room, destination), ...carried(json, destination)], destination));
+    const carrying = await this.#ofRecords(destination, [...membersAt(room, destination), ...carried(json, destination)]);
     if (carrying === 'given') return carrying;
     const same = others.filter((other) => roomIdOf(other) === roomId);
-    const then = (await this.past.naming(room, same, destination, MAX_CANDIDATES)).get(json) ?? [];
-    const past = await this.#ofRecords(destination, await this.#standing(then, destination));
+    const then = (await this.past.naming(room, same, destination)).get(json) ?? [];
+    const past = await this.#ofRecords(destination, then);
     return past === 'refused' ? carrying : past;
   }
 
@@ -132,24 +130,20 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     const cacheKey = `${room.id} ${destination}`;
     const known = this.#rooms.get(cacheKey);
     if (known && known.until > this.clock.steady()) return known.consent;
-    const consent = await this.#ofRecords(destination, await this.#standing(membersAt(room, destination), destination));
+    const consent = await this.#ofRecords(destination, membersAt(room, destination));
     if (consent !== 'unknown') this.#rooms.set(cacheKey, { consent, until: this.clock.steady() + REMEMBERED_MS });
     return consent;
   }
 
-  /** Those whose highest record names the server, too: a room may not have heard yet that somebody dropped it. */
-  async #standing(records: readonly HomeRecord[], server: string): Promise<HomeRecord[]> {
-    const standing: HomeRecord[] = [];
-    for (const shown of records) {
-      if (!(await this.records.hasDropped(shown.user_id, server, shown))) standing.push(shown);
-    }
-    return standing;
-  }
-
-  async #ofRecords(destination: string, records: readonly HomeRecord[]): Promise<Consent> {
+  /**
+   * Of the records whose account has not dropped the server: a room may not have heard yet. All are looked at, since whoever fills a room
+   * with members that name the server in vain would else keep it from those who live there; what was refused is remembered.
+   */
+  async #ofRecords(destination: string, records: Iterable<HomeRecord>): Promise<Consent> {
     let best: Consent = 'refused';
     for (const record of records) {
       const consent = await this.consents.of(record, destination);
+      if (consent === 'refused' || (await this.records.hasDropped(record.user_id, destination, record))) continue;
       if (consent === 'given') return consent;
       if (consent === 'unknown') best = consent;
     }
@@ -170,14 +164,11 @@ async function passed(destination: string, texts: readonly string[], ask: (json:
 
 /** Records of joined members that name the server. */
 function membersAt(room: Room, server: string): HomeRecord[] {
-  const records: HomeRecord[] = [];
-  if (!room.state.hasServer(server)) return records;
-  for (const userId of room.state.joined) {
+  if (!room.state.hasServer(server)) return [];
+  return [...room.state.joined].flatMap((userId) => {
     const record = recordOf(room.state.get('m.room.member', userId));
-    if (record?.homes.some((home) => home.server_name === server)) records.push(record);
-    if (records.length === MAX_CANDIDATES) break;
-  }
-  return records;
+    return record && homeIn(record, server) ? [record] : [];
+  });
 }
 
 /** The end of an invitation goes to the server that took it for its account; the room has no record of the account yet. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { readPdu, recordOf, type HomeRecord } from '#federation';
+import { homeIn, readPdu, recordOf, type HomeRecord } from '#federation';
 import { parseStoredJson } from '#json';
 import { membershipOf } from '../../rooms/state/room-state.js';
 import { SnapshotsStore } from '../../rooms/state/snapshots.store.js';
@@ -13,7 +13,7 @@ import { boundedCache } from '../../storage/bounded-cache.js';
 @Injectable()
 export class PastMembers {
   /** By state and server: the events of a queue mostly share their state. */
-  readonly #known = boundedCache<string, readonly HomeRecord[]>(5_000);
+  readonly #known = boundedCache<string, readonly HomeRecord[]>(500);
 
   constructor(
     private readonly events: EventsStore,
@@ -25,19 +25,18 @@ export class PastMembers {
    * Records, as the room knew them before each of these own events, of joined members at a home.
    *
    * @param pdus canonical JSON of events of the room
-   * @param limit of records for each event
    * @returns records by PDU; none for one that is not stored here
    */
-  async naming(room: Room, pdus: readonly string[], server: string, limit: number): Promise<Map<string, readonly HomeRecord[]>> {
+  async naming(room: Room, pdus: readonly string[], server: string): Promise<Map<string, readonly HomeRecord[]>> {
     const ids = new Map(pdus.map((json) => [readPdu(parseStoredJson(json), room.rules).eventId, json]));
     const found = new Map<string, readonly HomeRecord[]>();
     for (const { event, stateNid } of await this.events.byIds(room.id, [...ids.keys()])) {
-      if (stateNid !== null) found.set(ids.get(event.eventId)!, await this.#inState(room, stateNid, server, limit));
+      if (stateNid !== null) found.set(ids.get(event.eventId)!, await this.#inState(room, stateNid, server));
     }
     return found;
   }
 
-  async #inState(room: Room, stateNid: number, server: string, limit: number): Promise<readonly HomeRecord[]> {
+  async #inState(room: Room, stateNid: number, server: string): Promise<readonly HomeRecord[]> {
     const cacheKey = `${stateNid} ${server}`;
     let records = this.#known.get(cacheKey);
     if (!records) {
@@ -45,8 +44,7 @@ export class PastMembers {
       const entries = await this.resolver.entries(room, members, new Map());
       records = [...entries.values()]
         .flatMap(({ event }) => (membershipOf(event) === 'join' ? (recordOf(event) ?? []) : []))
-        .filter((record) => record.homes.some((home) => home.server_name === server))
-        .slice(0, limit);
+        .filter((record) => homeIn(record, server)?.accepted !== undefined);
       this.#known.set(cacheKey, records);
     }
     return records;

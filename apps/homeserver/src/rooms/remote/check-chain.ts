@@ -34,6 +34,37 @@ export async function checkChain(
   return { valid, invalid: events.filter((event) => !valid.has(event.eventId)), unsigned };
 }
 
+/** Copies of one event that are tried: each server that was asked gives one. */
+const MAX_COPIES = 8;
+const MAX_ROUNDS = 50;
+
+/**
+ * The valid ones among events of several servers, of which one may have given a copy without its home's signature where another gave a good
+ * one.
+ */
+export async function checkCopies(
+  events: readonly RoomEvent[], known: ReadonlyMap<string, RoomEvent>, rules: RoomVersionRules, context: AuthContext,
+): Promise<Map<string, RoomEvent>> {
+  const copies = new Map<string, RoomEvent[]>();
+  for (const event of events) {
+    const others = copies.get(event.eventId);
+    if (!others) copies.set(event.eventId, [event]);
+    else if (others.length < MAX_COPIES && !others.some((other) => other.json === event.json)) others.push(event);
+  }
+  const most = Math.max(0, ...[...copies.values()].map((list) => list.length));
+  const valid = new Map<string, RoomEvent>();
+  // What rests upon a bad copy is judged again with a good one, until all copies of what is left were tried in vain.
+  for (let round = 0, idle = 0; round < MAX_ROUNDS && idle < most && copies.size > 0; round++, idle++) {
+    const tried = [...copies.values()].map((list) => list[round % list.length]!);
+    for (const [id, event] of (await checkChain(tried, new Map([...known, ...valid]), rules, context)).valid) {
+      valid.set(id, event);
+      copies.delete(id);
+      idle = -1;
+    }
+  }
+  return valid;
+}
+
 /** Events so that each comes after its auth events. Those that form a cycle, which no honest server makes, are left out. */
 function inAuthOrder(events: readonly RoomEvent[]): RoomEvent[] {
   const ids = new Set(events.map((event) => event.eventId));

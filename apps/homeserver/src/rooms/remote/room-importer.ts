@@ -17,7 +17,7 @@ import type { Snapshot } from '../state/snapshot.js';
 import { StateResolver } from '../state/state-resolver.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
-import { checkChain } from './check-chain.js';
+import { checkChain, checkCopies } from './check-chain.js';
 import { PduVerifier } from './pdu-verifier.js';
 
 /** A room's state as another server gives it, at the event with which this server enters the room. */
@@ -40,7 +40,7 @@ export interface ChainReader extends StateReader {
   readonly chain: Iterable<RoomEvent>;
 }
 
-/** A forward extremity of a room's graph as a replica gives it. */
+/** A forward extremity of a room's graph as a replica gives it; of one that several give, each has its say. */
 export interface RoomEnd {
   readonly event: RoomEvent;
   /** Event ids of the state after it. */
@@ -59,6 +59,8 @@ export interface RoomUnion {
    * @param proven the ids of those events that are signed and that the rules allow by their auth events
    */
   ends(proven: (events: readonly RoomEvent[]) => Promise<ReadonlySet<string>>): Promise<readonly RoomEnd[]>;
+  /** Whether it may be entered upon these, of which all events hold, while the states of `lacking` others lack some. */
+  suffices(whole: readonly RoomEnd[], lacking: number): boolean;
   /** Makes an event by which this server enters, in the state that the states after `prev` resolve to. */
   make(state: ChainReader, prev: readonly RoomEvent[]): RoomEvent;
   /** Servers that the events go to. */
@@ -115,21 +117,22 @@ export class RoomImporter {
    * The same with what several replicas have, none of which is believed alone: the states after their ends are resolved as all servers
    * resolve those before an event.
    *
-   * @returns the events that were made
+   * @returns the events that were made; null where what holds does not suffice
    * @throws MatrixError 502 when nothing of what was given holds together
    */
-  async importUnion(given: RoomUnion): Promise<readonly RoomEvent[]> {
+  async importUnion(given: RoomUnion): Promise<readonly RoomEvent[] | null> {
     const { rules, roomId } = given;
     const context = this.signatures.context(rules);
-    const signed = await this.verifier.signedOnes(unique(await readAll(given.events, rules, roomId)), rules);
-    const chain = (await checkChain(signed, new Map(), rules, context)).valid;
+    const signed = await this.verifier.signedOnes(await readAll(given.events, rules, roomId), rules);
+    const chain = await checkCopies(signed, new Map(), rules, context);
     const ends = await given.ends(async (candidates) => {
       const good = await this.verifier.signedOnes(candidates, rules);
-      const allowed = (await checkChain(good.filter((item) => !chain.has(item.eventId)), chain, rules, context)).valid;
+      const allowed = await checkCopies(good.filter((item) => !chain.has(item.eventId)), chain, rules, context);
       return new Set([...chain.keys(), ...allowed.keys()]);
     });
-    const found = ends.map((end) => ({ event: end.event, state: stateOf(end.state, chain, rules), size: end.state.length })).filter(({ state }) => state.has(CREATE_KEY));
-    const whole = found.filter(({ state, size }) => state.size === size);
+    const found = ends.map((end) => ({ end, event: end.event, state: stateOf(end.state, chain, rules) })).filter(({ state }) => state.has(CREATE_KEY));
+    const whole = found.filter(({ state, end }) => state.size === end.state.length);
+    if (!given.suffices(whole.map(({ end }) => end), ends.length - whole.length)) return null;
     const left = (whole.length > 0 ? whole : found).map((end) => ({ event: end.event, state: countingOf(end.state, chain, rules) }));
     if (left.length === 0) throw MatrixError.unknown(502, 'No server gave a room with a valid create event');
     const entries: EntryEvent[] = [];
@@ -143,7 +146,7 @@ export class RoomImporter {
       const create = chain.get(resolved.get(CREATE_KEY) ?? '');
       if ((create?.pdu.content['room_version'] ?? '1') !== rules.id) throw MatrixError.unknown(502, 'The other servers gave a room of another version');
       const reader = { chain: [...chain.values()], get: (type: string, stateKey: string) => chain.get(resolved.get(stateKeyOf(type, stateKey)) ?? '') };
-      const event = given.make(reader, prev.map((one) => one.event));
+      const event = given.make(reader, unique(prev.map((one) => one.event)));
       entries.push({ event, state });
       chain.set(event.eventId, event);
       last = { event, state: after(resolved, event, event.eventId, rules) };
