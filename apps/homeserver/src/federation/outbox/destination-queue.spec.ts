@@ -1,5 +1,4 @@
-import type { PduResults } from '../pdu-receiver.js';
-import { DestinationQueue, type QueueSurroundings, type Verdict } from './destination-queue.js';
+import { DestinationQueue, type QueueSurroundings, type Sent as Outcome, type Verdict } from './destination-queue.js';
 import type { QueuedPdu } from './missed.store.js';
 
 interface Sent {
@@ -27,6 +26,8 @@ class Surroundings implements QueueSurroundings {
   time = 1_000;
   /** Ids of events that cannot be taken now. */
   later = new Set<string>();
+  /** Texts of which nobody can tell now whether the destination may get them. */
+  held = new Set<string>();
   now = () => this.time;
   retryAt = () => (this.down ? 2_000 : 0);
   failures = () => this.downFailures;
@@ -36,7 +37,7 @@ class Surroundings implements QueueSurroundings {
     pdus: this.database.filter(({ pos }) => pos > cursor && pos <= upTo).slice(0, 1_000),
     upTo: Math.min(upTo, this.database.filter(({ pos }) => pos > cursor).slice(0, 1_000).at(-1)?.pos ?? upTo),
   });
-  edus = async (_destination: string, limit: number) => this.stored.slice(0, limit);
+  edus = async (_destination: string, limit: number, except: readonly number[]) => this.stored.filter(({ id }) => !except.includes(id)).slice(0, limit);
   deleteEdus = async (ids: readonly number[]) => {
     for (const id of ids) this.stored.splice(this.stored.findIndex((edu) => edu.id === id), 1);
   };
@@ -46,7 +47,7 @@ class Surroundings implements QueueSurroundings {
   failed = () => {};
   verdict = (error: unknown) => (error as { verdict?: Verdict }).verdict ?? ({ kind: 'later' } as const);
 
-  send = async (_destination: string, pdus: readonly string[], edus: readonly string[], txnId: string): Promise<PduResults> => {
+  send = async (_destination: string, pdus: readonly string[], edus: readonly string[], txnId: string): Promise<Outcome> => {
     await new Promise(setImmediate);
     const transaction = { pdus: [...pdus], edus: [...edus], txnId };
     if (this.down) {
@@ -55,9 +56,14 @@ class Surroundings implements QueueSurroundings {
     }
     const verdict = this.refuse(transaction);
     if (verdict) throw Object.assign(new Error('refused'), { verdict });
+    const isHeld = (text: string): boolean => this.held.has(text);
+    const held = new Set([...pdus, ...edus].filter(isHeld));
+    transaction.pdus = transaction.pdus.filter((text) => !isHeld(text));
+    transaction.edus = transaction.edus.filter((text) => !isHeld(text));
+    if (transaction.pdus.length + transaction.edus.length === 0) return { results: {}, held };
     this.sent.push(transaction);
     const ids = pdus.map((text) => `$${(JSON.parse(text) as { n: number }).n}`);
-    return Object.fromEntries(ids.map((id) => [id, this.later.has(id) ? { error: 'not now', later: true } : {}]));
+    return { held, results: Object.fromEntries(ids.map((id) => [id, this.later.has(id) ? { error: 'not now', later: true } : {}])) };
   };
 }
 
@@ -198,6 +204,21 @@ describe('DestinationQueue', () => {
       expect(numbers(world.sent)).toEqual([2, 3]);
       expect(queue.isIdle).toBe(true);
       expect(queue.floor).toBeNull();
+    });
+
+    it('keeps what nobody can tell of, and sends the rest', async () => {
+      queue.add(pdu(1));
+      queue.add(pdu(2));
+      world.stored.push({ id: 1, json: '"held"' }, { id: 2, json: '"good"' });
+      queue.addStored();
+      world.held = new Set([pdu(1).json, '"held"']);
+      await drain(queue);
+      expect([numbers(world.sent), world.sent.flatMap(({ edus }) => edus), world.stored.map(({ id }) => id)]).toEqual([[2], ['"good"'], [1]]);
+      world.held.clear();
+      world.time += 60_000;
+      await drain(queue);
+      expect([numbers(world.sent), world.sent.flatMap(({ edus }) => edus), world.stored]).toEqual([[2, 1], ['"good"', '"held"'], []]);
+      expect(queue.isIdle).toBe(true);
     });
 
     it('sends an event of before at once, also to who is far behind', async () => {

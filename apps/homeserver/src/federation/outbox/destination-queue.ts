@@ -12,12 +12,12 @@ export interface QueueSurroundings {
   retryAt(destination: string): number;
   failures(destination: string): number;
   /** Sends a transaction. */
-  send(destination: string, pdus: readonly string[], edus: readonly string[], txnId: string): Promise<PduResults>;
+  send(destination: string, pdus: readonly string[], edus: readonly string[], txnId: string): Promise<Sent>;
   newTxnId(): string;
   /** Highest committed position. */
   head(): number;
   missed(destination: string, cursor: number, upTo: number): Promise<Missed>;
-  edus(destination: string, limit: number): Promise<readonly StoredEdu[]>;
+  edus(destination: string, limit: number, except: readonly number[]): Promise<readonly StoredEdu[]>;
   deleteEdus(ids: readonly number[]): Promise<void>;
   acknowledged(destination: string, pdus: readonly QueuedPdu[], results: PduResults): void;
   /** What to do about an error of `send`. */
@@ -27,6 +27,13 @@ export interface QueueSurroundings {
 
 /** `later`: try the same again; `smaller`: it refuses this body, so find the part that it refuses. */
 export type Verdict = { readonly kind: 'later'; readonly afterMs?: number } | { readonly kind: 'smaller' };
+
+/** What came of a transaction. */
+export interface Sent {
+  readonly results: PduResults;
+  /** PDUs and EDUs, as texts, that were left out: whether they may go to the destination cannot be told now. */
+  readonly held: ReadonlySet<string>;
+}
 
 interface InFlight {
   readonly txnId: string;
@@ -42,6 +49,9 @@ const MAX_PDU_CHARACTERS = 512 * 1024;
 /** After so many failures in a row the queue lets go of its events; the database has them. */
 const MAX_PATIENCE = 3;
 const MAX_REFUSED_DELAY_MS = 60_000;
+/** Stored EDUs of which it cannot be told whether the destination may get them: after so long they are tried again; of more the oldest go. */
+const HELD_MS = 10_000;
+const MAX_HELD = 1_000;
 
 /**
  * What one server is still to get: events in the order of their positions, at least once, one transaction in flight. Up to
@@ -54,6 +64,8 @@ export class DestinationQueue {
   readonly #postponed = new PostponedPdus();
   #volatile: string[] = [];
   #mayHaveStored = false;
+  /** Stored EDUs that wait, and until when. */
+  readonly #held = new Map<number, number>();
   #inFlight: InFlight | null = null;
   #running: Promise<void> | null = null;
   #timer: NodeJS.Timeout | undefined;
@@ -69,7 +81,7 @@ export class DestinationQueue {
 
   /** True when there is nothing left to send. */
   get isIdle(): boolean {
-    return !this.#running && !this.#hasWork && this.#postponed.size === 0;
+    return !this.#running && !this.#hasWork && this.#postponed.size + this.#held.size === 0;
   }
 
   /** True when there is something that need not wait. */
@@ -165,7 +177,8 @@ export class DestinationQueue {
   #retryLater(): void {
     if (this.#isStopped || this.isIdle) return;
     clearTimeout(this.#timer);
-    const postponedMs = this.#hasWork ? 0 : this.#postponed.at - this.surroundings.now();
+    const postponedAt = Math.min(this.#postponed.size > 0 ? this.#postponed.at : Infinity, ...this.#held.values());
+    const postponedMs = this.#hasWork ? 0 : postponedAt - this.surroundings.now();
     this.#timer = setTimeout(() => this.wake(), Math.max(1, this.#waitMs(), postponedMs)).unref();
   }
 
@@ -201,10 +214,15 @@ export class DestinationQueue {
   }
 
   async #storedEdus(): Promise<StoredEdu[]> {
+    for (const [id, until] of this.#held) {
+      if (until > this.surroundings.now()) continue;
+      this.#held.delete(id);
+      this.#mayHaveStored = true;
+    }
     if (!this.#mayHaveStored) return [];
     this.#mayHaveStored = false;
     const limit = Math.min(MAX_EDUS, this.#limit * 2);
-    const found = await this.surroundings.edus(this.destination, limit).catch((error: unknown) => {
+    const found = await this.surroundings.edus(this.destination, limit, [...this.#held.keys()]).catch((error: unknown) => {
       this.#mayHaveStored = true;
       throw error;
     });
@@ -221,28 +239,31 @@ export class DestinationQueue {
 
   async #deliver(inFlight: InFlight): Promise<void> {
     const { pdus, stored, volatile, txnId } = inFlight;
-    let results: PduResults;
+    let sent: Sent;
     try {
       const edus = [...stored.map((edu) => edu.json), ...volatile];
-      results = await this.surroundings.send(this.destination, pdus.map((pdu) => pdu.json), edus, txnId);
+      sent = await this.surroundings.send(this.destination, pdus.map((pdu) => pdu.json), edus, txnId);
     } catch (error) {
       this.#onFailure(inFlight, error);
       return;
     }
     this.#refusals = 0;
     this.#limit = MAX_PDUS;
-    await this.#done(inFlight, results);
+    await this.#done(inFlight, sent);
   }
 
-  async #done({ pdus, stored }: InFlight, results: PduResults): Promise<void> {
+  async #done({ pdus, stored }: InFlight, { results, held }: Sent): Promise<void> {
     this.surroundings.acknowledged(this.destination, pdus, results);
-    for (const pdu of pdus) if (results[pdu.eventId]?.later) this.#postponed.add(pdu, this.surroundings.now());
+    for (const pdu of pdus) if (held.has(pdu.json) || results[pdu.eventId]?.later) this.#postponed.add(pdu, this.surroundings.now());
     this.#postponed.settled(pdus);
+    for (const { id, json } of stored) if (held.has(json)) this.#held.set(id, this.surroundings.now() + HELD_MS);
+    const surplus = [...this.#held.keys()].slice(0, Math.max(0, this.#held.size - MAX_HELD));
+    for (const id of surplus) this.#held.delete(id);
     // Gone first: when the deletion fails, the EDUs are sent again, in a transaction of their own.
     this.#inFlight = null;
     if (stored.length === 0) return;
     this.#mayHaveStored ||= stored.length > 0;
-    await this.surroundings.deleteEdus(stored.map((edu) => edu.id));
+    await this.surroundings.deleteEdus([...surplus, ...stored.flatMap((edu) => (this.#held.has(edu.id) ? [] : [edu.id]))]);
   }
 
   #onFailure(inFlight: InFlight, error: unknown): void {

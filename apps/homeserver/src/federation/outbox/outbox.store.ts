@@ -28,7 +28,7 @@ const eduRows = new RowInserter(
 );
 const selectEdus = statement(
   'outbox.edus',
-  'SELECT id, json FROM outbound_edus WHERE destination = $1 ORDER BY id LIMIT $2',
+  'SELECT id, json FROM outbound_edus WHERE destination = $1 AND id <> ALL ($3) ORDER BY id LIMIT $2',
 );
 const selectEduDestinations = statement('outbox.edu_destinations', 'SELECT DISTINCT destination FROM outbound_edus');
 const deleteEdus = statement('outbox.delete_edus', 'DELETE FROM outbound_edus WHERE id = ANY ($1)');
@@ -61,8 +61,9 @@ export class OutboxStore {
     await eduRows.insert(tx, destinations.map((destination) => [destination, key, json, now]));
   }
 
-  edus(destination: string, limit: number): Promise<StoredEdu[]> {
-    return this.db.query<StoredEdu & Record<string, unknown>>(selectEdus, [destination, limit]);
+  /** @param except ids of those that are not wanted now */
+  edus(destination: string, limit: number, except: readonly number[]): Promise<StoredEdu[]> {
+    return this.db.query<StoredEdu & Record<string, unknown>>(selectEdus, [destination, limit, except]);
   }
 
   async eduDestinations(): Promise<string[]> {

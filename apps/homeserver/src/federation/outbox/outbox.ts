@@ -8,8 +8,7 @@ import { ServerKeys } from '../keys/server-keys.js';
 import { Destinations } from '../outgoing/destinations.js';
 import { RemoteError } from '../outgoing/remote-error.js';
 import { FairSlots, fairLimits } from '../outgoing/fair-slots.js';
-import type { PduResults } from '../pdu-receiver.js';
-import { DestinationQueue, type QueueSurroundings, type Verdict } from './destination-queue.js';
+import { DestinationQueue, type QueueSurroundings, type Sent, type Verdict } from './destination-queue.js';
 import { MissedStore, type QueuedPdu } from './missed.store.js';
 import { OutboxStore } from './outbox.store.js';
 import { ReplicaAcknowledgements } from './replica-acknowledgements.js';
@@ -226,7 +225,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       newTxnId: () => `${prefix}.${++this.#transactions}`,
       head: () => positions.current('events'),
       missed: (destination, cursor, upTo) => this.#slots.reading.run({}, () => this.#unlessStopping(() => missedStore.read(destination, cursor, upTo))),
-      edus: (destination, limit) => store.edus(destination, limit),
+      edus: (destination, limit, except) => store.edus(destination, limit, except),
       deleteEdus: (ids) => store.deleteEdus(ids),
       verdict,
       send: (destination, pdus, edus, txnId) => {
@@ -252,10 +251,10 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     return work();
   }
 
-  async #send(destination: string, all: readonly string[], allEdus: readonly string[], txnId: string): Promise<PduResults> {
-    const passage: Passage = this.gate ? await this.gate.pass(destination, all, allEdus) : { pdus: all, edus: allEdus };
-    const { pdus, edus, members } = passage;
-    if (pdus.length + edus.length === 0) return {};
+  async #send(destination: string, all: readonly string[], allEdus: readonly string[], txnId: string): Promise<Sent> {
+    const passage: Passage = this.gate ? await this.gate.pass(destination, all, allEdus) : { pdus: all, edus: allEdus, held: new Set() };
+    const { pdus, edus, members, held } = passage;
+    if (pdus.length + edus.length === 0) return { results: {}, held };
     const answer = await this.client.request<SendAnswer>({
       destination,
       method: 'PUT',
@@ -264,7 +263,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       timeoutMs: SEND_TIMEOUT_MS,
       signal: this.#stop.signal,
     });
-    return resultsOf(answer);
+    return { results: resultsOf(answer), held };
   }
 }
 

@@ -1,5 +1,7 @@
 /** What of a transaction may go to its destination. */
 export interface Passage {
+  /** PDUs and EDUs of which that cannot be told now: they wait, and hold up nothing else. */
+  readonly held: ReadonlySet<string>;
   /** The PDUs, without those that the destination must not get. */
   readonly pdus: readonly string[];
   readonly edus: readonly string[];
@@ -15,7 +17,6 @@ export interface TransactionGate {
   /**
    * @param pdus canonical JSON
    * @param edus the same
-   * @throws when that cannot be told now: the transaction is tried again later
    */
   pass(destination: string, pdus: readonly string[], edus: readonly string[]): Promise<Passage>;
 }

@@ -50,12 +50,13 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
   }
 
   async pass(destination: string, pdus: readonly string[], edus: readonly string[]): Promise<Passage> {
-    const passing = await passed(destination, pdus, (json) => this.#ofPdu(destination, json, pdus));
+    const held = new Set<string>();
+    const passing = await passed(pdus, held, (json) => this.#ofPdu(destination, json, pdus));
     if (passing.length > 0) this.#suspects.delete(destination);
-    else if (pdus.length > 0) this.#suspects.set(destination, true);
+    else if (pdus.length > held.size) this.#suspects.set(destination, true);
     const members = await this.#versions(passing);
-    if (this.#suspects.has(destination)) return { pdus: passing, edus: [], members };
-    return { pdus: passing, edus: await passed(destination, edus, (json) => this.#ofEdu(destination, json)), members };
+    if (this.#suspects.has(destination)) return { pdus: passing, edus: [], held, members };
+    return { pdus: passing, edus: await passed(edus, held, (json) => this.#ofEdu(destination, json)), held, members };
   }
 
   /** Which records the senders have, so that whoever is behind notices. */
@@ -151,12 +152,12 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
   }
 }
 
-/** Those that the destination may get. @throws when that cannot be told now */
-async function passed(destination: string, texts: readonly string[], ask: (json: string) => Promise<Consent>): Promise<string[]> {
+/** Those that the destination may get. @param held gets those of which that cannot be told now */
+async function passed(texts: readonly string[], held: Set<string>, ask: (json: string) => Promise<Consent>): Promise<string[]> {
   const passing: string[] = [];
   for (const json of texts) {
     const consent = await ask(json);
-    if (consent === 'unknown') throw new Error(`whether ${destination} has agreed to be a home cannot be told now`);
+    if (consent === 'unknown') held.add(json);
     if (consent === 'given') passing.push(json);
   }
   return passing;
