@@ -125,6 +125,18 @@ describe('what was uploaded', () => {
     await upload(bob, randomBytes(1_000));
   });
 
+  it('comes for each account in a few pieces at once', async () => {
+    const frank = await net.client().register('frank');
+    const open = Array.from({ length: 10 }, () => slowUpload(frank));
+    // Each has been begun, and none has ended.
+    await eventually(() => readdirSync(join(net.servers[0]!.config.dataDir, 'media', 'incoming')).length === 10);
+    await frank.expectError(429, 'M_LIMIT_EXCEEDED', 'POST', '/_matrix/media/v3/upload', pixel);
+    await upload(bob, pixel);
+    for (const { end } of open) end();
+    expect(await Promise.all(open.map(({ status }) => status))).toEqual(Array(10).fill(200));
+    await upload(frank, pixel);
+  });
+
   it('goes with an account that wanted as much as possible erased, and else stays', async () => {
     for (const erase of [false, true]) {
       const name = `leaver${erase}`;
@@ -190,6 +202,21 @@ async function rawUpload(client: TestClient, type: string | undefined, bytes: Bu
     }).on('error', reject).end(bytes);
   });
   return download(client, { path: (JSON.parse(answer).content_uri as string).slice('mxc://'.length) });
+}
+
+/** An upload that goes on when it is told to. */
+function slowUpload(client: TestClient): { readonly status: Promise<number>; end(): void } {
+  const request = httpRequest(new URL('/_matrix/media/v3/upload', client.server.url), {
+    method: 'POST', agent: false, headers: { authorization: `Bearer ${client.accessToken}`, 'transfer-encoding': 'chunked' },
+  });
+  const status = new Promise<number>((resolve, reject) => {
+    request.on('response', (response) => {
+      response.resume();
+      resolve(response.statusCode!);
+    }).on('error', reject);
+  });
+  request.write('begin');
+  return { status, end: () => request.end('end') };
 }
 
 /** Status of an upload whose length nobody knows before. */

@@ -90,6 +90,7 @@ const wrong: Readonly<Record<string, readonly (readonly [value: string | ((folde
   PARTYLINE_MEDIA_QUOTA: [['none', 'expected a size'], ['999999999999T', 'is too large']],
   PARTYLINE_MEDIA_CACHE: [['little', 'expected a size']],
   PARTYLINE_OPEN_MEDIA: [['perhaps', '"on" or "off"']],
+  PARTYLINE_URL_PREVIEWS: [['some', '"on" or "off"']],
   PARTYLINE_LOG_LEVEL: [['loud', 'expected debug, info, warn, error, silent']],
   PARTYLINE_FEDERATION_CA: [
     ['/does/not/exist.pem', 'cannot read'],

@@ -178,6 +178,7 @@ export class Network {
       mediaQuotaBytes: 1024 ** 3,
       mediaCacheBytes: 1024 ** 3,
       openMedia: true,
+      urlPreviews: false,
       logLevel: 'info',
       federationCa: this.cluster.ca,
       allowPrivateAddresses: true,

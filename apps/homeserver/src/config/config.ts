@@ -46,6 +46,8 @@ export class Config {
   readonly mediaQuotaBytes!: number;
   /** What files of other servers may take. */
   readonly mediaCacheBytes!: number;
+  /** Whether the server looks at what people link to. */
+  readonly urlPreviews!: boolean;
   /** Lets whoever has an address of media read it, without a token. */
   readonly openMedia!: boolean;
   /** What the log holds at the start; it can be changed while the server runs. */

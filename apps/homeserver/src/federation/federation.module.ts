@@ -24,6 +24,7 @@ import { Destinations } from './outgoing/destinations.js';
 import { HttpsTransport } from './outgoing/https-transport.js';
 import { ServerDiscovery } from './outgoing/server-discovery.js';
 import { ServerRequests } from './outgoing/server-requests.js';
+import { WebRequests } from './outgoing/web-requests.js';
 
 /**
  * Transport between servers: keys, signed requests in both directions, outgoing queues. Global because nearly every domain
@@ -39,13 +40,13 @@ import { ServerRequests } from './outgoing/server-requests.js';
         new ServerKeys(config, clock, await readSigningKeyFile(join(config.dataDir, 'signing.key'), random)),
     },
     { provide: RemoteProfiles, useClass: FederatedProfiles },
-    AddressGuard, HttpsTransport, ServerDiscovery, ServerRequests, Destinations,
+    AddressGuard, HttpsTransport, WebRequests, ServerDiscovery, ServerRequests, Destinations,
     KeyStore, KeyRing, Notary, FederationClient, RequestVerifier, AnswerTurns, EduHandlers,
     OutboxStore, MissedStore, Outbox, PduOutbox, EduOutbox,
   ],
   exports: [
     ServerKeys, KeyRing, Notary, FederationClient, RequestVerifier, AnswerTurns, EduHandlers, PduOutbox, EduOutbox, Destinations,
-    RemoteProfiles, AddressGuard, HttpsTransport, ServerRequests,
+    RemoteProfiles, AddressGuard, HttpsTransport, WebRequests, ServerRequests,
   ],
 })
 export class FederationModule {}

@@ -20,6 +20,7 @@ const limits = {
   report: { perSecond: 0.05, burst: 20 },
   resume: { perSecond: 0.5, burst: 20 },
   nonce: { perSecond: 1, burst: 30 },
+  preview: { perSecond: 1, burst: 30 },
   upload: { perSecond: 1, burst: 50 },
   media: { perSecond: 50, burst: 500 },
   'whole-sync': { perSecond: 0.5, burst: 40 },

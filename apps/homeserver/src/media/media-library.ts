@@ -28,7 +28,11 @@ export class MediaLibrary {
     const here = await this.#here(query);
     if (here) return here;
     if (!query.allowRemote) throw MatrixError.notFound('The file is not here');
-    const claimed = await this.remote.fetch(query);
+    const isOwn = query.address.serverName === this.config.serverName;
+    const claimed = await this.remote.fetch(query).catch((error: unknown) => {
+      // Its file is gone, and none of the uploader's other homes has it.
+      throw isOwn ? MatrixError.notFound('The file is not here any more') : error;
+    });
     if (claimed) return claimed;
     const fetched = await this.#here(query);
     if (!fetched) throw MatrixError.notFound('There is no such file');

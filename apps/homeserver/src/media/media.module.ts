@@ -15,6 +15,8 @@ import { MediaStore } from './media.store.js';
 import { OriginMedia } from './remote/origin-media.js';
 import { RemoteMedia } from './remote/remote-media.js';
 import { ReplicaMedia } from './remote/replica-media.js';
+import { PreviewImages } from './previews/preview-images.js';
+import { UrlPreviews } from './previews/url-previews.js';
 import { MediaRetention } from './retention/media-retention.js';
 import { MediaRetentionStore } from './retention/media-retention.store.js';
 import { DiskStorage } from './storage/disk-storage.js';
@@ -30,8 +32,8 @@ import { Uploads } from './uploads.js';
   providers: [
     { provide: MediaStorage, inject: [Config], useFactory: (config: Config) => new DiskStorage(join(config.dataDir, 'media')) },
     IncomingFiles, MediaStore, MediaFiles, AwaitedUploads, Uploads, MediaCopiesStore, MediaCopies, MediaProgress, MediaAskers, MediaReplication, OriginMedia, ReplicaMedia, RemoteMedia, MediaLibrary, MediaDelivery, ThumbnailMaker, Thumbnails,
-    MediaRetentionStore, MediaRetention,
+    MediaRetentionStore, MediaRetention, PreviewImages, UrlPreviews,
   ],
-  exports: [MediaAskers, MediaCopiesStore, MediaProgress, Uploads, Thumbnails, MediaLibrary, MediaDelivery],
+  exports: [UrlPreviews, MediaAskers, MediaCopiesStore, MediaProgress, Uploads, Thumbnails, MediaLibrary, MediaDelivery],
 })
 export class MediaModule {}

@@ -28,6 +28,8 @@ const byHash = statement(
   `SELECT m.user_id, f.sha256, m.content_type, m.filename, m.expires_ts, f.bytes AS file_bytes, f.sniffed_type, f.read_ts
    FROM media_files f JOIN media m ON m.sha256 = f.sha256 WHERE f.sha256 = $1 ORDER BY m.user_id NULLS LAST LIMIT 20`,
 );
+// Of this server itself, such as the image of a preview.
+const unowned = statement('media.unowned', 'SELECT media_id FROM media WHERE sha256 = $1 AND server_name = $2 AND user_id IS NULL LIMIT 1');
 const file = statement('media.file', 'SELECT sha256, bytes, sniffed_type FROM media_files WHERE sha256 = $1');
 const usage = statement('media.usage', 'SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM media WHERE user_id = $1');
 const pending = statement('media.pending', 'SELECT count(*)::int AS n FROM media WHERE user_id = $1 AND expires_ts > $2');
@@ -62,6 +64,11 @@ export class MediaStore {
   /** What names a file that is here, at most twenty. */
   byHash(sha256: string): Promise<FoundMedia[]> {
     return this.db.query<FoundMedia & Record<string, unknown>>(byHash, [sha256]);
+  }
+
+  /** An address of a server that names a file which no account here has uploaded. */
+  async unowned(serverName: string, sha256: string): Promise<string | undefined> {
+    return (await this.db.query<{ media_id: string }>(unowned, [sha256, serverName]))[0]?.media_id;
   }
 
   async file(sha256: string): Promise<{ readonly bytes: number; readonly sniffed_type: string | null } | undefined> {

@@ -18,6 +18,8 @@ import { IncomingFiles } from './storage/incoming-files.js';
 const UNUSED_MS = 24 * 3_600_000;
 /** Addresses that an account may have reserved at once. */
 const MAX_PENDING = 20;
+/** Uploads of an account that come at the same time: until they are whole they take room that no quota counts. */
+const MAX_AT_ONCE = 10;
 /** 144 bits: addresses are secrets where media can be read without a token. */
 const ID_BYTES = 18;
 
@@ -31,6 +33,8 @@ export interface Upload extends MediaLabels {
 /** Takes files of accounts on this server. */
 @Injectable()
 export class Uploads {
+  readonly #coming = new Map<string, number>();
+
   constructor(
     private readonly config: Config,
     private readonly incoming: IncomingFiles,
@@ -85,7 +89,7 @@ export class Uploads {
     const max = this.config.maxUploadBytes;
     if ((length ?? 0) > max) throw MatrixError.tooLarge(`Files of up to ${max} bytes are taken`);
     await this.#checkQuota(userId, length ?? 0);
-    const file = await this.incoming.take(upload.source, max);
+    const file = await this.#inTurn(userId, () => this.incoming.take(upload.source, max));
     try {
       if (length === undefined) await this.#checkQuota(userId, file.bytes);
       const { sha256, bytes } = file;
@@ -98,6 +102,20 @@ export class Uploads {
       });
     } finally {
       await file.discard();
+    }
+  }
+
+  /** @throws MatrixError 429 M_LIMIT_EXCEEDED when too many come already */
+  async #inTurn<T>(userId: string, take: () => Promise<T>): Promise<T> {
+    const count = this.#coming.get(userId) ?? 0;
+    if (count >= MAX_AT_ONCE) throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many uploads at once', { retry_after_ms: 2_000 });
+    this.#coming.set(userId, count + 1);
+    try {
+      return await take();
+    } finally {
+      const left = this.#coming.get(userId)! - 1;
+      if (left > 0) this.#coming.set(userId, left);
+      else this.#coming.delete(userId);
     }
   }
 

@@ -1,11 +1,13 @@
 import { Controller, Get, Param, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Requester } from '../../accounts/requester.js';
 import { Config } from '../../config/config.js';
 import { Auth } from '../../http/auth.decorator.js';
-import { QueryParams } from '../../http/param.decorators.js';
+import { CurrentUser, QueryParams } from '../../http/param.decorators.js';
 import { RateLimit } from '../../http/rate-limit.decorator.js';
+import { UrlPreviews } from '../../media/previews/url-previews.js';
 import { MediaReading } from './media-reading.js';
-import { type DownloadParameters, downloadSchema, type ThumbnailParameters, thumbnailSchema } from './media.schema.js';
+import { type DownloadParameters, downloadSchema, type PreviewQuery, previewSchema, type ThumbnailParameters, thumbnailSchema } from './media.schema.js';
 
 /** Client-server API, §Content repository, with an access token. */
 @Controller('/_matrix/client/v1/media')
@@ -13,12 +15,20 @@ export class MediaController {
   constructor(
     private readonly config: Config,
     private readonly reading: MediaReading,
+    private readonly previews: UrlPreviews,
   ) {}
 
   @Get('config')
   @Auth('user-or-guest')
   settings(): object {
     return { 'm.upload.size': this.config.maxUploadBytes };
+  }
+
+  @Get('preview_url')
+  @Auth('user')
+  @RateLimit('preview')
+  preview(@CurrentUser() requester: Requester, @QueryParams(previewSchema) { url }: PreviewQuery): Promise<object> {
+    return this.previews.of(url, requester.userId);
   }
 
   @Get('download/:serverName/:mediaId')

@@ -17,3 +17,6 @@ export const thumbnailSchema = downloadSchema.extend({
   width: queryNumber(100_000), height: queryNumber(100_000), method: z.enum(['crop', 'scale']).default('scale'), animated: queryBoolean.default(false),
 });
 export type ThumbnailParameters = z.output<typeof thumbnailSchema>;
+
+export const previewSchema = z.object({ url: text(2_048), ts: queryNumber(Number.MAX_SAFE_INTEGER).optional() });
+export type PreviewQuery = z.output<typeof previewSchema>;

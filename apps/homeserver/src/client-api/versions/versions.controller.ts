@@ -12,6 +12,8 @@ const versions = ['r0.0.1', 'r0.1.0', 'r0.2.0', 'r0.3.0', 'r0.4.0', 'r0.5.0', 'r
 /** What clients may use that is in none of these versions. Only what works. */
 const unstableFeatures: Readonly<Record<string, boolean>> = {
   'io.partyline.homes': true,
+  // Media with a token, of v1.11.
+  'org.matrix.msc3916.stable': true,
   // Private read receipts, of v1.4.
   'org.matrix.msc2285.stable': true,
   // Push rules of mentions, of v1.7.

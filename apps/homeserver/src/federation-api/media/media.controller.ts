@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { Config } from '../../config/config.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { OriginServer, QueryParams } from '../../http/param.decorators.js';
+import { RateLimit } from '../../http/rate-limit.decorator.js';
 import { queryBoolean, queryNumber } from '../../http/query-schemas.js';
 import { MediaDelivery } from '../../media/delivery/media-delivery.js';
 import { mediaAddress } from '../../media/media-address.js';
@@ -27,6 +28,7 @@ export class MediaController {
 
   @Get('download/:mediaId')
   @Auth('server')
+  @RateLimit('media')
   async download(
     @OriginServer() origin: string, @Param('mediaId') mediaId: string, @QueryParams(downloadQuery) query: z.output<typeof downloadQuery>,
     @Req() request: FastifyRequest, @Res() reply: FastifyReply,
@@ -38,6 +40,7 @@ export class MediaController {
 
   @Get('thumbnail/:mediaId')
   @Auth('server')
+  @RateLimit('media')
   async thumbnail(
     @OriginServer() origin: string, @Param('mediaId') mediaId: string, @QueryParams(thumbnailQuery) query: z.output<typeof thumbnailQuery>,
     @Req() request: FastifyRequest, @Res() reply: FastifyReply,

@@ -2,7 +2,8 @@
 export interface ThumbnailJob {
   /** Paths of files. */
   readonly input: string;
-  readonly output: string;
+  /** None where only the size is wanted. */
+  readonly output: string | null;
   readonly width: number;
   readonly height: number;
   readonly crop: boolean;
@@ -10,5 +11,7 @@ export interface ThumbnailJob {
   readonly animated: boolean;
 }
 
-/** What it answers. */
-export type ThumbnailResult = { readonly type: 'jpeg' | 'png' | 'webp' } | { readonly problem: 'too large' | 'no picture' };
+export type ThumbnailType = 'jpeg' | 'png' | 'webp';
+
+/** What it answers: the type of what it made, and the size of what that was made of. */
+export type ThumbnailResult = { readonly type: ThumbnailType | null; readonly width: number; readonly height: number } | { readonly problem: 'too large' | 'no picture' };

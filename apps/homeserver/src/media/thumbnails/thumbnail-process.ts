@@ -19,6 +19,8 @@ async function make({ input, output, width, height, crop, animated }: ThumbnailJ
   try {
     const head = await sharp(input, { limitInputPixels: false }).metadata();
     if (head.width * (head.pageHeight ?? head.height) > MAX_PIXELS) return { problem: 'too large' };
+    const size = { width: head.autoOrient.width, height: head.pageHeight ?? head.autoOrient.height };
+    if (output === null) return { type: null, ...size };
     const frames = head.pages ?? 1;
     const moves = animated && frames > 1 && head.width * (head.pageHeight ?? head.height) * frames <= MAX_PIXELS;
     const picture = sharp(input, { limitInputPixels: MAX_PIXELS, sequentialRead: true, animated: moves })
@@ -26,11 +28,11 @@ async function make({ input, output, width, height, crop, animated }: ThumbnailJ
       .resize(width, height, { fit: crop ? 'cover' : 'inside', withoutEnlargement: true });
     if (moves) {
       await picture.webp({ quality: QUALITY, effort: 2 }).toFile(output);
-      return { type: 'webp' };
+      return { type: 'webp', ...size };
     }
     const type = head.hasAlpha ? 'png' : 'jpeg';
     await (type === 'png' ? picture.png() : picture.jpeg({ quality: QUALITY })).toFile(output);
-    return { type };
+    return { type, ...size };
   } catch (error) {
     return { problem: /pixel limit/.test(String(error)) ? 'too large' : 'no picture' };
   }

@@ -5,6 +5,7 @@ import type { MediaContent, MediaQuery } from '../media-content.js';
 import { MediaLibrary } from '../media-library.js';
 import { IncomingFiles } from '../storage/incoming-files.js';
 import { fileKey, MediaStorage, type StoredFile, thumbnailsKey } from '../storage/media-storage.js';
+import type { ThumbnailType } from './thumbnail-job.js';
 import { ThumbnailMaker } from './thumbnail-maker.js';
 import { thumbnailSize, type ThumbnailSize } from './thumbnail-size.js';
 
@@ -21,7 +22,7 @@ export interface ThumbnailQuery extends MediaQuery, ThumbnailSize {
 export interface Thumbnail {
   /** What tells it from all others. */
   readonly tag: string;
-  readonly type: 'jpeg' | 'png' | 'webp';
+  readonly type: ThumbnailType;
   readonly file: StoredFile;
 }
 
@@ -74,7 +75,7 @@ export class Thumbnails {
     const output = this.incoming.path();
     try {
       const result = await this.maker.make({ input: source.path, output, ...size });
-      if (!('type' in result)) throw result.problem === 'too large' ? MatrixError.tooLarge('The picture has too many pixels') : noPicture();
+      if ('problem' in result) throw result.problem === 'too large' ? MatrixError.tooLarge('The picture has too many pixels') : noPicture();
       await this.storage.put(`${key}.${result.type}`, output);
     } finally {
       await rm(output, { force: true });
