@@ -30,6 +30,6 @@ ALTER TABLE media ADD COLUMN fetch_at bigint;
 COMMENT ON COLUMN media.fetch_at IS 'milliseconds: when to fetch the file from the account''s other homes; null where that is not to be done, or is done';
 ALTER TABLE media ADD COLUMN attempts integer NOT NULL DEFAULT 0;
 COMMENT ON COLUMN media.attempts IS 'how often that has failed';
-CREATE INDEX media_fetching ON media (fetch_at) WHERE fetch_at IS NOT NULL;
+CREATE INDEX media_fetching ON media (user_id, fetch_at) WHERE fetch_at IS NOT NULL;
 -- The files that were not read for longest.
 CREATE INDEX media_files_read ON media_files (read_ts);

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { Media, MediaFile } from '../../apps/homeserver/src/media/media.entity.js';
+import { MediaFiles } from '../../apps/homeserver/src/media/media-files.js';
 import { MediaStore } from '../../apps/homeserver/src/media/media.store.js';
+import { Database } from '../../apps/homeserver/src/storage/database.js';
 import { HostileServer } from '../hostile/hostile-server.js';
 import { download, pixel, sha256, upload, type Uploaded } from '../network/media.js';
 import { eventually } from '../network/eventually.js';
@@ -55,6 +58,24 @@ describe('what an account uploads', () => {
     // Known and not here yet, when the server stops.
     await upload(bob.at(b), randomBytes(6_000));
     await isCopied(bob, b, a, 2);
+  }, 60_000);
+
+  it('is what it was: another file under its address is not taken, and does not stay', async () => {
+    const kim = await Person.named('replaced', a);
+    await kim.addHome(b, { through: a });
+    const file = await upload(kim.at(a), randomBytes(7_000));
+    await isCopied(kim, a, b, 1);
+    // As if its disk had been given another one, and this home had lost its copy.
+    const [, mediaId] = file.path.split('/');
+    const other = await upload(kim.at(a), randomBytes(8_000));
+    await isCopied(kim, a, b, 2);
+    const hashOf = async (path: string) => (await a.get(MediaStore).find({ serverName: a.name, mediaId: path.split('/')[1]! }))!.sha256!;
+    const [mine, wrong] = [await hashOf(file.path), await hashOf(other.path)];
+    await a.get(Database).transaction((tx) => tx.repository(Media).update({ serverName: a.name, mediaId: mediaId! }, { sha256: wrong }));
+    await b.get(MediaFiles).remove(mine, async (tx) => (await tx.repository(MediaFile).delete({ sha256: mine })).affected === 1);
+    await b.get(MediaFiles).remove(wrong, async (tx) => (await tx.repository(MediaFile).delete({ sha256: wrong })).affected === 1);
+    expect((await download(kim.at(b), file)).status).toBe(502);
+    expect(await b.get(MediaFiles).open(wrong)).toBeUndefined();
   }, 60_000);
 
   it('counts for the quota at each home', async () => {

@@ -82,6 +82,8 @@ describe('what was uploaded', () => {
     expect([changed.status, changed.bytes.length]).toEqual([200, 300_000]);
     const beyond = await download(bob, file, { headers: { range: 'bytes=300000-' } });
     expect([beyond.status, beyond.headers['content-range'], beyond.body.errcode]).toEqual([416, 'bytes */300000', 'M_INVALID_PARAM']);
+    const head = await bob.raw('HEAD', `/v1/media/download/${file.path}`);
+    expect([head.status, head.headers['content-length'], head.bytes.length]).toEqual([200, '300000', 0]);
     const known = await download(bob, file, { headers: { 'if-none-match': `"x", ${part.headers['etag'] as string}` } });
     expect([known.status, known.bytes.length]).toEqual([304, 0]);
   });

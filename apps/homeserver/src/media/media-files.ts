@@ -3,6 +3,7 @@ import { Clock } from '../observability/clock.js';
 import { KeyedQueue } from '../observability/keyed-queue.js';
 import { Log } from '../observability/log.js';
 import { Database, type Transaction } from '../storage/database.js';
+import { UnknownOutcome } from '../storage/database-errors.js';
 import { MediaStore } from './media.store.js';
 import { sniffedType } from './sniffed-type.js';
 import type { IncomingFile } from './storage/incoming-files.js';
@@ -33,11 +34,21 @@ export class MediaFiles {
     const sniffed = await sniffedType(file.head);
     await this.#queue.run(file.sha256, async () => {
       await this.storage.put(fileKey(file.sha256), file.path);
-      await this.db.transaction(async (tx) => {
-        await this.store.addFile(tx, { sha256: file.sha256, bytes: file.bytes, sniffedType: sniffed, readTs: this.clock.now() });
-        await write(tx);
-      });
+      try {
+        await this.db.transaction(async (tx) => {
+          await this.store.addFile(tx, { sha256: file.sha256, bytes: file.bytes, sniffedType: sniffed, readTs: this.clock.now() });
+          await write(tx);
+        });
+      } catch (error) {
+        // What was refused would lie there for ever. Of what may be stored all the same nobody knows yet.
+        if (!(error instanceof UnknownOutcome)) await this.#dropUnnamed(file.sha256).catch(() => undefined);
+        throw error;
+      }
     });
+  }
+
+  async #dropUnnamed(sha256: string): Promise<void> {
+    if (!(await this.store.file(sha256))) await this.storage.delete(fileKey(sha256));
   }
 
   /** Deletes a file with all that was made of it, if the callback has deleted what stands of it in the database. */

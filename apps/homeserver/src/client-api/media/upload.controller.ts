@@ -1,6 +1,7 @@
 import { Controller, Param, Post, Put, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Requester } from '../../accounts/requester.js';
+import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { BodyOptions } from '../../http/body-options.decorator.js';
 import { CurrentUser, QueryParams } from '../../http/param.decorators.js';
@@ -66,6 +67,7 @@ async function read<T>(request: FastifyRequest, work: () => Promise<T>): Promise
   try {
     return await work();
   } catch (error) {
+    if (request.raw.destroyed && !request.raw.complete) throw MatrixError.unknown(400, 'The upload was broken off');
     request.raw.resume();
     throw error;
   }

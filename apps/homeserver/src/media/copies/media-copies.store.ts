@@ -25,10 +25,14 @@ export interface CopyCounts {
   readonly ready_bytes: number;
 }
 
+// Whose turn is next, of those who have something due.
+const turn = statement(
+  'media_copy.turn', 'SELECT user_id FROM media WHERE fetch_at <= $1 AND user_id > $2 AND user_id <> ALL($3) ORDER BY user_id LIMIT 1',
+);
 const claim = statement(
   'media_copy.claim',
   `UPDATE media m SET fetch_at = $1::bigint + ${LEASE_MS} FROM (
-     SELECT server_name, media_id FROM media WHERE fetch_at <= $1 ORDER BY fetch_at, created_ts DESC LIMIT $2 FOR UPDATE SKIP LOCKED
+     SELECT server_name, media_id FROM media WHERE fetch_at <= $1 AND user_id = $2 ORDER BY fetch_at LIMIT 1
    ) due WHERE m.server_name = due.server_name AND m.media_id = due.media_id
    RETURNING m.server_name, m.media_id, m.user_id, m.sha256, m.bytes, EXISTS (SELECT 1 FROM media_files f WHERE f.sha256 = m.sha256) AS is_here`,
 );
@@ -52,8 +56,16 @@ const counts = statement(
 export class MediaCopiesStore {
   constructor(private readonly db: Database) {}
 
-  claim(now: number, count: number): Promise<MissingCopy[]> {
-    return this.db.query<MissingCopy & Record<string, unknown>>(claim, [now, count]);
+  /**
+   * One file of the account whose turn it is, which nobody else gets for a while.
+   *
+   * @param after the account that had its turn last
+   * @param busy accounts that wait for one already
+   */
+  async claim(now: number, after: string, busy: readonly string[]): Promise<MissingCopy | undefined> {
+    const next = async (from: string) => (await this.db.query<{ user_id: string }>(turn, [now, from, busy]))[0]?.user_id;
+    const userId = (await next(after)) ?? (await next(''));
+    return userId === undefined ? undefined : (await this.db.query<MissingCopy & Record<string, unknown>>(claim, [now, userId]))[0];
   }
 
   async done({ user_id: userId, sha256 }: MissingCopy): Promise<void> {

@@ -11,7 +11,7 @@ import { OriginMedia } from '../remote/origin-media.js';
 import { hashPath } from './media-paths.js';
 import { MediaCopiesStore, type MissingCopy } from './media-copies.store.js';
 
-/** Files that are fetched at once: it is background. */
+/** Files that are fetched at once, of as many accounts: it is background. */
 const AT_ONCE = 3;
 
 /**
@@ -22,7 +22,9 @@ const AT_ONCE = 3;
 export class MediaCopies implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #due: DueRows;
   readonly #stopListening: () => void;
-  readonly #running = new Set<Promise<void>>();
+  /** By account: one of each at a time, in turn, so that none pays for another one's many, or for its silent homes. */
+  readonly #running = new Map<string, Promise<void>>();
+  #last = '';
 
   constructor(
     private readonly config: Config,
@@ -49,7 +51,7 @@ export class MediaCopies implements OnApplicationBootstrap, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     this.#stopListening();
     await this.#due.stop();
-    await Promise.allSettled(this.#running);
+    await Promise.allSettled(this.#running.values());
   }
 
   /** There may be something to fetch. */
@@ -58,19 +60,19 @@ export class MediaCopies implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async #look(): Promise<number | null> {
-    const free = AT_ONCE - this.#running.size;
-    if (free > 0) {
-      for (const copy of await this.store.claim(this.clock.now(), free)) {
-        const running = this.#bring(copy)
-          .catch((error: unknown) => this.log.error('media could not be copied', error))
-          .finally(() => {
-            this.#running.delete(running);
-            this.wake();
-          });
-        this.#running.add(running);
-      }
+    while (this.#running.size < AT_ONCE) {
+      const copy = await this.store.claim(this.clock.now(), this.#last, [...this.#running.keys()]);
+      if (!copy) return this.#running.size === 0 ? this.store.next() : Infinity;
+      const { user_id: userId } = copy;
+      this.#last = userId;
+      this.#running.set(userId, this.#bring(copy)
+        .catch((error: unknown) => this.log.error('media could not be copied', error))
+        .finally(() => {
+          this.#running.delete(userId);
+          this.wake();
+        }));
     }
-    return this.#running.size < AT_ONCE ? this.store.next() : Infinity;
+    return Infinity;
   }
 
   async #bring(copy: MissingCopy): Promise<void> {

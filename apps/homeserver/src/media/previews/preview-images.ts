@@ -23,11 +23,11 @@ export class PreviewImages {
   ) {}
 
   /** Stores it, under one address however many pages show it. Nothing for what is no picture. */
-  async keep(file: IncomingFile): Promise<Preview> {
+  async keep(file: IncomingFile, userId: string): Promise<Preview> {
     try {
       const contentType = await sniffedType(file.head);
       if (!contentType?.startsWith('image/')) return {};
-      const measured = await this.maker.make({ input: file.path, output: null, width: 0, height: 0, crop: false, animated: false });
+      const measured = await this.maker.make({ input: file.path, output: null, width: 0, height: 0, crop: false, animated: false }, userId);
       if ('problem' in measured) return {};
       const { serverName } = this.config;
       const { sha256, bytes } = file;

@@ -54,7 +54,7 @@ export class UrlPreviews {
     if (cached && cached.until > this.clock.steady()) return cached.preview;
     let running = this.#running.get(key);
     if (!running) {
-      running = this.#slots.run({ account: userId, destination: url.host }, () => this.#look(url)).finally(() => this.#running.delete(key));
+      running = this.#slots.run({ account: userId, destination: url.host }, () => this.#look(url, userId)).finally(() => this.#running.delete(key));
       this.#running.set(key, running);
     }
     const preview = await running;
@@ -62,7 +62,7 @@ export class UrlPreviews {
     return preview;
   }
 
-  async #look(url: URL): Promise<Preview> {
+  async #look(url: URL, userId: string): Promise<Preview> {
     const found = await this.web.get(url, { accept: 'text/html, application/xhtml+xml, image/*;q=0.9, */*;q=0.1', timeoutMs: PAGE_MS }, (answer) => this.#read(answer))
       .catch((error: unknown) => {
         if (error instanceof MatrixError) throw error;
@@ -70,13 +70,13 @@ export class UrlPreviews {
         throw MatrixError.unknown(502, 'The page cannot be read');
       });
     if (found.kind === 'other') return {};
-    if (found.kind === 'image') return this.images.keep(found.file);
+    if (found.kind === 'image') return this.images.keep(found.file, userId);
     const { properties, oEmbed } = await readPage(found.html);
     const card = new Map(properties);
     if (oEmbed !== undefined) for (const [name, value] of await this.#embedded(oEmbed, found.url)) if (!card.has(name)) card.set(name, value);
     const image = card.get('og:image') ?? card.get('og:image:url') ?? card.get('og:image:secure_url');
     const others = [...card].filter(([name]) => !name.startsWith('og:image'));
-    return { ...Object.fromEntries(others), ...(image !== undefined && (await this.#image(image, found.url))) };
+    return { ...Object.fromEntries(others), ...(image !== undefined && (await this.#image(image, found.url, userId))) };
   }
 
   async #read({ status, contentType, body, url }: WebAnswer): Promise<Found> {
@@ -100,13 +100,13 @@ export class UrlPreviews {
   }
 
   /** The page's image as media; nothing where it cannot be had. */
-  async #image(address: string, base: URL): Promise<Preview> {
+  async #image(address: string, base: URL, userId: string): Promise<Preview> {
     try {
       const file = await this.web.get(new URL(address, base), { accept: 'image/*', timeoutMs: PART_MS }, ({ status, body }) => {
         if (status !== 200) throw new Error(`the image answers ${status}`);
         return this.#picture(body);
       });
-      return await this.images.keep(file);
+      return await this.images.keep(file, userId);
     } catch {
       return {};
     }

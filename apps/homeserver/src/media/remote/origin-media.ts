@@ -8,6 +8,7 @@ import { HttpsTransport, type WireRequest, type WireResponse } from '../../feder
 import { RemoteError, UnreachableError } from '../../federation/outgoing/remote-error.js';
 import { ServerRequests } from '../../federation/outgoing/server-requests.js';
 import { targetOf } from '../../federation/outgoing/web-target.js';
+import { Stopping } from '../../observability/stopping.js';
 import type { MediaAddress } from '../media-address.js';
 import { IncomingFiles } from '../storage/incoming-files.js';
 import { boundaryOf, readMediaParts } from './media-parts.js';
@@ -32,6 +33,7 @@ export class OriginMedia {
     private readonly requests: ServerRequests,
     private readonly transport: HttpsTransport,
     private readonly incoming: IncomingFiles,
+    private readonly stopping: Stopping,
   ) {}
 
   /**
@@ -57,7 +59,7 @@ export class OriginMedia {
   async signed(destination: string, path: string, query: Readonly<Record<string, string | number>>, sha256?: string): Promise<ReceivedFile | undefined> {
     const answer = new Receiver();
     const response = await this.client.fetch({
-      destination, method: 'GET', path, query, maxBytes: MAX_ERROR_BYTES, timeoutMs: WHOLE_MS, answerMs: Number(query['timeout_ms'] ?? 0) + ANSWER_MS,
+      destination, method: 'GET', path, query, maxBytes: MAX_ERROR_BYTES, timeoutMs: WHOLE_MS, signal: this.stopping.signal, answerMs: Number(query['timeout_ms'] ?? 0) + ANSWER_MS,
       receive: (headers, body) => answer.take(() => this.#parts(destination, headers, body)),
     });
     if (response.status === 200) {
@@ -93,7 +95,7 @@ export class OriginMedia {
     for (let redirects = 0; ; redirects++) {
       const answer = new Receiver();
       const response = await send({
-        method: 'GET', path: '/', maxBytes: MAX_ERROR_BYTES, timeoutMs: WHOLE_MS, answerMs: timeoutMs + ANSWER_MS,
+        method: 'GET', path: '/', maxBytes: MAX_ERROR_BYTES, timeoutMs: WHOLE_MS, signal: this.stopping.signal, answerMs: timeoutMs + ANSWER_MS,
         receive: (headers, body) => answer.take(() => receiveFile(this.incoming, this.config.maxUploadBytes, {
           contentType: one(headers['content-type']) ?? null, disposition: one(headers['content-disposition']) ?? null, body,
         })),

@@ -5,9 +5,12 @@ import { parseStoredJson } from '#json';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { Config } from '../../config/config.js';
 import { FederationClient } from '../../federation/federation-client.js';
+import { RateLimits } from '../../http/rate-limits.js';
+import { Clock } from '../../observability/clock.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 import { addressPath, hashPath } from '../copies/media-paths.js';
-import type { MediaAddress } from '../media-address.js';
+import { type MediaAddress, mxcUri } from '../media-address.js';
 import type { MediaLabels, MediaQuery } from '../media-content.js';
 import { mediaOpKey, readMediaOp } from '../media-op.js';
 import { UNKNOWN_TYPE } from '../served-type.js';
@@ -18,6 +21,9 @@ import type { ReceivedFile } from './received-file.js';
 const MAX_SERVERS = 20;
 const MAX_ROOMS = 200;
 const ASK_MS = 5_000;
+/** What nobody has is not asked after again so soon. */
+const NOWHERE_MS = 60_000;
+const MAX_NOWHERE = 10_000;
 
 const answerSchema = z.object({
   sha256: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
@@ -33,6 +39,8 @@ export interface KnownHash {
   readonly isClaimed: boolean;
 }
 
+type Found = ReceivedFile & { readonly isClaimed: boolean };
+
 interface Holder {
   readonly server: string;
   readonly roomId: string | undefined;
@@ -46,20 +54,33 @@ interface Holder {
  */
 @Injectable()
 export class ReplicaMedia {
+  readonly #nowhere = boundedCache<string, number>(MAX_NOWHERE);
+
   constructor(
     private readonly config: Config,
     private readonly accounts: AccountServers,
     private readonly memberships: Memberships,
     private readonly client: FederationClient,
     private readonly origin: OriginMedia,
+    private readonly limits: RateLimits,
+    private readonly clock: Clock,
   ) {}
 
   /**
    * @param uploaderId who uploaded it, where that is known
-   * @returns undefined where nobody has it, or nobody can say what its hash is
+   * @returns undefined where nobody has it, or nobody can say what its hash is; that is remembered for a while
+   * @throws MatrixError 429 M_LIMIT_EXCEEDED for who has many servers asked
    */
-  async find({ address, readerId }: MediaQuery, known: KnownHash | undefined, uploaderId: string | null): Promise<(ReceivedFile & { readonly isClaimed: boolean }) | undefined> {
-    const servers = await this.#servers(address, readerId, uploaderId);
+  async find({ address, readerId, party }: MediaQuery, known: KnownHash | undefined, uploaderId: string | null): Promise<Found | undefined> {
+    const key = `${mxcUri(address)} ${readerId ?? ''} ${known?.sha256 ?? ''}`;
+    if ((this.#nowhere.get(key) ?? 0) > this.clock.steady()) return undefined;
+    this.limits.take('lookup', `media ${party}`);
+    const found = await this.#look(address, await this.#servers(address, readerId, uploaderId), known);
+    if (!found) this.#nowhere.set(key, this.clock.steady() + NOWHERE_MS);
+    return found;
+  }
+
+  async #look(address: MediaAddress, servers: ReadonlyMap<string, string | undefined>, known: KnownHash | undefined): Promise<Found | undefined> {
     const holders = (await Promise.all([...servers].map(([server, roomId]) => this.#ask(address, server, roomId)))).filter((one) => one !== undefined);
     const hash = known ?? holders.find(({ proven }) => proven)?.proven;
     if (!hash) return undefined;

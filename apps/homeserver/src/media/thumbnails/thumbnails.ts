@@ -60,7 +60,7 @@ export class Thumbnails {
     if (found) return found;
     let running = this.#running.get(key);
     if (!running) {
-      running = this.#make(key, content, { ...size, animated }).finally(() => this.#running.delete(key));
+      running = this.#make(key, content, { ...size, animated }, query.party).finally(() => this.#running.delete(key));
       this.#running.set(key, running);
     }
     await running;
@@ -69,12 +69,12 @@ export class Thumbnails {
     return made;
   }
 
-  async #make(key: string, { sha256 }: MediaContent, size: ThumbnailSize & { readonly animated: boolean }): Promise<void> {
+  async #make(key: string, { sha256 }: MediaContent, size: ThumbnailSize & { readonly animated: boolean }, party: string): Promise<void> {
     const source = await this.storage.local(fileKey(sha256));
     if (!source) throw MatrixError.notFound('The file is not here any more');
     const output = this.incoming.path();
     try {
-      const result = await this.maker.make({ input: source.path, output, ...size });
+      const result = await this.maker.make({ input: source.path, output, ...size }, party);
       if ('problem' in result) throw result.problem === 'too large' ? MatrixError.tooLarge('The picture has too many pixels') : noPicture();
       await this.storage.put(`${key}.${result.type}`, output);
     } finally {
