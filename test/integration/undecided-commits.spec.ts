@@ -6,6 +6,9 @@ import { Network } from '../network/network.js';
 import { roomPath } from '../network/room-pages.js';
 import type { TestClient } from '../network/test-client.js';
 
+const makeTable = statement('test.late_make', 'CREATE TABLE late_writes (n integer NOT NULL)');
+const insertLate = statement('test.late_insert', 'INSERT INTO late_writes (n) VALUES ($1)');
+const findLate = statement('test.late_find', 'SELECT n FROM late_writes');
 const setUsed = statement('test.set_used', 'UPDATE sequences SET used = used WHERE name = $1');
 
 describe('a server that the database does not answer', () => {
@@ -89,6 +92,18 @@ describe('a server that the database does not answer', () => {
     await Promise.all(Array.from({ length: 8 }, () => alice!.request('GET', '/v3/pushrules/')));
     proxy.silence();
     await alice!.request('PUT', `${roomPath(roomId)}/send/m.room.message/${alice!.nextTxn()}`, { body: 'through another' });
+  });
+
+  it('stores once what arrives after it was done again', async () => {
+    const db = net.server('a').get(Database);
+    await db.query(makeTable);
+    const cut = proxy.cut('test.late_insert', 'late');
+    await db.write(insertLate, [1]);
+    await cut;
+    await proxy.deliver();
+    expect(await db.query(findLate)).toEqual([{ n: 1 }]);
+    await db.write(insertLate, [2]);
+    expect(await db.query(findLate)).toHaveLength(2);
   });
 
   it('does again what a deadlock has undone', async () => {

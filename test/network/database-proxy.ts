@@ -3,9 +3,10 @@ import { PostgresMessages } from './postgres-messages.js';
 
 /**
  * What becomes of a COMMIT. `answer lost`: it arrives, and the connection breaks before its answer does; `commit lost`: the connection
- * breaks at the client's side only, so that the database waits for it; `silent`: it arrives, and nothing ever comes back.
+ * breaks at the client's side only, so that the database waits for it; `silent`: it arrives, and nothing ever comes back; `late`: the connection
+ * breaks, and a transaction of one message arrives as a whole when `deliver` says so.
  */
-export type CommitFate = 'answer lost' | 'commit lost' | 'silent';
+export type CommitFate = 'answer lost' | 'commit lost' | 'silent' | 'late';
 
 interface Plan {
   readonly statement: string;
@@ -17,6 +18,7 @@ interface Plan {
 export class DatabaseProxy {
   readonly #plans: Plan[] = [];
   readonly #sockets = new Set<Socket>();
+  readonly #late: (() => Promise<void>)[] = [];
   #isRefusing = false;
 
   private constructor(
@@ -48,6 +50,11 @@ export class DatabaseProxy {
     this.#isRefusing = isRefusing;
   }
 
+  /** What was late arrives. Resolves when the database has dealt with it. */
+  async deliver(): Promise<void> {
+    await Promise.all(this.#late.splice(0).map((send) => send()));
+  }
+
   /** From now on nothing of what is said on the connections that are there arrives, in either direction. */
   silence(): void {
     for (const socket of this.#sockets) socket.removeAllListeners('data').on('data', () => undefined);
@@ -63,22 +70,31 @@ export class DatabaseProxy {
     const far = connect(this.target);
     const messages = new PostgresMessages();
     let fate: CommitFate | undefined;
+    /** What the database does not have yet of what it answers as a whole. */
+    const held: Buffer[] = [];
+    const pass = (): void => {
+      for (const bytes of held.splice(0)) far.write(bytes);
+    };
     near.on('data', (bytes) => {
       for (const message of messages.read(bytes)) {
         const plan = message.isCommit ? this.#planFor(message.statements) : undefined;
-        if (plan) {
-          ({ fate } = plan);
-          // Its answer is the sign that it is done.
-          far.once('data', () => {
-            plan.done();
-            if (fate === 'answer lost') near.destroy();
-          });
-        }
-        if (fate !== 'commit lost') far.write(message.bytes);
-        else {
-          plan?.done();
+        if (plan) ({ fate } = plan);
+        if (plan && (fate === 'commit lost' || fate === 'late')) {
+          if (fate === 'commit lost') pass();
+          else this.#late.push(() => new Promise((done) => {
+            far.once('data', () => done()).once('close', () => done()).write(Buffer.concat([...held, message.bytes]));
+          }));
           near.removeAllListeners('close').destroy();
+          plan.done();
+          return;
         }
+        // Its answer is the sign that it is done.
+        if (plan) far.once('data', () => {
+          plan.done();
+          if (fate === 'answer lost') near.destroy();
+        });
+        held.push(message.bytes);
+        if (message.isEnd) pass();
       }
     });
     far.on('data', (bytes) => fate ?? void near.write(bytes));

@@ -99,7 +99,7 @@ export class AccessTokenStore {
 
   async insert(db: Queryable, tokens: NewTokens): Promise<void> {
     const { userId, deviceId, accessHash, refreshHash, line, place, createdTs, expiresTs, supersedes } = tokens;
-    await db.query(insert, [accessHash, userId, deviceId, createdTs, expiresTs, supersedes]);
+    await db.write(insert, [accessHash, userId, deviceId, createdTs, expiresTs, supersedes]);
     if (refreshHash !== null) await db.query(insertRefresh, [refreshHash, userId, deviceId, accessHash, supersedes, line, place]);
   }
 
@@ -114,31 +114,31 @@ export class AccessTokenStore {
   }
 
   async deleteOne(db: Queryable, hash: string): Promise<void> {
-    await db.query(removeOne, [hash]);
+    await db.write(removeOne, [hash]);
   }
 
   async deleteOfDevices(db: Queryable, userId: string, deviceIds: readonly string[]): Promise<string[]> {
-    await db.query(removeRefreshOfDevices, [userId, deviceIds]);
+    await db.write(removeRefreshOfDevices, [userId, deviceIds]);
     return hashes(await db.query<{ token_hash: string }>(removeOfDevices, [userId, deviceIds]));
   }
 
   /** Tokens of all accounts; returns the hashes of the access tokens. */
   async deleteAll(tx: Queryable): Promise<string[]> {
-    await tx.query(removeAllRefresh);
+    await tx.write(removeAllRefresh);
     return (await tx.query<{ token_hash: string }>(removeAll)).map((row) => row.token_hash);
   }
 
   /** @param except hash of the one access token that stays */
   async deleteOfUser(db: Queryable, userId: string, except: string | null): Promise<string[]> {
-    await db.query(removeRefreshOfUser, [userId, except]);
+    await db.write(removeRefreshOfUser, [userId, except]);
     return hashes(await db.query<{ token_hash: string }>(removeOfUser, [userId, except]));
   }
 
   /** Ends a refresh token and the access token that came with it, because what it bought is in use. */
   async deleteSuperseded(db: Queryable, refreshHash: string): Promise<string[]> {
     const gone = hashes(await db.query<{ token_hash: string }>(removeSuperseded, [refreshHash]));
-    await db.query(settleAccess, [refreshHash]);
-    await db.query(settleRefresh, [refreshHash]);
+    await db.write(settleAccess, [refreshHash]);
+    await db.write(settleRefresh, [refreshHash]);
     return gone;
   }
 

@@ -149,7 +149,7 @@ export class AccountStore {
   }
 
   async delete(db: Queryable, userId: string): Promise<void> {
-    await db.query(remove, [userId]);
+    await db.write(remove, [userId]);
   }
 }
 

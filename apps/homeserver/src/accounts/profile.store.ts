@@ -23,11 +23,11 @@ export class ProfileStore {
   }
 
   async lock(db: Queryable, userId: string): Promise<void> {
-    await db.query(lock, [userId]);
+    await db.write(lock, [userId]);
   }
 
   async set(db: Queryable, userId: string, key: string, value: unknown): Promise<void> {
-    await db.query(upsert, [userId, key, JSON.stringify(value)]);
+    await db.write(upsert, [userId, key, JSON.stringify(value)]);
   }
 
   /** @returns false when there was none */

@@ -18,12 +18,12 @@ export class RemovedDeviceStore {
   constructor(private readonly db: Database) {}
 
   async add(db: Queryable, userId: string, deviceIds: readonly string[], now: number): Promise<void> {
-    await db.query(add, [userId, deviceIds, now]);
+    await db.write(add, [userId, deviceIds, now]);
   }
 
   /** The id is in use again. */
   async take(db: Queryable, userId: string, deviceId: string): Promise<void> {
-    await db.query(take, [userId, deviceId]);
+    await db.write(take, [userId, deviceId]);
   }
 
   async has(db: Queryable, userId: string, deviceId: string): Promise<boolean> {

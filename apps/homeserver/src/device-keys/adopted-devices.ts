@@ -27,6 +27,6 @@ export class AdoptedDevices {
 
   /** @param tx the transaction that creates the account here */
   async adopt(tx: Queryable, userId: string): Promise<void> {
-    await tx.query(adopt, [userId, this.clock.now()]);
+    await tx.write(adopt, [userId, this.clock.now()]);
   }
 }

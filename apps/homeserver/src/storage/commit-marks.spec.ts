@@ -1,4 +1,4 @@
-import { CommitMarks, type CommitMark } from './commit-marks.js';
+import { burnt, CommitMarks, type CommitMark } from './commit-marks.js';
 
 const PLACES = 4096;
 const EPOCH = 7;
@@ -6,7 +6,7 @@ const EPOCH = 7;
 describe('a mark', () => {
   const marks = new CommitMarks();
   const next = (): CommitMark => marks.take();
-  const commit = (mark: CommitMark): void => marks.free(mark, true);
+  const commit = (mark: CommitMark): void => marks.free(mark, mark.n);
 
   it('that is found was committed, and one that was there before shows that it was not', () => {
     const mark = next();
@@ -23,7 +23,7 @@ describe('a mark', () => {
       return mark.place;
     });
     expect(given).not.toContain(held.place);
-    marks.free(held, false);
+    marks.free(held);
   });
 
   it('says that the database is another one when what was stored before is not there', () => {
@@ -38,5 +38,19 @@ describe('a mark', () => {
     expect(marks.judge(again, EPOCH, { epoch: EPOCH, n: 0 })).toBeUndefined();
     expect(marks.judge(again, EPOCH, { epoch: EPOCH - 1, n: first.n })).toBeUndefined();
     expect(marks.judge(again, EPOCH, { epoch: EPOCH + 1, n: again.n })).toBeUndefined();
+  });
+
+  it('that was burnt stays out, and the next one at its place comes after it', () => {
+    const mark = next();
+    const found = { epoch: EPOCH, n: burnt(mark) };
+    expect(marks.judge(mark, EPOCH, found)).toBe('rolled back');
+    marks.free(mark, burnt(mark));
+    let again = next();
+    while (again.place !== mark.place) {
+      commit(again);
+      again = next();
+    }
+    expect(again.n).toBeGreaterThan(found.n);
+    expect(marks.judge(again, EPOCH, found)).toBe('rolled back');
   });
 });

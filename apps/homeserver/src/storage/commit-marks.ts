@@ -28,10 +28,10 @@ export class CommitMarks {
     return { place: n % PLACES, n };
   }
 
-  /** The transaction has ended, or nobody will ask how. */
-  free({ place, n }: CommitMark, isCommitted: boolean): void {
+  /** The transaction has ended; `held`: what its place has since, if that is something else than before. */
+  free({ place }: CommitMark, held?: number): void {
     this.#taken.delete(place);
-    if (isCommitted) this.#held[place] = n;
+    if (held !== undefined) this.#held[place] = held;
   }
 
   /**
@@ -44,6 +44,14 @@ export class CommitMarks {
     if (found.epoch > epoch) return undefined;
     const present = found.epoch === epoch ? found.n : 0;
     if (present === n) return 'committed';
-    return present === this.#held[place] ? 'rolled back' : undefined;
+    return present === this.#held[place] || present === burnt({ place, n }) ? 'rolled back' : undefined;
   }
+}
+
+/**
+ * The number that is put in place of a mark that was not found when it was asked for: the transaction may still be on its way, and must not be
+ * stored when it arrives. No transaction has it, as numbers at one place are those of the ring apart.
+ */
+export function burnt({ n }: CommitMark): number {
+  return n + 1;
 }

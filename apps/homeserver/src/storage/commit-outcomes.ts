@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from 'pg';
-import type { CommitMark, CommitMarks, FoundMark } from './commit-marks.js';
+import { burnt, type CommitMark, type CommitMarks, type FoundMark } from './commit-marks.js';
 import { isRefusal } from './database-errors.js';
 
 /** `unknown`: the database is not the one that was written to; `unasked`: this server stopped before it was answered. */
@@ -8,8 +8,6 @@ export type Outcome = 'committed' | 'rolled back' | 'unknown' | 'unasked';
 
 /** A transaction whose outcome is asked for. */
 export interface AskedTransaction {
-  /** PostgreSQL's number of it, which means it as long as it goes on. */
-  readonly xid: number;
   readonly mark: CommitMark;
   /** Of this process. */
   readonly epoch: number;
@@ -18,8 +16,10 @@ export interface AskedTransaction {
 /** Nothing while the transaction goes on, which holds its place. */
 const find = 'SELECT epoch, n FROM commit_marks WHERE place = $1 FOR UPDATE SKIP LOCKED';
 const isThere = 'SELECT 1 FROM commit_marks WHERE place = $1';
-/** Whoever still works on it. PostgreSQL shows the lower 32 bits of a transaction's number there. */
-const end = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = ($1::bigint % 4294967296)::text::xid AND pid <> pg_backend_pid()';
+const burn = 'UPDATE commit_marks SET epoch = $2, n = $3 WHERE place = $1';
+/** Whoever still works on it: the row names the transaction that is changing it. */
+const end = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE backend_xid = (SELECT xmax FROM commit_marks WHERE place = $1) AND pid <> pg_backend_pid()`;
 /** A transaction whose COMMIT has arrived gets this long to be done. */
 const GRACE_TRIES = 3;
 const FIRST_PAUSE_MS = 10;
@@ -50,14 +50,19 @@ export class CommitOutcomes {
   }
 
   /** Undefined while it cannot be said. */
-  async #ask({ xid, mark, epoch }: AskedTransaction, marks: CommitMarks, mayEnd: boolean): Promise<Outcome | undefined> {
+  async #ask({ mark, epoch }: AskedTransaction, marks: CommitMarks, mayEnd: boolean): Promise<Outcome | undefined> {
     let client: Client | undefined;
     try {
       client = await this.connect();
+      await client.query('BEGIN');
       const [found] = (await client.query<FoundMark>(find, [mark.place])).rows;
-      if (found) return marks.judge(mark, epoch, found) ?? 'unknown';
+      const outcome = found && (marks.judge(mark, epoch, found) ?? 'unknown');
+      // It is final before it is said: what is still on its way finds its place taken.
+      if (outcome === 'rolled back') await client.query(burn, [mark.place, epoch, burnt(mark)]);
+      await client.query('COMMIT');
+      if (outcome) return outcome;
       if ((await client.query(isThere, [mark.place])).rowCount === 0) return 'unknown';
-      if (mayEnd) await client.query(end, [xid]);
+      if (mayEnd) await client.query(end, [mark.place]);
       return undefined;
     } catch (error) {
       // "relation does not exist".

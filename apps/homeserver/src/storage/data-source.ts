@@ -12,7 +12,6 @@ import { CONNECTED } from './database-lock.js';
 import type { MigrationClass } from './migrate.js';
 import { timed } from './statement.js';
 import { Tenure } from './tenure.js';
-import { PREPARE_BEGUN } from './transaction.js';
 
 /** Connections of one server; the writers need few, because they commit in groups. */
 const POOL_SIZE = 10;
@@ -122,7 +121,7 @@ function sessionOf(limits: DatabaseLimits, { epoch }: Tenure): string {
     `SET tcp_user_timeout = ${limits.answerMs}; SET tcp_keepalives_idle = ${KEEP_ALIVE_S}; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 5`,
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')",
     // The lock is there so that the next process that has the database can end it.
-    ...(epoch === undefined ? [] : [PREPARE_BEGUN, `SELECT pg_advisory_lock_shared(${CONNECTED})`]),
+    ...(epoch === undefined ? [] : [`SELECT pg_advisory_lock_shared(${CONNECTED})`]),
   ].join('; ');
 }
 

@@ -59,6 +59,11 @@ const DRIVER_MESSAGES =
 /** Serialization failure, deadlock, lock timeout: another transaction was in the way, and the same work may succeed now. */
 const IN_THE_WAY = new Set(['40001', '40P01', '55P03']);
 
+/** True for an error of PostgreSQL with this SQLSTATE. */
+export function isRaised(error: unknown, code: string): boolean {
+  return error instanceof pg.DatabaseError && error.code === code;
+}
+
 /** True where a transaction was undone for no fault of its own, so that it may be done once more. */
 export function isRepeatable(error: unknown): boolean {
   return IN_THE_WAY.has(codeOf(error));

@@ -1,14 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Pool, PoolClient, QueryResult, QueryResultRow } from 'pg';
+import type { Pool, QueryResult, QueryResultRow } from 'pg';
 import type { DataSource, EntityManager, Repository } from 'typeorm';
-import { CommitMarks } from './commit-marks.js';
+import { burnt, CommitMarks } from './commit-marks.js';
 import type { CommitOutcomes, Outcome } from './commit-outcomes.js';
 import { Connections } from './connections.js';
-import { isLost, isRefusal, isRepeatable, NotStored, UnknownOutcome } from './database-errors.js';
+import { isLost, isRefusal, isRepeatable, isRaised, NotStored, UnknownOutcome } from './database-errors.js';
 import type { DatabaseLimits } from './database-limits.js';
-import { timed, type Queryable, type Statement } from './statement.js';
+import { type Found, part, type Part, sendBatch } from './message-batch.js';
+import { statement, type Queryable, type Statement } from './statement.js';
 import type { Tenure } from './tenure.js';
-import { Transaction } from './transaction.js';
+import { NOT_BEGUN, Transaction } from './transaction.js';
 import { TransactionRunner, type RunText } from './transaction-runner.js';
 
 export { longStatement, statement, type Queryable, type Statement } from './statement.js';
@@ -17,8 +18,7 @@ export type { Transaction } from './transaction.js';
 /** How often work is done that was undone for no fault of its own. */
 const MAX_TRIES = 4;
 const PAUSE_MS = 15;
-const COMMIT = { text: 'COMMIT' };
-const ROLLBACK = { text: 'ROLLBACK' };
+const readEpoch = statement('database_holder.epoch', 'SELECT epoch FROM database_holder');
 
 /** What a repository reads. */
 export type Reads<E extends object> = Pick<Repository<E>, 'find' | 'findBy' | 'findOneBy' | 'countBy' | 'existsBy'>;
@@ -50,7 +50,7 @@ export class Database implements Queryable {
   constructor(private readonly parts: DatabaseParts) {
     this.#connections = new Connections(parts.pool);
     // With the same limits as all others, and on the same connections.
-    const read: RunText = (text, values = []) => this.#repeat(() => this.#read({ text }, values));
+    const read: RunText = async (text, values = []) => (await this.#repeat(() => this.#read(part({ text }, values)))) as unknown as QueryResult;
     this.#entities = parts.dataSource.createEntityManager(new TransactionRunner(parts.dataSource, read));
   }
 
@@ -70,10 +70,15 @@ export class Database implements Queryable {
    */
   async query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
     this.counters.statements++;
-    const run = async (tx: Transaction): Promise<R[]> => tx.query<R>(sql, values);
-    if (sql.isLong) return this.#repeat(() => this.#attempt(run, this.parts.limits.longMs));
-    if (sql.writes) return this.#repeat(() => this.#attempt(run));
-    return (await this.#repeat(() => this.#read<R>(sql, values))).rows;
+    const { longMs } = this.parts.limits;
+    const { found } = sql.writes || sql.isLong
+      ? await this.#repeat(() => this.#attempt(async (tx) => tx.add(sql, values), sql.isLong ? longMs : undefined))
+      : { found: await this.#repeat(() => this.#read(part(sql, values))) };
+    return found.rows as R[];
+  }
+
+  async write(sql: Statement, values: readonly unknown[] = []): Promise<void> {
+    await this.query(sql, values);
   }
 
   /**
@@ -111,11 +116,11 @@ export class Database implements Queryable {
     }
   }
 
-  async #read<R extends QueryResultRow>(sql: Pick<Statement, 'text'>, values: readonly unknown[]): Promise<QueryResult<R>> {
+  async #read(part: Part): Promise<Found> {
     const client = await this.#connections.take();
     let failure: unknown;
     try {
-      return await client.query<R>(timed(sql, this.parts.limits.answerMs, values));
+      return (await sendBatch(client, [part], this.parts.limits.answerMs))[0]!;
     } catch (error) {
       failure = error;
       throw isLost(error) || isRepeatable(error) ? new Undone(error) : error;
@@ -126,81 +131,68 @@ export class Database implements Queryable {
 
   /** @param longMs what its statements may take, if that is more than usual */
   async #attempt<T>(work: (tx: Transaction) => Promise<T>, longMs?: number): Promise<T> {
+    const { limits, tenure } = this.parts;
+    if (tenure.isOver) throw new NotStored();
     const client = await this.#connections.take().catch((error: unknown) => {
       throw isLost(error) ? new NotStored(error) : error;
     });
-    const held = { client, failure: undefined as unknown };
+    const tx = new Transaction({ ...this.parts, client, mark: this.#marks.take(), epoch: tenure.epoch!, answerMs: limits.answerMs, longMs });
     try {
-      return await this.#run(held, work, longMs);
+      return await this.#run(tx, work);
     } finally {
-      this.#connections.giveBack(client, held.failure);
+      this.#connections.giveBack(client, tx.failure);
     }
   }
 
-  async #run<T>(held: { readonly client: PoolClient; failure: unknown }, work: (tx: Transaction) => Promise<T>, longMs?: number): Promise<T> {
-    const { client } = held;
-    const { answerMs } = this.parts.limits;
-    const mark = this.#marks.take();
-    let tx: Transaction;
-    try {
-      tx = await Transaction.begin({ ...this.parts, client, mark, answerMs }, longMs);
-    } catch (error) {
-      this.#marks.free(mark, false);
-      held.failure = error;
-      if (isLost(error)) throw new Undone(error);
-      // It may have begun.
-      await client.query(timed(ROLLBACK, answerMs)).catch((rollbackError: Error) => (held.failure = rollbackError));
-      throw isRepeatable(error) ? new Undone(error) : error;
-    }
+  async #run<T>(tx: Transaction, work: (tx: Transaction) => Promise<T>): Promise<T> {
     let result: T;
     try {
-      this.#assertHeld(tx);
       result = await work(tx);
       // Whoever goes on after an error of a statement has written nothing: PostgreSQL answers the COMMIT with a rollback.
       if (tx.failure) throw tx.failure;
     } catch (error) {
-      held.failure = tx.failure;
-      if (isLost(tx.failure)) return this.#undo(tx, tx.failure);
-      await client.query(timed(ROLLBACK, answerMs)).catch((rollbackError: Error) => (held.failure = rollbackError));
-      this.#marks.free(mark, false);
-      throw isRepeatable(tx.failure) ? new Undone(tx.failure) : error;
+      return this.#giveUp(tx, error);
     }
     try {
-      await client.query(timed(COMMIT, answerMs));
-      this.#marks.free(mark, true);
+      await tx.commit();
+      this.#marks.free(tx.mark, tx.isSent ? tx.mark.n : undefined);
     } catch (error) {
-      held.failure = error;
-      if (!isRefusal(error)) await this.#becameOf(tx, error);
-      else {
-        // Such as a deferred constraint.
-        this.#marks.free(mark, false);
-        throw isRepeatable(error) ? new Undone(error) : error;
-      }
+      // Such as a deferred constraint.
+      if (isRefusal(error)) return this.#giveUp(tx, error);
+      await this.#becameOf(tx, error);
     }
     tx.committed();
     return result;
   }
 
+  /** Ends a transaction whose COMMIT was not sent, or refused. Where the connection is lost it holds its locks until the database has noticed. */
+  async #giveUp(tx: Transaction, error: unknown): Promise<never> {
+    if (isLost(tx.failure)) {
+      const ended = await this.#patiently(this.#outcomeOf(tx));
+      throw ended === 'late' ? new NotStored(tx.failure) : new Undone(tx.failure);
+    }
+    const { failure } = tx;
+    await tx.rollback().catch((rollbackError: Error) => (tx.failure = rollbackError));
+    this.#marks.free(tx.mark);
+    if (isRaised(failure, NOT_BEGUN)) await this.#assertHeld();
+    throw isRaised(failure, NOT_BEGUN) || isRepeatable(failure) ? new Undone(failure) : error;
+  }
+
   /** What became of a transaction whose connection was lost. */
-  async #outcomeOf({ xid, mark }: Transaction): Promise<Outcome> {
+  async #outcomeOf({ mark }: Transaction): Promise<Outcome> {
     const { outcomes, tenure } = this.parts;
-    const outcome = await outcomes.of({ xid, mark, epoch: tenure.epoch! }, this.#marks);
-    this.#marks.free(mark, outcome === 'committed');
+    const outcome = await outcomes.of({ mark, epoch: tenure.epoch! }, this.#marks);
+    this.#marks.free(mark, outcome === 'committed' ? mark.n : outcome === 'rolled back' ? burnt(mark) : undefined);
     return outcome;
   }
 
   /** @throws NotStored when another process has taken the database */
-  #assertHeld({ epoch }: Transaction): void {
+  async #assertHeld(): Promise<void> {
     const { tenure } = this.parts;
-    if (epoch === (tenure.epoch ?? null) && !tenure.isOver) return;
+    const [holder] = (await this.#repeat(() => this.#read(part(readEpoch)))).rows;
+    if (holder?.['epoch'] === tenure.epoch) return;
     tenure.end("Another process has taken over this server's database; this one ends.");
     throw new NotStored();
-  }
-
-  /** Its connection was lost before its COMMIT was sent. It holds its locks until the database has noticed. */
-  async #undo(tx: Transaction, cause: unknown): Promise<never> {
-    const ended = await this.#patiently(this.#outcomeOf(tx));
-    throw ended === 'late' ? new NotStored(cause) : new Undone(cause);
   }
 
   /** Returns when the transaction is committed. */

@@ -36,7 +36,7 @@ export class RowInserter {
       const size = Math.min(this.#maxRows, 2 ** Math.floor(Math.log2(rows.length - start)));
       const values: unknown[] = [];
       for (let i = start; i < start + size; i++) values.push(...rows[i]!);
-      await tx.query(this.#statement(size), values);
+      await tx.write(this.#statement(size), values);
       start += size;
     }
   }

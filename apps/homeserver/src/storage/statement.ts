@@ -30,11 +30,15 @@ export function longStatement(name: string, text: string): Statement {
 /** Where statements run: the pool, or one transaction. */
 export interface Queryable {
   query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values?: readonly unknown[]): Promise<R[]>;
+  /**
+   * A change of which nothing is to be known but that it is made. In a transaction it costs no round trip of its own, and a failure of it may come
+   * out with what is asked next, or with the COMMIT.
+   */
+  write(sql: Statement, values?: readonly unknown[]): Promise<void>;
 }
 
 /** What the driver is handed. Whoever does not answer within `answerMs` has fallen silent. */
-export function timed(sql: { readonly text: string; readonly name?: string }, answerMs: number, values?: readonly unknown[]): QueryConfig {
-  const { name, text } = sql;
+export function timed(sql: { readonly text: string }, answerMs: number): QueryConfig {
   // The driver reads it of each query; its types know of it for all queries of a connection only.
-  return { name, text, values, query_timeout: answerMs } as QueryConfig;
+  return { text: sql.text, query_timeout: answerMs } as QueryConfig;
 }

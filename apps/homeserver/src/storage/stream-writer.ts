@@ -39,7 +39,7 @@ export class StreamWriter<T> {
       await db.transaction(async (tx) => {
         await write(tx, slots);
         // What it stands for may be deleted: the number has to stay, so that a token can be told from one of a lost future.
-        await tx.query(use, [stream, pos]);
+        await tx.write(use, [stream, pos]);
         tx.afterCommit(() => {
           positions.commit(stream, pos);
           const users = new Set<string>();

@@ -123,6 +123,6 @@ export class DeviceListStore {
   }
 
   async putStreamId(db: Queryable, userId: string, streamId: number): Promise<void> {
-    await db.query(putStream, [userId, streamId]);
+    await db.write(putStream, [userId, streamId]);
   }
 }

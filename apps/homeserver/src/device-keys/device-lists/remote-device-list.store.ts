@@ -126,15 +126,15 @@ export class RemoteDeviceListStore {
 
   /** Replaces a whole list. */
   async putList(tx: Queryable, list: RemoteList, all: readonly RemoteDevice[]): Promise<void> {
-    await tx.query(putList, [list.userId, list.origin, list.streamId, list.isStale]);
-    await tx.query(deleteDevices, [list.userId]);
+    await tx.write(putList, [list.userId, list.origin, list.streamId, list.isStale]);
+    await tx.write(deleteDevices, [list.userId]);
     await this.#insertDevices.insert(
       tx, all.map(({ deviceId, keys, displayName }) => [list.userId, deviceId, keys && JSON.stringify(keys), displayName]),
     );
   }
 
   async putStreamId(tx: Queryable, list: RemoteList): Promise<void> {
-    await tx.query(putList, [list.userId, list.origin, list.streamId, list.isStale]);
+    await tx.write(putList, [list.userId, list.origin, list.streamId, list.isStale]);
   }
 
   /** Users whose lists are kept, in the order of their names, after one. */
@@ -143,15 +143,15 @@ export class RemoteDeviceListStore {
   }
 
   async markStale(tx: Queryable, userId: string): Promise<void> {
-    await tx.query(markStale, [userId]);
+    await tx.write(markStale, [userId]);
   }
 
   async putDevice(tx: Queryable, userId: string, { deviceId, keys, displayName }: RemoteDevice): Promise<void> {
-    await tx.query(putDevice, [userId, deviceId, keys && JSON.stringify(keys), displayName]);
+    await tx.write(putDevice, [userId, deviceId, keys && JSON.stringify(keys), displayName]);
   }
 
   async deleteDevice(tx: Queryable, userId: string, deviceId: string): Promise<void> {
-    await tx.query(deleteDevice, [userId, deviceId]);
+    await tx.write(deleteDevice, [userId, deviceId]);
   }
 
   /** Forgets lists of users who share no room with anybody here: no updates come any more. Without users: of all. */

@@ -158,7 +158,7 @@ export class DeviceKeyStore {
   }
 
   async putDevice(db: Queryable, userId: string, deviceId: string, json: string): Promise<void> {
-    await db.query(upsertDevice, [userId, deviceId, json]);
+    await db.write(upsertDevice, [userId, deviceId, json]);
   }
 
   /** Deletes a device's keys with the signatures on them and by them. @returns false when there were none */
@@ -168,7 +168,7 @@ export class DeviceKeyStore {
   }
 
   async deleteSignaturesOfDevice(db: Queryable, userId: string, deviceId: string): Promise<void> {
-    await db.query(deleteSignaturesOfDevice, [userId, deviceId]);
+    await db.write(deleteSignaturesOfDevice, [userId, deviceId]);
   }
 
   /** Devices that were deleted without their keys: the server was killed in between. */
@@ -178,19 +178,19 @@ export class DeviceKeyStore {
   }
 
   async putCrossSigning(db: Queryable, userId: string, usage: CrossSigningUsage, publicKey: string, key: JsonObject): Promise<void> {
-    await db.query(upsertCrossSigning, [userId, usage, publicKey, JSON.stringify(key)]);
+    await db.write(upsertCrossSigning, [userId, usage, publicKey, JSON.stringify(key)]);
   }
 
   async deleteCrossSigningExcept(db: Queryable, userId: string, usages: readonly CrossSigningUsage[]): Promise<void> {
-    await db.query(deleteCrossSigning, [userId, usages]);
+    await db.write(deleteCrossSigning, [userId, usages]);
   }
 
   async putSignature(db: Queryable, { signerId, signerKey, targetUserId, targetKey, signature }: KeySignature): Promise<void> {
-    await db.query(upsertSignature, [signerId, signerKey, targetUserId, targetKey, signature]);
+    await db.write(upsertSignature, [signerId, signerKey, targetUserId, targetKey, signature]);
   }
 
   async deleteSignature(db: Queryable, { signerId, signerKey, targetUserId, targetKey }: Omit<KeySignature, 'signature'>): Promise<void> {
-    await db.query(deleteSignature, [signerId, signerKey, targetUserId, targetKey]);
+    await db.write(deleteSignature, [signerId, signerKey, targetUserId, targetKey]);
   }
 
   async signaturesBy(signerId: string): Promise<KeySignature[]> {

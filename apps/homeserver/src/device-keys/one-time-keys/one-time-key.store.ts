@@ -127,7 +127,7 @@ export class OneTimeKeyStore {
   }
 
   async forgetClaimed(db: Queryable, userId: string, deviceId: string, before: number): Promise<void> {
-    await db.query(forgetClaimed, [userId, deviceId, before]);
+    await db.write(forgetClaimed, [userId, deviceId, before]);
   }
 
   /** Algorithms of which the device has a fallback key that this server has not handed out. */
@@ -136,7 +136,7 @@ export class OneTimeKeyStore {
   }
 
   async putFallback(db: Queryable, userId: string, deviceId: string, key: SessionKey): Promise<void> {
-    await db.query(upsertFallback, [userId, deviceId, key.algorithm, key.keyId, key.json]);
+    await db.write(upsertFallback, [userId, deviceId, key.algorithm, key.keyId, key.json]);
   }
 
   /** Sets what another home told; null removes it. */
@@ -150,8 +150,8 @@ export class OneTimeKeyStore {
   }
 
   async deleteDevice(db: Queryable, userId: string, deviceId: string): Promise<void> {
-    await db.query(deleteOneTimeKeys, [userId, deviceId]);
-    await db.query(deleteFallbackKeys, [userId, deviceId]);
+    await db.write(deleteOneTimeKeys, [userId, deviceId]);
+    await db.write(deleteFallbackKeys, [userId, deviceId]);
   }
 }
 

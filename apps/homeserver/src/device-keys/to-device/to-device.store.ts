@@ -151,7 +151,7 @@ export class ToDeviceStore {
 
   /** Deletes messages, whether they are here already or come later. */
   async consume(db: Queryable, keys: readonly MessageKey[], expiresTs: number): Promise<void> {
-    await db.query(consume, [
+    await db.write(consume, [
       keys.map((k) => k.userId), keys.map((k) => k.deviceId), keys.map((k) => k.sender), keys.map((k) => k.messageId), expiresTs,
     ]);
   }
@@ -166,22 +166,22 @@ export class ToDeviceStore {
 
   /** Notes what a device has got elsewhere, the latest `keep` of it. */
   async addSeen(tx: Queryable, userId: string, deviceId: string, ids: readonly string[], expiresTs: number, keep: number): Promise<void> {
-    await tx.query(addSeen, [userId, deviceId, ids, expiresTs]);
-    await tx.query(trimSeen, [userId, deviceId, keep]);
+    await tx.write(addSeen, [userId, deviceId, ids, expiresTs]);
+    await tx.write(trimSeen, [userId, deviceId, keep]);
   }
 
   async deleteSeen(tx: Queryable, list: readonly SeenMessage[]): Promise<void> {
-    await tx.query(deleteSeen, [list.map((s) => s.userId), list.map((s) => s.deviceId), list.map((s) => s.id)]);
+    await tx.write(deleteSeen, [list.map((s) => s.userId), list.map((s) => s.deviceId), list.map((s) => s.id)]);
   }
 
   /** Deletes the oldest messages of each device beyond the newest `max`. */
   async trim(tx: Queryable, devicesToTrim: readonly { userId: string; deviceId: string }[], max: number): Promise<void> {
-    await tx.query(trim, [devicesToTrim.map((d) => d.userId), devicesToTrim.map((d) => d.deviceId), max]);
+    await tx.write(trim, [devicesToTrim.map((d) => d.userId), devicesToTrim.map((d) => d.deviceId), max]);
   }
 
   /** Leaves of each sender's messages in each inbox the newest, up to so many bytes and messages. */
   async trimSenders(tx: Queryable, inboxes: readonly { userId: string; deviceId: string; sender: string }[], maxBytes: number, maxMessages: number): Promise<void> {
-    await tx.query(trimSenders, [inboxes.map((i) => i.userId), inboxes.map((i) => i.deviceId), inboxes.map((i) => i.sender), maxBytes, maxMessages]);
+    await tx.write(trimSenders, [inboxes.map((i) => i.userId), inboxes.map((i) => i.deviceId), inboxes.map((i) => i.sender), maxBytes, maxMessages]);
   }
 
   async forgetConsumed(now: number): Promise<void> {
@@ -190,9 +190,9 @@ export class ToDeviceStore {
   }
 
   async deleteDevice(tx: Queryable, userId: string, deviceId: string): Promise<void> {
-    await tx.query(deleteInbox, [userId, deviceId]);
-    await tx.query(deleteConsumed, [userId, deviceId]);
-    await tx.query(deleteSeenOfDevice, [userId, deviceId]);
+    await tx.write(deleteInbox, [userId, deviceId]);
+    await tx.write(deleteConsumed, [userId, deviceId]);
+    await tx.write(deleteSeenOfDevice, [userId, deviceId]);
   }
 
   async ofUser(userId: string): Promise<DeviceMessage[]> {

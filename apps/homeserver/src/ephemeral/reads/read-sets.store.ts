@@ -75,7 +75,7 @@ export class ReadSetsStore {
   }
 
   async put(tx: Queryable, userId: string, roomId: string, set: ReadSet): Promise<void> {
-    await tx.query(put, [userId, roomId, set.threadId, set.eventIds, set.herePos, set.floorPos, set.above, set.isOpen, set.isPartial]);
+    await tx.write(put, [userId, roomId, set.threadId, set.eventIds, set.herePos, set.floorPos, set.above, set.isOpen, set.isPartial]);
   }
 
   /** Stores what a set means here, unless it has changed since it was read. */

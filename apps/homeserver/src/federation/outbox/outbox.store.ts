@@ -53,7 +53,7 @@ export class OutboxStore {
     await this.db.transaction(async (tx) => {
       await cursorRows.insert(tx, [...behind]);
       if (caughtUp.length > 0) await tx.query(deleteCursors, [caughtUp]);
-      await tx.query(saveSettled, [settled]);
+      await tx.write(saveSettled, [settled]);
     });
   }
 

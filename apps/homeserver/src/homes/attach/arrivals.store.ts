@@ -115,7 +115,7 @@ export class ArrivalsStore {
   /** In place of what was known; a room that is not to be attached yet has a row without servers. */
   async setSeen(userId: string, list: ReadonlyMap<string, readonly string[]>): Promise<void> {
     await this.db.transaction(async (tx) => {
-      await tx.query(forgetSeen, [userId]);
+      await tx.write(forgetSeen, [userId]);
       await seen.insert(tx, [...list].map(([roomId, events]) => [userId, roomId, [], true, events]));
     });
   }

@@ -97,7 +97,7 @@ export class Foundings {
   }
 
   async #put(db: Queryable, userId: string, hash: string, supersedes: string | null, isFinal: boolean, now: number): Promise<void> {
-    await db.query(upsert, [userId, hash, supersedes, isFinal, now]);
+    await db.write(upsert, [userId, hash, supersedes, isFinal, now]);
   }
 
   /** To each device apart: no session can take it away from another. */

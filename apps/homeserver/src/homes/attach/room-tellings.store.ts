@@ -46,7 +46,7 @@ export class RoomTellingsStore {
 
   /** What is due earlier, or urgent, stays so. */
   async put(db: Queryable, userId: string, due: number, isUrgent: boolean): Promise<void> {
-    await db.query(put, [userId, due, isUrgent]);
+    await db.write(put, [userId, due, isUrgent]);
   }
 
   async claim(now: number, limit: number): Promise<RoomTelling[]> {

@@ -66,7 +66,7 @@ export class AccountLogsStore {
 
   /** Lets one transaction at a time begin a log of the account. */
   async begin(tx: Transaction, userId: string): Promise<void> {
-    await tx.query(begin, [userId]);
+    await tx.write(begin, [userId]);
   }
 
   async put(db: Queryable, lines: readonly StoredLine[]): Promise<void> {
@@ -82,12 +82,12 @@ export class AccountLogsStore {
 
   /** The next operation of an account, or of all, begins a new log. */
   async disown(db: Queryable, userId: string | null): Promise<void> {
-    await db.query(disown, [userId]);
+    await db.write(disown, [userId]);
   }
 
   /** The same, if the account's present log is one of these. */
   async disownSome(db: Queryable, userId: string, logs: readonly string[]): Promise<void> {
-    await db.query(disownCut, [userId, logs]);
+    await db.write(disownCut, [userId, logs]);
   }
 
   /** What came with copies is believed from now on. @returns whether there was such */
@@ -100,7 +100,7 @@ export class AccountLogsStore {
   }
 
   async addKinds(db: Queryable, userId: string, added: readonly string[]): Promise<void> {
-    await db.query(addKinds, [userId, added]);
+    await db.write(addKinds, [userId, added]);
   }
 
   /** All that is kept of some logs, which never count. */

@@ -65,7 +65,7 @@ export class AccountPeersStore {
 
   /** Something came that no home was compared with yet. */
   async uncompared(db: Queryable, userId: string): Promise<void> {
-    await db.query(uncompared, [userId]);
+    await db.write(uncompared, [userId]);
   }
 
   async compared(userId: string, home: string, now: number, unequal: readonly string[]): Promise<void> {

@@ -19,6 +19,6 @@ export class FormerRecordsStore {
   }
 
   async put(db: Queryable, record: HomeRecord): Promise<void> {
-    await db.query(insert, [record.user_id, record.epoch, record.seq, recordHash(record), canonicalJson(record)]);
+    await db.write(insert, [record.user_id, record.epoch, record.seq, recordHash(record), canonicalJson(record)]);
   }
 }

@@ -172,7 +172,7 @@ export class OperationsStore {
     for (let at = 0; at < list.length; at += MAX_APPENDED) {
       const part = list.slice(at, at + MAX_APPENDED);
       const of = <T>(read: (held: HeldOperation) => T): T[] => part.map(read);
-      await db.query(append, [
+      await db.write(append, [
         of(({ op }) => op.user_id), of(({ log }) => log), of(({ line }) => line), of(({ n }) => n), of(({ hash }) => hash), of(({ op }) => op.prev),
         of(({ op }) => JSON.stringify(op.after)), of(({ home }) => home), of(({ ms }) => ms), of(({ op }) => op.kind), of(({ op }) => op.key),
         of(({ value }) => value), of(({ op }) => op.signature), of(({ op }) => bucketOf(op.kind, op.key)), now,
@@ -190,7 +190,7 @@ export class OperationsStore {
 
   async dropItems(db: Queryable, userId: string, list: readonly (ItemName & { readonly log: string; readonly line: number })[]): Promise<void> {
     if (list.length === 0) return;
-    await db.query(deleteItems, [userId, list.map((one) => one.kind), list.map((one) => one.key), list.map((one) => one.log), list.map((one) => one.line)]);
+    await db.write(deleteItems, [userId, list.map((one) => one.kind), list.map((one) => one.key), list.map((one) => one.log), list.map((one) => one.line)]);
   }
 
   /** The operations that items keep. */
@@ -248,7 +248,7 @@ export class OperationsStore {
   /** Lets items keep their newest operation on a line up to a number. */
   async keepUpTo(db: Queryable, userId: string, log: string, line: number, n: number, list: readonly ItemName[]): Promise<void> {
     if (list.length === 0) return;
-    await db.query(keepUpTo, [userId, log, line, n, list.map(({ kind }) => kind), list.map(({ key }) => key), list.map(({ kind, key }) => bucketOf(kind, key))]);
+    await db.write(keepUpTo, [userId, log, line, n, list.map(({ kind }) => kind), list.map(({ key }) => key), list.map(({ kind, key }) => bucketOf(kind, key))]);
   }
 
   /** How many operations of which kinds are on lines beyond these numbers. */

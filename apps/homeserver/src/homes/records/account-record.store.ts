@@ -121,7 +121,7 @@ export class AccountRecordStore {
 
   async put(db: Queryable, known: FreshRecord, now: number): Promise<void> {
     const { record, rivals, keys, genesisSha256, epoch, seq } = known;
-    await db.query(upsert, [
+    await db.write(upsert, [
       record.user_id, canonicalJson(record), genesisSha256, epoch, seq, known.isEndorsed, known.isProvisional, known.isEquivocal,
       known.isDisputed, known.isKept, now, canonicalJson(rivals), JSON.stringify(keys),
     ]);

@@ -46,7 +46,7 @@ export class HomeKeyStore {
 
   /** A record has dropped the key of this server. */
   async drop(db: Queryable, userId: string): Promise<void> {
-    await db.query(drop, [userId]);
+    await db.write(drop, [userId]);
   }
 
   async isDropped(userId: string): Promise<boolean> {
@@ -73,10 +73,10 @@ export class HomeKeyStore {
   }
 
   async insertCustody(db: Queryable, userId: string, seeds: CustodySeeds): Promise<void> {
-    await db.query(insertCustody, [userId, seeds.account, seeds.recovery]);
+    await db.write(insertCustody, [userId, seeds.account, seeds.recovery]);
   }
 
   async deleteCustody(db: Queryable, userId: string): Promise<void> {
-    await db.query(deleteCustody, [userId]);
+    await db.write(deleteCustody, [userId]);
   }
 }

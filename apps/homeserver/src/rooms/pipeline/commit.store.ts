@@ -104,7 +104,7 @@ export class CommitStore {
     const rows = [...updates.values()];
     for (let start = 0; start < rows.length; ) {
       const size = Math.min(256, 2 ** Math.floor(Math.log2(rows.length - start)));
-      await tx.query(this.#updateRooms(size), rows.slice(start, start + size).flat());
+      await tx.write(this.#updateRooms(size), rows.slice(start, start + size).flat());
       start += size;
     }
   }
@@ -130,7 +130,7 @@ export class CommitStore {
       for (const item of commit.events) {
         const { pdu, eventId, json } = item.event;
         if (item.wasOutlier) {
-          await tx.query(updateOutlier, [item.nid, item.pos, item.stateNid, item.status, item.txn]);
+          await tx.write(updateOutlier, [item.nid, item.pos, item.stateNid, item.status, item.txn]);
           continue;
         }
         rows.push([
@@ -197,7 +197,7 @@ export class CommitStore {
     }
     if (removed.size > 0) {
       const rows = [...removed.values()];
-      await tx.query(deleteState, [rows.map((r) => r[0]), rows.map((r) => r[1]), rows.map((r) => r[2])]);
+      await tx.write(deleteState, [rows.map((r) => r[0]), rows.map((r) => r[1]), rows.map((r) => r[2])]);
     }
     await upsertState.insert(tx, [...state.values()]);
     await insertDeltas.insert(tx, deltas);
@@ -221,7 +221,7 @@ export class CommitStore {
     const pending: unknown[][] = [];
     for (const commit of commits) {
       for (const { targetId, redactedJson, redactionId } of commit.redactions) {
-        await tx.query(redact, [commit.roomNid, targetId, redactedJson, redactionId]);
+        await tx.write(redact, [commit.roomNid, targetId, redactedJson, redactionId]);
         doneRooms.push(commit.roomNid);
         done.push(targetId);
       }

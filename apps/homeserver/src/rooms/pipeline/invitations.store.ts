@@ -62,7 +62,7 @@ export class InvitationsStore {
   }
 
   async end(db: Queryable, list: readonly { userId: string; eventId: string }[], now: number): Promise<void> {
-    await db.query(end, [list.map((one) => one.userId), list.map((one) => one.eventId), now]);
+    await db.write(end, [list.map((one) => one.userId), list.map((one) => one.eventId), now]);
   }
 
   async hasEnded(userId: string, eventId: string): Promise<boolean> {
