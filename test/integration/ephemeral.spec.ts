@@ -1,3 +1,4 @@
+import { parseServerName } from '#federation';
 import { Clock } from '../../apps/homeserver/src/observability/clock.js';
 import { SyncNotifier } from '../../apps/homeserver/src/sync/notify/sync-notifier.js';
 import { eventually } from '../network/eventually.js';
@@ -88,6 +89,22 @@ describe('typing', () => {
     const dora = await net.client('a').register('dora');
     await dora.expectError(403, 'M_FORBIDDEN', 'PUT', `${room(roomId)}/typing/${encodeURIComponent(dora.userId)}`, { typing: true });
   });
+});
+
+it('of a server that the room denies count for nothing', async () => {
+  const { room_id: denying } = await alice.request('POST', '/v3/createRoom', { preset: 'public_chat' });
+  await carol.request('POST', `/v3/join/${encodeURIComponent(denying)}?via=${encodeURIComponent(net.server('a').name)}`, {});
+  await alice.request('PUT', `${room(denying)}/state/m.room.server_acl`, { allow: ['*'], deny: [parseServerName(carol.server.name)!.host] });
+  const [eventId, { next_batch: since }] = [await say(alice, 'for both'), await sync(alice)];
+  await eventually(async () => JSON.stringify(await sync(carol)).includes(eventId));
+  for (const id of [denying, roomId]) {
+    await carol.request('PUT', `${room(id)}/typing/${encodeURIComponent(carol.userId)}`, { typing: true, timeout: 30_000 });
+    await carol.request('POST', `${room(id)}/receipt/m.read/${encodeURIComponent(eventId)}`, {});
+  }
+  // What was sent first was heard first.
+  await syncUntil(alice, since, (answer) => ephemeral(answer, 'm.receipt')?.[eventId]);
+  expect((await sync(alice)).rooms.join[denying].ephemeral.events).toEqual([]);
+  await carol.request('PUT', `${room(roomId)}/typing/${encodeURIComponent(carol.userId)}`, { typing: false });
 });
 
 describe('receipts', () => {

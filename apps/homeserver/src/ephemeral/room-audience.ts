@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { MatrixError } from '../errors/matrix-error.js';
+import { isAllowedByAcl } from '../rooms/remote/server-acl.js';
 import { RoomRegistry } from '../rooms/room-registry.js';
 import { StandingServers } from '../rooms/state/standing-servers.js';
 
@@ -28,13 +29,13 @@ export class RoomAudience {
   }
 
   /**
-   * The room's numeric id if the server serves a joined member of this name: its domain's, or in portable rooms any
-   * of the member's homes
-   * (protocol §3, routing). Undefined otherwise: what the server says about the user is ignored.
+   * The room's numeric id if the server serves a joined member of this name (its domain's does, or in portable rooms any of the
+   * member's homes: protocol §3, routing) and the room's list of denied servers allows it. Undefined otherwise: what the server
+   * says about the user is ignored.
    */
   async roomOfServedMember(roomId: string, userId: string, server: string): Promise<number | undefined> {
     const room = await this.rooms.find(roomId);
-    if (!room?.state.joined.has(userId)) return undefined;
+    if (!room?.state.joined.has(userId) || !isAllowedByAcl(room.state, server)) return undefined;
     const member = room.state.get('m.room.member', userId);
     return member && (await this.standing.actsFor(room, member, server)) ? room.nid : undefined;
   }
