@@ -4,7 +4,7 @@ export const MAX_EVENT_BYTES = 65_536;
  * The same of events that are made here: Synapse counts an empty `unsigned` with it (`,"unsigned":{}`), and would drop a larger one.
  */
 export const MAX_OWN_EVENT_BYTES = MAX_EVENT_BYTES - 14;
-/** Bytes of `type`, `state_key`, `sender`, `room_id` and of an event id. */
+/** Bytes of `type`, `state_key`, `sender`, `room_id` and of an event id; see `countsCodePoints` of a room version. */
 export const MAX_FIELD_BYTES = 255;
 /**
  * Levels of lists and objects in `content` or another member. The specification has no limit; the parsers of other servers end at 128
@@ -19,6 +19,11 @@ export const MAX_STANDING_EVENTS = 1_000;
 /** A new event that is beyond a size limit; `M_TOO_LARGE` for clients. */
 export class EventTooLargeError extends Error {
   override readonly name = 'EventTooLargeError';
+}
+
+/** Whether a text has more code points than `limit`, without counting where its length alone decides. */
+export function exceedsCodePoints(text: string, limit: number): boolean {
+  return text.length > limit && (text.length > 2 * limit || [...text].length > limit);
 }
 
 /** Whether a text takes more bytes of UTF-8 than `limit`, without counting where its length alone decides. */

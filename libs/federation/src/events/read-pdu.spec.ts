@@ -106,6 +106,16 @@ describe('readPdu', () => {
     expect(() => readPdu(wire(changes), v11)).toThrow(PduFormatError);
   });
 
+  it('counts code points of the type and the state key in versions before 11, as others do', () => {
+    const v10 = roomVersion('10')!;
+    for (const field of ['type', 'state_key']) {
+      const long = wire({ [field]: '💥'.repeat(255) });
+      expect(readPdu(long, v10).pdu).toMatchObject({ [field]: '💥'.repeat(255) });
+      expect(() => readPdu(long, v11)).toThrow(PduFormatError);
+      for (const longer of ['💥'.repeat(256), `${'💥'.repeat(255)}x`]) expect(() => readPdu(wire({ [field]: longer }), v10)).toThrow(PduFormatError);
+    }
+  });
+
   it.each([[null], [undefined], ['text'], [7], [[]], [{}]])('refuses %j', (value) => {
     expect(() => readPdu(value, v11)).toThrow(PduFormatError);
   });

@@ -7,7 +7,7 @@ import { sha256Base64 } from '../signing/sha256.js';
 import { ADMITTED } from './admitted-key.js';
 import { readAdmitted } from './admitted.js';
 import { eventIdOf } from './event-id-of.js';
-import { exceedsBytes, MAX_AUTH_EVENTS, MAX_EVENT_BYTES, MAX_FIELD_BYTES, MAX_PREV_EVENTS, MAX_STANDING_EVENTS } from './event-limits.js';
+import { exceedsBytes, exceedsCodePoints, MAX_AUTH_EVENTS, MAX_EVENT_BYTES, MAX_FIELD_BYTES, MAX_PREV_EVENTS, MAX_STANDING_EVENTS } from './event-limits.js';
 import { isJsonObject } from './json-member.js';
 import { fullText, hashedText, pduMembers, signedText, sizedText } from './pdu-members.js';
 import type { JsonObject, JsonValue, Pdu, RoomEvent } from './pdu.js';
@@ -53,9 +53,10 @@ function readShape(value: unknown, rules: RoomVersionRules): Pdu {
   if (!isJsonObject(value)) throw new PduFormatError('an event is an object');
   const { unsigned, ...pdu } = value;
   if (rules.portable) keepGoodAttestations(pdu);
-  requireText(pdu, 'type');
+  const exceeds = rules.countsCodePoints ? exceedsCodePoints : exceedsBytes;
+  requireText(pdu, 'type', '', exceeds);
   requireText(pdu, 'sender', '@');
-  if (pdu.state_key !== undefined) requireText(pdu, 'state_key');
+  if (pdu.state_key !== undefined) requireText(pdu, 'state_key', '', exceeds);
   const namesRoom = rules.roomIdIsCreateHash && pdu.type === 'm.room.create' && pdu.state_key === '';
   // A create event that has a room_id in spite of the version is well-formed; auth rule 1.2 rejects it.
   if (!namesRoom || pdu.room_id !== undefined) requireText(pdu, 'room_id', '!');
@@ -79,10 +80,10 @@ function readShape(value: unknown, rules: RoomVersionRules): Pdu {
   } as unknown as Pdu;
 }
 
-function requireText(pdu: JsonObject, key: string, sigil = ''): void {
+function requireText(pdu: JsonObject, key: string, sigil = '', exceeds = exceedsBytes): void {
   const value = pdu[key];
   if (typeof value !== 'string' || !value.startsWith(sigil)) throw new PduFormatError(`${key} is malformed`);
-  if (exceedsBytes(value, MAX_FIELD_BYTES)) throw new PduFormatError(`${key} is longer than ${MAX_FIELD_BYTES} bytes`);
+  if (exceeds(value, MAX_FIELD_BYTES)) throw new PduFormatError(`${key} is longer than ${MAX_FIELD_BYTES} bytes`);
   if (value.includes('\u0000')) throw new PduFormatError(`${key} holds a NUL`);
 }
 

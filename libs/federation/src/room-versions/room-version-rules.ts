@@ -35,6 +35,8 @@ export interface RoomVersionRules {
   readonly knockRestricted: boolean;
   /** Power levels are integers; strings make the event fail (version 10). */
   readonly integerPowerLevels: boolean;
+  /** `type` and `state_key` of others' events may have 255 code points, not bytes: so servers count up to version 10. */
+  readonly countsCodePoints: boolean;
   /** What survives redaction, which is also what signatures and event ids cover. */
   readonly redaction: RedactionRules;
 }

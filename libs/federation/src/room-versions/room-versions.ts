@@ -7,6 +7,7 @@ const v1: RoomVersionRules = {
   implicitCreator: false, updatedRedaction: false,
   redactionRule: true, aliasesRule: true, keyValidity: false, notificationLevels: false,
   restrictedJoins: false, knocking: false, knockRestricted: false, integerPowerLevels: false,
+  countsCodePoints: true,
   redaction: redactionV1,
 };
 const v2: RoomVersionRules = { ...v1, id: '2', stateResolution: 'v2' };
@@ -19,7 +20,7 @@ const v8: RoomVersionRules = { ...v7, id: '8', restrictedJoins: true, redaction:
 const v9: RoomVersionRules = { ...v8, id: '9', redaction: redactionV9 };
 const v10: RoomVersionRules = { ...v9, id: '10', knockRestricted: true, integerPowerLevels: true };
 const v11: RoomVersionRules = {
-  ...v10, id: '11', implicitCreator: true, updatedRedaction: true, redaction: redactionV11,
+  ...v10, id: '11', implicitCreator: true, updatedRedaction: true, countsCodePoints: false, redaction: redactionV11,
 };
 const v12: RoomVersionRules = {
   ...v11, id: '12', stateResolution: 'v2.1', roomIdIsCreateHash: true, privilegedCreators: true,
