@@ -1,7 +1,7 @@
 import { Network } from '../network/network.js';
 import { roomPath as room } from '../network/room-pages.js';
 import { joinedMembers as members, settles, stateOf as state } from '../network/room-requests.js';
-import type { TestClient } from '../network/test-client.js';
+import type { Json, TestClient } from '../network/test-client.js';
 
 let net: Network;
 let alice: TestClient;
@@ -36,6 +36,14 @@ describe.each(['10', '11', '12'])('a room of version %s on three servers', (vers
     await settles(async () => expect(await members(alice, roomId)).toEqual([alice.userId]));
   });
 
+  it('shows who joins by an invitation what it said', async () => {
+    const { room_id: roomId } = await alice.request('POST', '/v3/createRoom', { room_version: version, invite: [bob.userId], is_direct: true });
+    await bob.request('POST', `${room(roomId)}/join`, {});
+    const { rooms } = await bob.request('GET', '/v3/sync');
+    const joined = (rooms.join[roomId].timeline.events as Json[]).find((event) => event.state_key === bob.userId && event.content.membership === 'join');
+    expect(joined!.unsigned).toMatchObject({ prev_content: { membership: 'invite', is_direct: true }, prev_sender: alice.userId });
+  });
+
   it('lets an invitation be rejected and taken back', async () => {
     const { room_id: roomId } = await alice.request('POST', '/v3/createRoom', { room_version: version, invite: [bob.userId, carol.userId] });
     await bob.request('POST', `${room(roomId)}/leave`, {});
@@ -44,6 +52,16 @@ describe.each(['10', '11', '12'])('a room of version %s on three servers', (vers
     await settles(async () => expect((await carol.request('GET', '/v3/sync')).rooms?.invite?.[roomId]).toBeUndefined());
     // Since version 12 the room id names no server that could be asked.
     expect([403, 404]).toContain((await carol.raw('POST', `${room(roomId)}/join`, {})).status);
+  });
+
+  it('lets an invitation be rejected when nobody is left who could hear of it', async () => {
+    const { room_id: roomId } = await alice.request('POST', '/v3/createRoom', { room_version: version, invite: [bob.userId] });
+    const { next_batch: since } = await bob.request('GET', '/v3/sync');
+    await alice.request('POST', `${room(roomId)}/leave`, {});
+    await bob.request('POST', `${room(roomId)}/leave`, { reason: 'no' });
+    const { rooms } = await bob.request('GET', '/v3/sync', undefined, { query: { since } });
+    const left = rooms.leave[roomId].timeline.events as Json[];
+    expect(left).toEqual([expect.objectContaining({ sender: bob.userId, state_key: bob.userId, content: { membership: 'leave', reason: 'no' } })]);
   });
 
   it('heals after a server was away while others changed the state', async () => {

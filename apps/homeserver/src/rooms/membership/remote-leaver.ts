@@ -47,6 +47,11 @@ export class RemoteLeaver {
       }
     }
     const rules = roomVersion(row.version)!;
-    await this.outside.record({ roomId, rules, userId, membership: 'leave', event: left ?? invitation.event, sender: userId, strippedState: null });
+    // Clients read in the event, which nobody else ever gets, that the user has left.
+    const { eventId, pdu } = invitation.event;
+    left ??= await this.joiner.sign(
+      { rules, draft: { prev_events: [eventId], auth_events: [eventId], depth: pdu.depth + 1 } }, { roomId, userId, content, membership: 'leave' },
+    );
+    await this.outside.record({ roomId, rules, userId, membership: 'leave', event: left, sender: userId, strippedState: null });
   }
 }

@@ -168,12 +168,12 @@ export class RoomDraft implements StateReader {
     });
   }
 
-  /** Makes a state the current one, whatever it was before; `at` is the event at which syncs see the change. */
-  replaceState(state: ReadonlyMap<string, StateEntry>, snapshot: Snapshot, at: NewEvent): void {
-    for (const [key, entry] of state) {
-      const [type, stateKey] = splitStateKey(key);
-      this.change(type, stateKey, entry, at);
-    }
+  /**
+   * Makes a state the current one, whatever it was before; `at` is the event at which syncs see the change, and `replaced` what that
+   * one replaced in the state before it, which was not here.
+   */
+  replaceState(state: ReadonlyMap<string, StateEntry>, snapshot: Snapshot, at: NewEvent, replaced: StateEntry | null): void {
+    for (const [key, entry] of state) this.change(...splitStateKey(key), entry, at, entry.nid === at.nid ? replaced : null);
     for (const [key] of [...this.#entries()]) if (!state.has(key)) this.change(...splitStateKey(key), null, at);
     this.snapshot = snapshot;
   }
@@ -201,9 +201,9 @@ export class RoomDraft implements StateReader {
     this.snapshot = this.afters.get(event.eventId) ?? this.after(before, event, nid);
   }
 
-  /** Records a change of the current state, which an event in the timeline brought. */
-  change(type: string, stateKey: string, entry: StateEntry | null, at: NewEvent): void {
-    const previous = this.entry(type, stateKey) ?? null;
+  /** Records a change of the current state, which an event in the timeline brought; `elsewhere` is what it was for others. */
+  change(type: string, stateKey: string, entry: StateEntry | null, at: NewEvent, elsewhere: StateEntry | null = null): void {
+    const previous = this.entry(type, stateKey) ?? elsewhere;
     if (previous?.nid === entry?.nid) return;
     const change = { type, stateKey, entry, previous };
     this.steps.push({ ...change, at });

@@ -204,7 +204,7 @@ export class RoomImporter {
         });
         const snapshot = draft.after(before, event, nid);
         draft.afters.set(event.eventId, snapshot);
-        if (i === entries.length - 1) await this.#become(draft, after(befores[i]!, event, { nid, event }, rules), snapshot, ends, added);
+        if (i === entries.length - 1) await this.#become(draft, befores[i]!, snapshot, ends, added);
         draft.extremities = [{ nid, eventId: event.eventId, depth: event.pdu.depth, after: snapshot }];
         for (const id of event.pdu.prev_events) {
           const prev = known.get(id);
@@ -218,13 +218,15 @@ export class RoomImporter {
 
   /** Makes the state after the last event the current one, resolved with those after the ends that are kept. */
   async #become(
-    draft: RoomDraft, state: ReadonlyMap<string, StateEntry>, snapshot: Snapshot, kept: readonly Extremity[], at: NewEvent,
+    draft: RoomDraft, before: ReadonlyMap<string, StateEntry>, snapshot: Snapshot, kept: readonly Extremity[], at: NewEvent,
   ): Promise<void> {
-    if (kept.length === 0) return draft.replaceState(state, snapshot, at);
+    const { event, nid } = at;
+    const replaced = before.get(stateKeyOf(event.pdu.type, event.pdu.state_key ?? '')) ?? null;
+    if (kept.length === 0) return draft.replaceState(after(before, event, { nid, event }, draft.room.rules), snapshot, at, replaced);
     const held = new Map(draft.events.map(({ nid, event }) => [nid, event]));
     const resolved = await this.resolver.resolve(draft.room, [snapshot, ...kept.map((end) => end.after)], held);
     const entries = await this.resolver.entries(draft.room, resolved.values(), held);
-    draft.replaceState(new Map([...resolved].map(([key, nid]) => [key, entries.get(nid)!])), draft.extend(snapshot, snapshot.changesTo(resolved)), at);
+    draft.replaceState(new Map([...resolved].map(([key, nid]) => [key, entries.get(nid)!])), draft.extend(snapshot, snapshot.changesTo(resolved)), at, replaced);
   }
 }
 
