@@ -1,5 +1,8 @@
+import { RemoteDeviceListStore } from '../../apps/homeserver/src/device-keys/device-lists/remote-device-list.store.js';
 import { EduHandlers } from '../../apps/homeserver/src/federation/edu-handlers.js';
 import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
+import { HostileRoom } from '../hostile/hostile-room.js';
+import { HostileServer } from '../hostile/hostile-server.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import type { Json, TestClient } from '../network/test-client.js';
@@ -55,6 +58,45 @@ describe('device keys between servers', () => {
     expect(cached.failures).toEqual({});
     expect(await devicesOf(cached)).toEqual([alice.deviceId]);
     expect(cached.self_signing_keys[alice.userId]).toBeDefined();
+  });
+
+  it('are told to a server that begins to share a room with who joins, and to no other', async () => {
+    const other = await HostileServer.start();
+    try {
+      other.on(/v1\/send\//, () => ({ pdus: {} }));
+      const told = (): Json[] => other.requests.filter(({ path }) => path.includes('/v1/send/')).flatMap(({ body }) => body.edus ?? [])
+        .filter((edu: Json) => edu.edu_type === 'm.device_list_update').map((edu: Json) => edu.content);
+      const carol = await net.client('a').register('carol');
+      const second = await net.client('a').login('carol');
+      const { keys } = await TestDeviceKeys.upload(second);
+      const rooms: string[] = [];
+      for (let i = 0; i < 2; i++) {
+        const { room_id: shared } = await alice.request('POST', '/v3/createRoom', { preset: 'public_chat', room_version: '11' });
+        await HostileRoom.join(other, net.server('a'), shared);
+        rooms.push(shared);
+      }
+      await carol.request('POST', `/v3/join/${encodeURIComponent(rooms[0]!)}`, {});
+      await eventually(() => told().length === 2);
+      const update = { user_id: carol.userId, stream_id: expect.any(Number), prev_id: [] };
+      // One that has no keys yet is told, too.
+      expect(told()).toEqual(expect.arrayContaining([{ ...update, device_id: carol.deviceId }, { ...update, device_id: second.deviceId, keys: expect.objectContaining(keys) }]));
+      await carol.request('POST', `/v3/join/${encodeURIComponent(rooms[1]!)}`, {});
+      await second.request('PUT', `/v3/devices/${second.deviceId}`, { display_name: 'Phone' });
+      await eventually(() => told().length === 3);
+      expect(told()[2]).toMatchObject({ prev_id: [told()[0].stream_id], device_display_name: 'Phone' });
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it('of who comes are known where he comes, even when his server is gone at once', async () => {
+    const device = await TestDeviceKeys.upload(bob);
+    await join();
+    const lists = net.server('a').get(RemoteDeviceListStore);
+    await eventually(async () => (await lists.lists([bob.userId])).has(bob.userId));
+    await net.server('b').stop();
+    const { device_keys, failures } = await query(alice, bob.userId);
+    expect([device_keys[bob.userId][bob.deviceId], failures]).toEqual([expect.objectContaining(device.keys), {}]);
   });
 
   it('that change, come or go are told', async () => {

@@ -11,6 +11,7 @@ import { DeviceListWriter } from './device-lists/device-list-writer.js';
 import { DeviceLists } from './device-lists/device-lists.js';
 import { RemoteDeviceListStore } from './device-lists/remote-device-list.store.js';
 import { RenewedDeviceLists } from './device-lists/renewed-device-lists.js';
+import { NewSharers } from './device-lists/new-sharers.js';
 import { RemoteDeviceLists } from './device-lists/remote-device-lists.js';
 import { KeyBackupReplication } from './backup/key-backup-replication.js';
 import { KeyBackupStore } from './backup/key-backup.store.js';
@@ -34,7 +35,7 @@ import { ToDeviceStore } from './to-device/to-device.store.js';
     DeviceKeyStore, DeviceKeyUpload, CrossSigning, SignatureUpload, KeyQuery, KeyClaimer,
     OneTimeKeyStore, OneTimeKeys, DeviceServerSlots,
     DeviceListStore, DeviceListWriter, DeviceLists, DeviceListReader, DeviceListUpdates, RemoteDeviceListStore, RemoteDeviceLists,
-    RenewedDeviceLists,
+    RenewedDeviceLists, NewSharers,
     ToDeviceStore, ToDeviceInbox, ToDevice,
     DeletedDevices, AdoptedDevices, DeviceKeyReplication,
     KeyBackupStore, KeyBackups, KeyBackupReplication,

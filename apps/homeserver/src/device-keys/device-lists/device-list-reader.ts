@@ -83,8 +83,10 @@ export class DeviceListReader implements OnModuleDestroy {
     if (changed.size === 0 && mayHaveLeft.size === 0) return { changed: [], left: [] };
     // Who came and went again is not shared with; who went from one room may be in another.
     const shared = await this.memberships.usersSharingRoomWith(userId);
+    const begun = [...changed].filter((other) => shared.has(other));
     return {
-      changed: [...changed].filter((other) => shared.has(other)),
+      // With others in a new room one's own other devices begin to matter.
+      changed: entered.size > 0 && begun.length > 0 ? [...begun, userId] : begun,
       left: [...new Set([...mayHaveLeft, ...changed])].filter((other) => !shared.has(other)),
     };
   }

@@ -80,6 +80,17 @@ export class Memberships implements OnModuleDestroy {
     return this.store.joinedRooms(userId);
   }
 
+  /** Other servers of a room that share no other one with the user; for who has just heard of a commit, as they are after it. */
+  async serversSharingOnly(userId: string, roomId: string): Promise<string[]> {
+    const room = await this.registry.find(roomId);
+    const servers = new Set(await room?.run(() => room.state.otherServers));
+    for (const other of servers.size === 0 ? [] : await this.joinedRooms(userId)) {
+      if (other !== roomId) for (const server of await this.otherServers(other)) servers.delete(server);
+      if (servers.size === 0) break;
+    }
+    return [...servers];
+  }
+
   /** Other servers that serve somebody who shares a room with the user. */
   async serversSharingRoomWith(userId: string): Promise<Set<string>> {
     const servers = new Set<string>();
