@@ -102,6 +102,23 @@ describe.each(['10', '11'])('what events of another room are named for, in versi
     }
   });
 
+  it('does not come true: history behind what is named', async () => {
+    const hidden = other.follow(other.message('of the other room'));
+    const [lost, given, last] = ['lost', 'given', 'last'].map((body) => bad.follow(bad.message(body, body === 'lost' ? { prev_events: [hidden.eventId] } : {})));
+    hostile.on(/get_missing_events/, () => ({ events: [wire(given!)] }));
+    hostile.on(/state_ids/, () => ({ pdu_ids: [...bad.state.values()], auth_chain_ids: [] }));
+    hostile.on(/\/event\//, () => ({ pdus: [] }));
+    hostile.on(/backfill/, () => ({ pdus: [wire(lost!)] }));
+    await hostile.send(a, [wire(last!)]);
+    await hostile.send(a, [wire(hidden)]);
+    const { chunk } = await alice.request('GET', `${path(bad.roomId)}/messages`, undefined, { query: { dir: 'b', limit: 100 } });
+    const shown: string[] = chunk.map((event: Json) => event.event_id);
+    expect(shown.slice(0, 3)).toEqual([last!, given!, lost!].map((event) => event.eventId));
+    expect(shown).not.toContain(hidden.eventId);
+    // What the gap hides is no reason to hide the room's beginning.
+    expect(chunk.at(-1).type).toBe('m.room.create');
+  });
+
   it('is not given to other servers', async () => {
     const eventId = other.latest[0]!;
     const room = encodeURIComponent(bad.roomId);

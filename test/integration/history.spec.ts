@@ -148,6 +148,12 @@ describe('filters', () => {
     expect((await filtered(alice, { types: ['m.room.message'] })).state).toBeUndefined();
   });
 
+  it('load lazily also the member whose event is further back among those shown', async () => {
+    const { state, chunk } = await filtered(alice, { lazy_load_members: true }, { limit: 1000 });
+    expect(chunk.at(-1).type).toBe('m.room.create');
+    expect(state.filter((event: Json) => event.state_key === alice.userId)).toHaveLength(1);
+  });
+
   it('leave out messages of ignored users', async () => {
     const reader = await net.client('a').register('reader');
     await join(reader, roomId);

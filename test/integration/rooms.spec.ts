@@ -85,14 +85,25 @@ it('refuses a room whose create event the rules would not take', async () => {
   await alice.expectError(400, 'M_INVALID_ROOM_STATE', 'POST', '/v3/createRoom', { room_version: '11', power_level_content_override: { users_default: 'x' } });
 });
 
+it('says of state that nobody could set that the request is wrong', async () => {
+  const roomId = await createRoom(alice, { room_version: '12', preset: 'public_chat' });
+  await bob.request('POST', `${room(roomId)}/join`, {});
+  await alice.expectError(400, 'M_INVALID_PARAM', 'PUT', `${room(roomId)}/state/m.room.create`, { room_version: '12', more: 1 });
+  await alice.expectError(400, 'M_BAD_JSON', 'PUT', `${room(roomId)}/state/m.room.power_levels`, { users: { [alice.userId]: 100 } });
+  await alice.expectError(400, 'M_BAD_JSON', 'PUT', `${room(roomId)}/state/m.room.power_levels`, { kick: '50' });
+  await bob.expectError(403, 'M_FORBIDDEN', 'PUT', `${room(roomId)}/state/m.room.power_levels`, { users: { [bob.userId]: 100 } });
+});
+
 it('lists the members as they were at a token, and as they are', async () => {
   const roomId = await createRoom(alice, { preset: 'public_chat' });
   await alice.request('PUT', `${room(roomId)}/send/m.room.message/first`, { body: 'alone', msgtype: 'm.text' });
-  const { next_batch: alone } = await alice.request('GET', '/v3/sync');
+  const { next_batch: alone, rooms } = await alice.request('GET', '/v3/sync');
   await bob.request('POST', `${room(roomId)}/join`, {});
   const members = async (query: object) =>
     (await alice.request('GET', `${room(roomId)}/members`, undefined, { query: { ...query } })).chunk.map((event: { state_key: string }) => event.state_key).sort();
   expect(await members({ at: alone })).toEqual([alice.userId]);
+  // Before the room's first event there was nobody.
+  expect(await members({ at: rooms.join[roomId].timeline.prev_batch })).toEqual([]);
   expect(await members({})).toEqual([alice.userId, bob.userId].sort());
   expect(await members({ not_membership: 'join' })).toEqual([]);
   await alice.expectError(400, 'M_INVALID_PARAM', 'GET', `${room(roomId)}/members`, undefined, { query: { at: 'nonsense' } });

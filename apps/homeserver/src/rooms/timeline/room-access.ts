@@ -49,9 +49,16 @@ export class RoomAccess {
     const state = await this.visibleState(userId, roomId);
     if (!state.isCurrent) return state;
     const last = await this.events.lastAt(roomId, pos);
-    if (!last || last.stateNid === null) return state;
+    if (!last) return this.#stateOf(state.room, await this.#firstState(state.room, pos));
+    if (last.stateNid === null) return state;
     const after = await this.registry.stateAfter(last, state.room.rules);
     return after.nid === state.room.snapshot.nid ? state : this.#stateOf(state.room, after.shown(state.room.rules));
+  }
+
+  /** The state before all of the timeline that is here. */
+  async #firstState(room: Room, pos: number): Promise<ReadonlyMap<string, number>> {
+    const [first] = await this.events.range(room.id, pos, Number.MAX_SAFE_INTEGER, 1);
+    return (await this.snapshots.load(first?.stateNid ?? null)).shown(room.rules);
   }
 
   /** The state after the event with which the user left; undefined when the user never was in the room with this server. */

@@ -85,13 +85,15 @@ function readVisibility(event: SyncEvent | undefined): HistoryVisibility {
   return visibilityOf(event && { pdu: { content: event.content } });
 }
 
-/** The member events that a client needs to show events, with lazy loading: the newest of each sender, without those among the events. */
+/**
+ * The member events that a client needs to show events, with lazy loading: of each sender the one before its newest event, also where it
+ * is among the events, since a client that goes back comes to it too late.
+ */
 export function senderMembers(views: readonly EventView[]): SyncEvent[] {
-  const shown = new Set(views.map((view) => view.event.nid));
   const members = new Map<string, EventView>();
   for (const view of views) {
     const held = members.get(view.event.sender);
     if (view.senderMember && (!held || held.pos < view.pos)) members.set(view.event.sender, view);
   }
-  return [...members.values()].map((view) => view.senderMember!).filter((event) => !shown.has(event.nid));
+  return [...members.values()].map((view) => view.senderMember!);
 }

@@ -90,7 +90,6 @@ export class HistoryCollector {
       const outcome = reader.isJoined ? await this.#fill(reader, gap, deadline) : 'failed';
       if (outcome === 'pending') return done(before, true);
       if (outcome === 'filled') known = await this.history.ofRoom(roomNid);
-      else if (found.length > 0) return done(before);
       else passed.add(gap.childPos);
     }
     return done(before);
