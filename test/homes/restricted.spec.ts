@@ -20,6 +20,10 @@ it('who was let into a restricted room by another member shows a new name and a 
   await join(bob.at(c), space, a);
   await join(bob.at(c), roomId, a);
   expect((await state(owner, roomId, 'm.room.member', bob.userId)).join_authorised_via_users_server).toBe(owner.userId);
+  // Who is in needs nobody to let him in: what a client copies or says of that is left out.
+  await bob.at(c).request('PUT', `/v3/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${encodeURIComponent(bob.userId)}`, { membership: 'join', displayname: 'Bobby', join_authorised_via_users_server: 'unused' });
+  await settles(async () => expect((await state(owner, roomId, 'm.room.member', bob.userId)).displayname).toBe('Bobby'));
+  expect((await state(owner, roomId, 'm.room.member', bob.userId)).join_authorised_via_users_server).toBeUndefined();
   await bob.at(c).request('PUT', `/v3/profile/${encodeURIComponent(bob.userId)}/displayname`, { displayname: 'Bob' });
   await settles(async () => expect((await state(owner, roomId, 'm.room.member', bob.userId)).displayname).toBe('Bob'));
   const atB = await bob.addHome(b, { through: c });

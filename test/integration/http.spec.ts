@@ -89,6 +89,13 @@ describe('HTTP', () => {
     expect(lower.status).toBe(200);
   });
 
+  it('answers JSON as the specification names it, without a charset', async () => {
+    for (const [path, status] of [['/v3/login', 200], ['/v3/sync', 200], ['/versions', 200], ['/v3/nothing', 404], ['/v3/account/whoami?access_token=none', 401]] as const) {
+      const answer = await client.raw('GET', path, undefined, { anonymous: path !== '/v3/sync' });
+      expect([path, answer.status, answer.headers['content-type']]).toEqual([path, status, 'application/json']);
+    }
+  });
+
   it('takes null for an optional member that is left out, wherever it is', async () => {
     const { room_id: roomId } = await client.request('POST', '/v3/createRoom', { invite: null, topic: null, creation_content: null, preset: null });
     const room = `/v3/rooms/${encodeURIComponent(roomId)}`;

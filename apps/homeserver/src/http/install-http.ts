@@ -18,6 +18,7 @@ const BODY_LIMIT = 4 * 1024 * 1024;
 const MAX_HELD_BYTES = 128 * 1024 * 1024;
 const MAX_HELD_BYTES_PER_ADDRESS = 32 * 1024 * 1024;
 
+const JSON_WITH_CHARSET = 'application/json; charset=utf-8';
 const R0_PATH = /^\/_matrix\/(client|media)\/r0\//;
 
 const corsHeaders = {
@@ -79,6 +80,8 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable, scheme
   });
   const [toClients, toServers] = [new AnswerDelivery(), new AnswerDelivery(MAX_HELD_BYTES_PER_SERVER)];
   fastify.addHook('onSend', (request, reply, payload, done) => {
+    // Fastify adds a charset to text, and the specification names the type without.
+    if (reply.getHeader('content-type') === JSON_WITH_CHARSET) reply.header('content-type', 'application/json');
     if (typeof payload !== 'string' || payload.length < LARGE_BYTES) return done(null, payload);
     const party = request.requester?.userId ?? request.originServer ?? addressKey(request.ip);
     const delivery = request.originServer === null ? toClients : toServers;

@@ -30,9 +30,8 @@ export class MatrixErrorFilter implements ExceptionFilter {
     if (error.status === 404 && this.page.answer(request, reply)) return;
     const wait = error.fields['retry_after_ms'];
     if (typeof wait === 'number') reply.header('retry-after', Math.ceil(wait / 1000));
-    // A handler may have chosen a type for the answer that did not come to be. As bytes, since Fastify adds a charset to text,
-    // and the specification names the type without.
-    reply.type('application/json').code(error.status).send(Buffer.from(JSON.stringify(error.toBody())));
+    // A handler may have chosen a type for the answer that did not come to be.
+    reply.type('application/json').code(error.status).send(JSON.stringify(error.toBody()));
   }
 
   #toMatrixError(exception: unknown, request: FastifyRequest): MatrixError {

@@ -11,6 +11,11 @@ export class AuthError extends Error {
   }
 }
 
+/** The content says what it cannot say in such a room, whoever sends it. */
+export class MalformedContentError extends AuthError {
+  override readonly name = 'MalformedContentError';
+}
+
 /**
  * Portable rooms: this copy of an event lacks a good signature of the home that acts. Signatures are no part of an event's id, so
  * another copy may have it: nothing may be kept about the event (protocol §3, "Delivery").

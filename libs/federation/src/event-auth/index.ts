@@ -1,5 +1,5 @@
 export { isByRetiredHome } from './acting-home.js';
-export { AuthError, UnsignedError } from './auth-error.js';
+export { AuthError, MalformedContentError, UnsignedError } from './auth-error.js';
 export type { AuthContext, Judged, StateReader } from './auth-context.js';
 export { authStateKeys } from './auth-state-keys.js';
 export { checkAuth } from './check-auth.js';

@@ -1,5 +1,6 @@
 import { isUserId } from '../identifiers/index.js';
 import { isJsonObject, jsonMember, type JsonObject, type JsonValue } from '../events/index.js';
+import { MalformedContentError } from './auth-error.js';
 import { readLevel } from './power-levels-of.js';
 import { isPrivilegedCreator } from './room-facts.js';
 import { reject, type RuleInput } from './rule-input.js';
@@ -76,23 +77,23 @@ function checkShape({ event, create, rules, numbers }: RuleInput): void {
     // Version 10: levels are integers, not strings.
     for (const key of SINGLE_LEVELS) {
       const value = jsonMember(content, key);
-      if (value !== undefined && !isLevel(value)) reject(`${n}.1`, `${key} is not an integer`);
+      if (value !== undefined && !isLevel(value)) malformed(`${n}.1`, `${key} is not an integer`);
     }
     for (const name of LEVEL_MAPS) {
       const map = jsonMember(content, name);
       if (map === undefined) continue;
       const valid = isJsonObject(map) && Object.values(map).every(isLevel);
-      if (!valid) reject(`${n}.2`, `${name} does not map to integers`);
+      if (!valid) malformed(`${n}.2`, `${name} does not map to integers`);
     }
   }
   // Users are user ids, and their levels are levels.
   const users = jsonMember(content, 'users');
   const valid = users === undefined
     || (isJsonObject(users) && Object.entries(users).every(([id, level]) => isUserId(id, { historical: true }) && isLevel(level)));
-  if (!valid) reject(`${n}.${rules.integerPowerLevels ? 3 : 1}`, 'users does not map user ids to levels');
+  if (!valid) malformed(`${n}.${rules.integerPowerLevels ? 3 : 1}`, 'users does not map user ids to levels');
   // Version 12: the creators' level is not for power levels to say.
   if (rules.privilegedCreators && isJsonObject(users) && Object.keys(users).some((id) => isPrivilegedCreator(create, id, rules))) {
-    reject(`${n}.4`, 'users names a creator');
+    malformed(`${n}.4`, 'users names a creator');
   }
 }
 
@@ -121,4 +122,8 @@ function* changes(
     const [was, is] = [read(before, key), read(after, key)];
     if (was !== is) yield [key, was, is];
   }
+}
+
+function malformed(rule: string, message: string): never {
+  throw new MalformedContentError(rule, message);
 }

@@ -97,7 +97,7 @@ export class RoomCreator {
     try {
       append();
     } catch (error) {
-      if (error instanceof MatrixError && error.errcode === 'M_FORBIDDEN') {
+      if (error instanceof MatrixError && ['M_FORBIDDEN', 'M_BAD_JSON'].includes(error.errcode)) {
         throw new MatrixError(400, 'M_INVALID_ROOM_STATE', error.message);
       }
       throw error;

@@ -77,9 +77,7 @@ export class Joiner {
     const cosigner = authoriser && room.rules.portable ? await this.signers.of(authoriser, room.rules) : undefined;
     await room.run((draft) => {
       if (draft.get('m.room.member', userId)?.pdu.content['membership'] === 'join') return;
-      const content = memberContent(draft, userId, userId, 'join', signer.record, {
-        ...extra, ...(authoriser ? { join_authorised_via_users_server: authoriser } : {}),
-      }, { authorisedHome: cosigner?.name });
+      const content = memberContent(draft, userId, userId, 'join', signer.record, extra, { authoriser, authorisedHome: cosigner?.name });
       this.sender.appendTo(
         draft,
         { sender: userId, type: 'm.room.member', stateKey: userId, content, ts: this.clock.now(), ...(cosigner ? { cosigner } : {}) },

@@ -84,9 +84,7 @@ export class MemberChanges {
   /** Shows the account's profile, and in portable rooms its newest home record, in a room that it is joined to. */
   async refresh(roomId: string, userId: string): Promise<void> {
     const room = await this.registry.get(roomId);
-    // Who let the member in said so by a signature that this event has not.
-    const { displayname: _name, avatar_url: _avatar, home_record: _record, join_authorised_via_users_server: _authoriser, ...rest } =
-      room.state.get('m.room.member', userId)?.pdu.content ?? {};
+    const { displayname: _name, avatar_url: _avatar, ...rest } = room.state.get('m.room.member', userId)?.pdu.content ?? {};
     await this.update(roomId, userId, { ...rest, ...shownProfile((await this.profiles.get(userId)) as JsonObject) }, { carries: true });
   }
 
@@ -99,9 +97,7 @@ export class MemberChanges {
       const current = draft.get('m.room.member', userId);
       if (draft.extremities.length < 2) return;
       if (!room.rules.portable || membershipOf(current) !== 'join') throw MatrixError.forbidden('You are not in this room');
-      // Who let the member in said so by a signature that this event has not.
-      const { join_authorised_via_users_server: _authoriser, ...said } = current!.pdu.content;
-      const content = memberContent(draft, userId, userId, 'join', signer.record, said, { carries: true });
+      const content = memberContent(draft, userId, userId, 'join', signer.record, current!.pdu.content, { carries: true });
       this.sender.appendTo(draft, { sender: userId, type: 'm.room.member', stateKey: userId, content, ts: this.clock.now(), restsOn, isRepeat: true }, signer);
     });
   }

@@ -3,11 +3,13 @@ import { genesisHash, isReleased, knownRecord, type HomeRecord, type JsonObject,
 /** Memberships that a user of this server can bring about. */
 export type MembershipTarget = 'join' | 'invite' | 'leave' | 'ban' | 'knock';
 
-/** What servers say in member events of portable rooms; clients do not. */
-const SERVERS_OWN = ['home_record', 'genesis_sha256', 'io.partyline.authorised_home', 'io.partyline.carries', 'io.partyline.release'];
+/** What servers say in member events, most of it in those of portable rooms; clients do not. */
+const SERVERS_OWN = ['join_authorised_via_users_server', 'home_record', 'genesis_sha256', 'io.partyline.authorised_home', 'io.partyline.carries', 'io.partyline.release'];
 
-/** Protocol §3 rules 4 and 6. */
+/** What the server itself says; protocol §3 rules 4 and 6. */
 export interface MemberTerms {
+  /** Who lets in by the join rule; the event is signed by a server of that user, too. */
+  readonly authoriser?: string | undefined;
   /** The server brings a record and the member says nothing: only somebody joined is joined by it. */
   readonly carries?: boolean;
   /** Frees the name from its genesis, or takes that back; absent: as it is. */
@@ -23,7 +25,7 @@ export interface MemberTerms {
  * highest one when about himself; else a copy of the one in the room.
  *
  * @param record the sender's record; null outside of portable rooms
- * @param terms what portable rooms look at beside
+ * @param terms what the event says beside
  */
 export function memberContent(
   state: StateReader, sender: string, target: string, membership: MembershipTarget, record: HomeRecord | null, extra: JsonObject,
@@ -31,6 +33,7 @@ export function memberContent(
 ): JsonObject {
   const content: JsonObject = { ...extra, membership };
   for (const name of SERVERS_OWN) delete content[name];
+  if (terms.authoriser !== undefined) content['join_authorised_via_users_server'] = terms.authoriser;
   if (!record) return content;
   const member = state.get('m.room.member', target);
   const carried = sender === target ? record : knownRecord(state, target);

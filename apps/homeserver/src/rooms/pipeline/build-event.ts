@@ -1,5 +1,5 @@
 import {
-  addSignature, authStateKeys, buildEvent as build, canonicalJson, CanonicalJsonError, checkAuth, AuthError, EventTooLargeError, type AuthContext,
+  addSignature, authStateKeys, buildEvent as build, canonicalJson, CanonicalJsonError, checkAuth, AuthError, EventTooLargeError, MalformedContentError, type AuthContext,
   recordOf, revokesHomes, standingEvents, type EventDraft, type HomeRecord, type JsonObject, type RoomEvent,
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -91,6 +91,7 @@ function redactsMember(request: LocalEvent, inContent: boolean): Partial<EventDr
 
 /** What a user is told when the event cannot be made. */
 export function clientError(error: unknown): unknown {
+  if (error instanceof MalformedContentError) return MatrixError.badJson(`Not allowed: ${error.message}`);
   if (error instanceof AuthError) return new MatrixError(403, 'M_FORBIDDEN', `Not allowed: ${error.message}`);
   if (error instanceof EventTooLargeError) return MatrixError.tooLarge(error.message);
   if (error instanceof CanonicalJsonError) return MatrixError.badJson(error.message);

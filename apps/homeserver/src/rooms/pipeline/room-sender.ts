@@ -69,7 +69,7 @@ export class RoomSender {
     const { roomId, type, stateKey } = request;
     if (type === 'm.room.member') return this.#setMember(requester.userId, request);
     if (type === 'm.room.canonical_alias' && stateKey === '') await this.canonicalAliases.check(roomId, request.content);
-    if (type === 'm.room.create') throw MatrixError.forbidden('A room is created once');
+    if (type === 'm.room.create') throw MatrixError.invalidParam('A room is created once');
     const content = type === 'm.room.power_levels' && stateKey === '' ? await this.#withGeneses(roomId, request.content) : request.content;
     return this.sender.send({ roomId, sender: requester.userId, type, stateKey, content, deviceId: requester.deviceId, txn: request.onceOnlyKey ?? null });
   }
