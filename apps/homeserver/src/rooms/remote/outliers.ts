@@ -38,7 +38,10 @@ export class Outliers {
     const needed = [...outliers.values()].flatMap((event) => event.pdu.auth_events);
     const known = (await this.events.byIds(draft.room.id, [...new Set(needed)])).filter((stored) => stored.status !== EventStatus.rejected);
     const context = this.signatures.context(draft.room.rules);
-    const { valid, unsigned } = await checkChain([...outliers.values()], new Map(known.map((s) => [s.event.eventId, s.event])), draft.room.rules, context);
+    // Since version 12 no event names the create event, and all rest on it.
+    const create = draft.get('m.room.create', '');
+    const trusted = new Map([...known.map(({ event }) => event), ...(create ? [create] : [])].map((event) => [event.eventId, event]));
+    const { valid, unsigned } = await checkChain([...outliers.values()], trusted, draft.room.rules, context);
     const already = new Map((await this.events.byIds(draft.room.id, [...outliers.values()].map((event) => event.eventId))).map((s) => [s.event.eventId, s]));
     for (const [nid, event] of outliers) {
       const held = already.get(event.eventId) ?? draft.find(event.eventId);
