@@ -61,6 +61,8 @@ export class DeviceListUpdates implements OnModuleInit, OnModuleDestroy {
     const wake = await this.deviceLists.localSharers(userId);
     if (wake.length === 0) return;
     if (await this.accountServers.isUnconfirmed(userId)) return this.#missed(userId, wake);
+    // Nobody can write to a device without keys: that there is one is no news to who keeps nothing of the user.
+    if (keys === undefined && deleted !== true && !(await this.store.lists([userId])).has(userId)) return;
     const update: DeviceUpdate = {
       userId,
       deviceId,
