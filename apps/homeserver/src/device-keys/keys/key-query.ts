@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { JsonObject } from '#federation';
+import { serverNameOf, type JsonObject } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
+import { AccountServers } from '../../accounts/account-servers.js';
+import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { RemoteDeviceLists } from '../device-lists/remote-device-lists.js';
 import { DeviceKeyStore } from './device-key.store.js';
 import type { UserKeys } from './key-object.js';
@@ -25,12 +27,28 @@ export class KeyQuery {
     private readonly directory: AccountDirectory,
     private readonly store: DeviceKeyStore,
     private readonly remote: RemoteDeviceLists,
+    private readonly servers: AccountServers,
+    private readonly serverKeys: ServerKeys,
   ) {}
 
   /** Keys of users of any server, as an account on this server may see them. */
   async query(viewer: string, wanted: DeviceSelection, timeoutMs: number): Promise<KeyQueryAnswer> {
     const { users, failures } = await this.keysOf([...wanted.keys()], viewer, timeoutMs);
-    return answerOf(users, wanted, failures);
+    const shown = (await this.#lacksSignatures(viewer)) ? new Map([...users].map(([userId, keys]) => [userId, userId === viewer ? keys : { devices: keys.devices }])) : users;
+    return answerOf(shown, wanted, failures);
+  }
+
+  /**
+   * Whether this is a home that the account's copy has not reached, which has none of its signatures (protocol §4, "Kinds"). A client
+   * that is given a master key without its own signature takes back that it has verified it; of one that is not given it keeps what it
+   * knows.
+   */
+  async #lacksSignatures(viewer: string): Promise<boolean> {
+    if (serverNameOf(viewer) === this.serverKeys.serverName) return false;
+    const own = (await this.store.crossSigningOf([viewer], viewer)).get(viewer);
+    if (own?.userSigning) return false;
+    // A stranger's server may know it, or the account's record.
+    return own?.master !== undefined || typeof (await this.servers.knownRecord(viewer))?.master_key === 'string';
   }
 
   /** Keys of accounts on this server, as another server may see them; others are missing. */
