@@ -6,7 +6,6 @@ import { Network } from '../network/network.js';
 const requests: Readonly<Record<string, readonly [method: string, path: string]>> = {
   'Notifications on phones': ['POST', '/_matrix/client/v3/pushers/set'],
   Search: ['POST', '/_matrix/client/v3/search'],
-  'A directory of people': ['POST', '/_matrix/client/v3/user_directory/search'],
   Presence: ['GET', '/_matrix/client/v3/presence/@alice:example.org/status'],
   'Lists of threads, replies and reactions': ['GET', '/_matrix/client/v1/rooms/!a:example.org/relations/$b'],
   Knocking: ['POST', '/_matrix/client/v3/knock/!a:example.org'],

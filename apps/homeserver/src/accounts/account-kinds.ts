@@ -127,6 +127,7 @@ export const keptAtEachHome: Readonly<Record<string, string>> = {
   accounts: 'password, lock and suspension are of one server; deactivation is the last record',
   access_tokens: 'a session is of one home',
   refresh_tokens: 'a session is of one home',
+  directory_users: 'people that this server has seen in rooms',
   login_tokens: 'a token opens a session of one home',
   one_time_keys: 'each home has its own, so that none is given out twice',
   account_data_sizes: 'counted from what is here',

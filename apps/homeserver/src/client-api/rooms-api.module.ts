@@ -4,6 +4,7 @@ import { ModerationModule } from '../moderation/moderation.module.js';
 import { SyncModule } from '../sync/sync.module.js';
 import { PublicRoomsController } from './directory/public-rooms.controller.js';
 import { SpacesController } from './directory/spaces.controller.js';
+import { PeopleController } from './people/people.controller.js';
 import { ReportsController } from './reports/reports.controller.js';
 import { AliasesController } from './rooms/aliases.controller.js';
 import { CreateRoomController } from './rooms/create-room.controller.js';
@@ -15,6 +16,6 @@ import { StateController } from './rooms/state.controller.js';
 /** Rooms for clients. */
 @Module({
   imports: [DirectoryModule, ModerationModule, SyncModule],
-  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController, PublicRoomsController, SpacesController, ReportsController],
+  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController, PeopleController, PublicRoomsController, SpacesController, ReportsController],
 })
 export class RoomsApiModule {}
