@@ -43,6 +43,7 @@ Settings are environment variables or lines of partyline.yaml, in the working fo
   PARTYLINE_RATE_LIMITS          on or off (on)
   PARTYLINE_LOG_LEVEL            debug, info, warn, error or silent (info)
   PARTYLINE_NOTARIES             servers that are asked for the keys of servers that do not answer (none)
+  PARTYLINE_MEDIA_STORE          disk, or s3://bucket/prefix?endpoint=https://…&region=… (disk)
   PARTYLINE_MAX_UPLOAD           largest file (100M)
   PARTYLINE_MEDIA_QUOTA          what the files of one account may take (10G)
   PARTYLINE_MEDIA_CACHE          what files of other servers may take (20G)

@@ -86,6 +86,7 @@ const wrong: Readonly<Record<string, readonly (readonly [value: string | ((folde
     ['matrix.org, not a name', '"not a name" is no server name'],
     [Array.from({ length: 11 }, (_, index) => `${index}.example.org`).join(), 'more than 10 servers'],
   ],
+  PARTYLINE_MEDIA_STORE: [['tape', '"disk", or s3://bucket'], ['s3://media?secret=x', '"disk", or s3://bucket']],
   PARTYLINE_MAX_UPLOAD: [['large', 'expected a size'], ['10 apples', 'expected a size'], ['-1', 'expected a size']],
   PARTYLINE_MEDIA_QUOTA: [['none', 'expected a size'], ['999999999999T', 'is too large']],
   PARTYLINE_MEDIA_CACHE: [['little', 'expected a size']],

@@ -174,6 +174,7 @@ export class Network {
       contact: null,
       rateLimits: false,
       notaries: [],
+      mediaPlace: null,
       maxUploadBytes: 4 * 1024 * 1024,
       mediaQuotaBytes: 1024 ** 3,
       mediaCacheBytes: 1024 ** 3,

@@ -1,4 +1,5 @@
 import type { SupportContact } from './setting-values.js';
+import type { BucketPlace } from './media-place.js';
 import type { LogLevel } from '../observability/log.js';
 
 /**
@@ -40,6 +41,8 @@ export class Config {
   readonly rateLimits!: boolean;
   /** Servers that are asked for the keys of a server that does not answer and was never met here. */
   readonly notaries!: readonly string[];
+  /** The bucket where files are; null for the data folder. */
+  readonly mediaPlace!: BucketPlace | null;
   /** Largest file that is taken, of accounts here and of other servers. */
   readonly maxUploadBytes!: number;
   /** What all files of one account may take. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readCertificates, readTlsFiles } from './certificates.js';
 import { Config } from './config.js';
 import { nearest } from './nearest.js';
-import { addresses, contact, databaseUrl, flag, logLevel, port, publicUrl, roomVersionId, serverName, serverNames, size, text, turnUris, webAddress } from './setting-values.js';
+import { addresses, contact, databaseUrl, flag, logLevel, mediaPlace, port, publicUrl, roomVersionId, serverName, serverNames, size, text, turnUris, webAddress } from './setting-values.js';
 import { settingsOfFile } from './settings-file.js';
 import { SettingsError } from './settings-error.js';
 
@@ -35,6 +35,7 @@ const schema = z.object({
   PARTYLINE_CONTACT: contact.optional(),
   PARTYLINE_RATE_LIMITS: flag.default(true),
   PARTYLINE_NOTARIES: serverNames.default([]),
+  PARTYLINE_MEDIA_STORE: mediaPlace.prefault('disk'),
   PARTYLINE_MAX_UPLOAD: size.prefault('100M'),
   PARTYLINE_MEDIA_QUOTA: size.prefault('10G'),
   PARTYLINE_MEDIA_CACHE: size.prefault('20G'),
@@ -97,6 +98,7 @@ export function loadConfig(env: Environment, cwd: string): Settings {
     contact: values.PARTYLINE_CONTACT ?? null,
     rateLimits: values.PARTYLINE_RATE_LIMITS,
     notaries: Object.freeze(values.PARTYLINE_NOTARIES),
+    mediaPlace: values.PARTYLINE_MEDIA_STORE,
     maxUploadBytes: values.PARTYLINE_MAX_UPLOAD,
     mediaQuotaBytes: values.PARTYLINE_MEDIA_QUOTA,
     mediaCacheBytes: values.PARTYLINE_MEDIA_CACHE,

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isServerName, isUserId, parseServerName, roomVersion, roomVersions } from '#federation';
+import { readBucketPlace } from './media-place.js';
 import { LOG_LEVELS } from '../observability/log.js';
 
 /** Room for a localpart: a user id has at most 255 bytes. */
@@ -38,6 +39,11 @@ export const size = checked((value) => {
   if (!SIZE.test(value)) return 'expected a size such as 100M or 10G';
   return Number.isSafeInteger(bytesOf(value)) ? undefined : 'is too large';
 }).transform(bytesOf);
+
+/** Where files are: null for the data folder. */
+export const mediaPlace = checked((value) =>
+  value.trim() === 'disk' || readBucketPlace(value) ? undefined : 'expected "disk", or s3://bucket/prefix?endpoint=https://…&region=…',
+).transform((value) => readBucketPlace(value) ?? null);
 
 /** Addresses to listen on: literal ones, as a name may mean any machine. */
 export const addresses = checked((value) => {

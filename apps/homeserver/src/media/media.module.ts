@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { Config } from '../config/config.js';
+import { Log } from '../observability/log.js';
 import { AwaitedUploads } from './awaited-uploads.js';
 import { MediaAskers } from './copies/media-askers.js';
 import { MediaCopies } from './copies/media-copies.js';
@@ -21,6 +22,7 @@ import { MediaRetention } from './retention/media-retention.js';
 import { MediaRetentionStore } from './retention/media-retention.store.js';
 import { DiskStorage } from './storage/disk-storage.js';
 import { IncomingFiles } from './storage/incoming-files.js';
+import { S3Storage } from './storage/s3-storage.js';
 import { MediaStorage } from './storage/media-storage.js';
 import { ThumbnailMaker } from './thumbnails/thumbnail-maker.js';
 import { Thumbnails } from './thumbnails/thumbnails.js';
@@ -30,7 +32,12 @@ import { Uploads } from './uploads.js';
 @Module({
   imports: [AccountsModule],
   providers: [
-    { provide: MediaStorage, inject: [Config], useFactory: (config: Config) => new DiskStorage(join(config.dataDir, 'media')) },
+    {
+      provide: MediaStorage,
+      inject: [Config, IncomingFiles, Log],
+      useFactory: ({ mediaPlace, dataDir }: Config, incoming: IncomingFiles, log: Log) =>
+        (mediaPlace ? new S3Storage(mediaPlace, () => incoming.path(), log) : new DiskStorage(join(dataDir, 'media'))),
+    },
     IncomingFiles, MediaStore, MediaFiles, AwaitedUploads, Uploads, MediaCopiesStore, MediaCopies, MediaProgress, MediaAskers, MediaReplication, OriginMedia, ReplicaMedia, RemoteMedia, MediaLibrary, MediaDelivery, ThumbnailMaker, Thumbnails,
     MediaRetentionStore, MediaRetention, PreviewImages, UrlPreviews,
   ],
