@@ -14,8 +14,8 @@ import type { StoredFile } from '../storage/media-storage.js';
 import { byteRange } from './byte-range.js';
 import { describingHeaders, guardingHeaders, thumbnailHeaders } from './media-headers.js';
 
-/** Files that are on their way: in all, and to one party; each takes some hundred kilobytes of memory. */
-const MAX_STREAMS = 1_000;
+/** Files that are on their way: in all, and to one party; each takes up to a megabyte of memory. */
+const MAX_STREAMS = 500;
 const MAX_STREAMS_PER_PARTY = 50;
 /** As with other answers (http/answer-delivery.ts): who reads more slowly than 16 KiB a second is taken for gone. */
 const GRACE_MS = 30_000;

@@ -3,6 +3,9 @@ import { dirname, join } from 'node:path';
 import { isNoFile } from './file-errors.js';
 import { type ByteRange, MediaStorage, type StoredFile } from './media-storage.js';
 
+/** Read at once: each read waits for its turn among the work of others. */
+const READ_BYTES = 512 * 1024;
+
 /** Files in the data folder. */
 export class DiskStorage extends MediaStorage {
   readonly #folders = new Set<string>();
@@ -14,21 +17,22 @@ export class DiskStorage extends MediaStorage {
   override async put(key: string, path: string): Promise<void> {
     const target = join(this.folder, key);
     const parent = dirname(target);
+    const isKept = key.startsWith('files/');
     if (!this.#folders.has(parent)) {
       // From the first one that was made, each is an entry of the one above.
       const first = await mkdir(parent, { recursive: true });
-      if (first !== undefined) for (let made = parent; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
-      if (key.startsWith('files/')) this.#folders.add(parent);
+      if (first !== undefined && isKept) for (let made = parent; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+      if (isKept) this.#folders.add(parent);
     }
     await rename(path, target);
-    await syncFolder(parent);
+    if (isKept) await syncFolder(parent);
   }
 
   override async open(key: string, range?: ByteRange): Promise<StoredFile | undefined> {
     const file = await openOrNone(join(this.folder, key));
     if (!file) return undefined;
     const { size } = await file.stat();
-    return { bytes: size, stream: file.createReadStream({ ...range, highWaterMark: 256 * 1024 }) };
+    return { bytes: size, stream: file.createReadStream({ ...range, highWaterMark: READ_BYTES }) };
   }
 
   override async local(key: string): Promise<{ path: string; done(): Promise<void> } | undefined> {

@@ -9,6 +9,8 @@ import { isNoRoom, noRoom } from './file-errors.js';
 
 /** The database in the same folder stops at 200 MB: files leave it some. */
 const MIN_FREE_BYTES = 300 * 1024 * 1024;
+/** Written at once: each write waits for its turn among the work of others. */
+const WRITE_BYTES = 512 * 1024;
 /** What a type is told by. */
 const HEAD_BYTES = 4_100;
 
@@ -56,14 +58,24 @@ export class IncomingFiles implements OnModuleInit {
     let bytes = 0;
     let head = Buffer.alloc(0);
     const file = await open(path, 'wx');
+    let pieces: Buffer[] = [];
+    let held = 0;
+    const flush = async (): Promise<void> => {
+      const piece = Buffer.concat(pieces);
+      [pieces, held] = [[], 0];
+      await file.writeFile(piece);
+    };
     try {
       for await (const chunk of source) {
         bytes += chunk.length;
         if (bytes > maxBytes) throw MatrixError.tooLarge(`Files of up to ${maxBytes} bytes are taken`);
         if (head.length < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)]);
         hash.update(chunk);
-        await file.writeFile(chunk);
+        pieces.push(chunk);
+        held += chunk.length;
+        if (held >= WRITE_BYTES) await flush();
       }
+      await flush();
       await file.sync();
     } catch (error) {
       await file.close();

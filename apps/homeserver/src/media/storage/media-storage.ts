@@ -8,7 +8,7 @@ export interface ByteRange {
 
 /** Where files are kept, by key: `files/…` by their hash, `thumbnails/…` made of them. */
 export abstract class MediaStorage {
-  /** Moves a complete local file to the key; when this resolves it survives a loss of power. A file of the key is replaced. */
+  /** Moves a complete local file to the key; of `files/` it survives a loss of power when this resolves. A file of the key is replaced. */
   abstract put(key: string, path: string): Promise<void>;
 
   /** Undefined where there is none. */

@@ -52,7 +52,9 @@ export class Thumbnails {
     const stored = async (): Promise<Thumbnail | undefined> => {
       for (const type of animated ? MOVING_TYPES : TYPES) {
         const file = await this.storage.open(`${key}.${type}`);
-        if (file) return { tag: `${content.sha256}-${name}`, type, file };
+        // What a loss of power left of one that was being made.
+        if (file?.bytes === 0) file.stream.destroy();
+        else if (file) return { tag: `${content.sha256}-${name}`, type, file };
       }
       return undefined;
     };
