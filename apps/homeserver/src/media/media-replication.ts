@@ -1,5 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { IsNull } from 'typeorm';
+import { homeOfLog } from '#federation';
+import { AccountServers } from '../accounts/account-servers.js';
 import { AccountOps, type RemoteChange } from '../accounts/account-ops.js';
 import { Deactivation } from '../accounts/deactivation.js';
 import { Config } from '../config/config.js';
@@ -17,6 +19,7 @@ const MAX_TOLD = 100_000;
 export class MediaReplication implements OnModuleInit {
   constructor(
     private readonly config: Config,
+    private readonly accounts: AccountServers,
     private readonly ops: AccountOps,
     private readonly deactivation: Deactivation,
     private readonly store: MediaStore,
@@ -33,9 +36,9 @@ export class MediaReplication implements OnModuleInit {
   }
 
   /** A home names media of its own only: what others have uploaded is not its to say. What an address named once it names for good. */
-  async #apply({ userId, key, value, home }: RemoteChange): Promise<void> {
+  async #apply({ userId, key, value, log }: RemoteChange): Promise<void> {
     const told = readMediaOp(key, value);
-    if (!told || told.serverName !== home || home === this.config.serverName) return;
+    if (!told || told.serverName === this.config.serverName || told.serverName !== (await this.#writerOf(userId, log))) return;
     const { serverName, mediaId, sha256, bytes, content_type: contentType, filename, created_ts: createdTs } = told;
     const row = { serverName, mediaId, userId, sha256, bytes, contentType, filename, createdTs, expiresTs: null };
     await this.db.transaction(async (tx) => {
@@ -46,6 +49,12 @@ export class MediaReplication implements OnModuleInit {
       await rows.update({ serverName, mediaId, userId }, { fetchAt: 0 });
     });
     this.copies.wake();
+  }
+
+  /** Whose key has signed a log. What an operation says of its writer itself is anybody's word. */
+  async #writerOf(userId: string, log: string): Promise<string | undefined> {
+    const record = await this.accounts.knownRecord(userId);
+    return record && homeOfLog(record, log)?.server_name;
   }
 
   /** Others tell of theirs by themselves. */

@@ -10,5 +10,5 @@ export {
   isOperationSignedBy, operationHash, operationInput, signOperation, type AccountOperation, type LogPlaces, type UnsignedOperation,
 } from './operation.js';
 export { readOperation, readPlaces } from './read-operation.js';
-export { keyOfLog, standingOf, type LogStanding } from './standing.js';
+export { homeOfLog, keyOfLog, standingOf, type LogStanding } from './standing.js';
 export { isSurplus, MAX_LOGS_OF_KEY, surplusLogs } from './surplus-logs.js';

@@ -8,9 +8,14 @@ export interface LogStanding {
   readonly places: readonly LogPlace[];
 }
 
-/** The public key of a log, of the homes that the record names and the retired ones; undefined for others, which are revoked. */
+/** The home that signs a log, of those that the record names and the retired ones; undefined for others, which are revoked. */
+export function homeOfLog(record: HomeRecord, log: string): { readonly server_name: string; readonly key: string } | undefined {
+  return [...record.homes, ...(record.retired ?? [])].find(({ key }) => isLogOf(log, record.user_id, key));
+}
+
+/** Its public key. */
 export function keyOfLog(record: HomeRecord, log: string): string | undefined {
-  return [...record.homes, ...(record.retired ?? [])].find(({ key }) => isLogOf(log, record.user_id, key))?.key;
+  return homeOfLog(record, log)?.key;
 }
 
 /** Protocol §4, "Former homes: a cut". */

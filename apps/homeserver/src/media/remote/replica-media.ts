@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import { isOperationSignedBy, keyOfLog, readOperation } from '#federation';
+import { homeOfLog, isOperationSignedBy, readOperation } from '#federation';
 import { parseStoredJson } from '#json';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { Config } from '../../config/config.js';
@@ -118,12 +118,11 @@ export class ReplicaMedia {
   /** What the server that the address names has written into the account's log, when it was the account's home: signed with that home's key. */
   async #proven(address: MediaAddress, userId: string, given: unknown): Promise<KnownHash | undefined> {
     const op = readOperation(userId, given);
-    if (op?.kind !== 'media' || op.home !== address.serverName || op.key !== mediaOpKey(address)) return undefined;
+    if (op?.kind !== 'media' || op.key !== mediaOpKey(address)) return undefined;
     await this.accounts.check([userId]);
     const record = await this.accounts.knownRecord(userId);
-    const key = record && keyOfLog(record, op.log);
-    const home = record && [...record.homes, ...(record.retired ?? [])].find((one) => one.key === key);
-    if (key === undefined || home?.server_name !== address.serverName || !isOperationSignedBy(op, key)) return undefined;
+    const home = record && homeOfLog(record, op.log);
+    if (home?.server_name !== address.serverName || !isOperationSignedBy(op, home.key)) return undefined;
     const told = readMediaOp(op.key, parseStoredJson(op.value));
     return told && { sha256: told.sha256, labels: { contentType: told.content_type, filename: told.filename }, isClaimed: false };
   }
