@@ -21,7 +21,7 @@ beforeAll(async () => {
   net = await Network.start({ servers: ['a', 'b'] });
   [a, b] = net.servers as [TestServer, TestServer];
   evil = await HostileServer.start();
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await evil?.stop();
   await net?.stop();
@@ -44,10 +44,10 @@ it('a home names addresses of its own only, whatever it says of who it is', asyn
   }
   expect((await home.hand(a, ops)).status).toBe(200);
   const known = (name: (typeof named)[number]) => a.get(MediaStore).find({ serverName: serverOf[name], mediaId: `named_${name}` });
-  await eventually(() => known('own'));
+  await eventually(() => known('own'), 30_000);
   expect([await known('another'), await known('this')]).toEqual([undefined, undefined]);
   expect((await person.at(a).request('GET', '/unstable/io.partyline/account/media')).homes[0].media).toMatchObject({ total: 1, ready: 0 });
-}, 60_000);
+}, 120_000);
 
 describe('a replica', () => {
   let frank: TestClient;
@@ -64,7 +64,7 @@ describe('a replica', () => {
     evil.on(/media\/sha256/, () => new Verbatim(200, { 'content-type': 'multipart/mixed; boundary=x' }, Buffer.concat([
       Buffer.from('--x\r\nContent-Type: application/json\r\n\r\n{}\r\n--x\r\nContent-Type: image/png\r\n\r\n'), fake, Buffer.from('\r\n--x--'),
     ])));
-  }, 60_000);
+  }, 120_000);
 
   const forger = () => new HostileHome(evil, bob.userId);
   const key = () => JSON.stringify(path.split('/'));
@@ -93,5 +93,5 @@ describe('a replica', () => {
       expect(got.status).toBe(502);
     }
     expect(evil.requests.slice(before).some(({ path: asked }) => asked.includes('/media/address/'))).toBe(true);
-  }, 60_000);
+  }, 120_000);
 });

@@ -116,7 +116,7 @@ describe('what was uploaded', () => {
     expect(await chunkedUpload(alice, MAX + 1)).toBe(413);
     expect(filesOf()).toEqual(before);
     const incoming = join(net.servers[0]!.config.dataDir, 'media', 'incoming');
-    await eventually(() => readdirSync(incoming).length === 0);
+    await eventually(() => readdirSync(incoming).length === 0, 30_000);
   });
 
   it('is bounded for each account', async () => {
@@ -131,7 +131,7 @@ describe('what was uploaded', () => {
     const frank = await net.client().register('frank');
     const open = Array.from({ length: 10 }, () => slowUpload(frank));
     // Each has been begun, and none has ended.
-    await eventually(() => readdirSync(join(net.servers[0]!.config.dataDir, 'media', 'incoming')).length === 10);
+    await eventually(() => readdirSync(join(net.servers[0]!.config.dataDir, 'media', 'incoming')).length === 10, 30_000);
     await frank.expectError(429, 'M_LIMIT_EXCEEDED', 'POST', '/_matrix/media/v3/upload', pixel);
     await upload(bob, pixel);
     for (const { end } of open) end();
@@ -147,7 +147,7 @@ describe('what was uploaded', () => {
       const auth = { type: 'm.login.password', identifier: { type: 'm.id.user', user: name }, password: `password of ${name}` };
       const { body: { session } } = await leaver.raw('POST', '/v3/account/deactivate', { erase });
       await leaver.request('POST', '/v3/account/deactivate', { erase, auth: { ...auth, session } });
-      await eventually(async () => (await download(bob, file)).status === (erase ? 404 : 200));
+      await eventually(async () => (await download(bob, file)).status === (erase ? 404 : 200), 30_000);
     }
   });
 });

@@ -31,7 +31,7 @@ export class WebRequests implements OnApplicationShutdown {
 
   constructor(private readonly guard: AddressGuard) {
     const lookup: LookupFunction = (hostname, options, callback) => guard.lookup(hostname)(hostname, options, callback);
-    this.#agent = new Agent({ connections: 2, pipelining: 1, keepAliveTimeout: 1_000, connect: { timeout: 5_000, lookup, autoSelectFamily: true } });
+    this.#agent = new Agent({ connections: 2, pipelining: 1, keepAliveTimeout: 1_000, connect: { timeout: 10_000, lookup, autoSelectFamily: true } });
   }
 
   async onApplicationShutdown(): Promise<void> {

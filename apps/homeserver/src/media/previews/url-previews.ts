@@ -12,8 +12,8 @@ import type { Preview } from './preview.js';
 import { PreviewImages } from './preview-images.js';
 import { readPage } from './read-page.js';
 
-const PAGE_MS = 10_000;
-const PART_MS = 8_000;
+const PAGE_MS = 15_000;
+const PART_MS = 10_000;
 /** A page says what it is at its beginning. */
 const MAX_PAGE_BYTES = 1024 * 1024;
 const MAX_OEMBED_BYTES = 64 * 1024;

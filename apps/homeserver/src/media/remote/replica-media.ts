@@ -5,6 +5,7 @@ import { parseStoredJson } from '#json';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { Config } from '../../config/config.js';
 import { FederationClient } from '../../federation/federation-client.js';
+import { RemoteError } from '../../federation/outgoing/remote-error.js';
 import { RateLimits } from '../../http/rate-limits.js';
 import { Clock } from '../../observability/clock.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
@@ -20,8 +21,8 @@ import type { ReceivedFile } from './received-file.js';
 /** Servers that are asked, and rooms that are looked at for them. */
 const MAX_SERVERS = 20;
 const MAX_ROOMS = 200;
-const ASK_MS = 5_000;
-/** What nobody has is not asked after again so soon. */
+const ASK_MS = 10_000;
+/** What nobody has, as all have said, is not asked after again so soon. */
 const NOWHERE_MS = 60_000;
 const MAX_NOWHERE = 10_000;
 
@@ -75,13 +76,14 @@ export class ReplicaMedia {
     const key = `${mxcUri(address)} ${readerId ?? ''} ${known?.sha256 ?? ''}`;
     if ((this.#nowhere.get(key) ?? 0) > this.clock.steady()) return undefined;
     this.limits.take('lookup', `media ${party}`);
-    const found = await this.#look(address, await this.#servers(address, readerId, uploaderId), known);
-    if (!found) this.#nowhere.set(key, this.clock.steady() + NOWHERE_MS);
+    const servers = await this.#servers(address, readerId, uploaderId);
+    const answers = await Promise.all([...servers].map(([server, roomId]) => this.#ask(address, server, roomId)));
+    const found = await this.#fetch(answers.filter((one) => typeof one === 'object'), known);
+    if (!found && !answers.includes('silent')) this.#nowhere.set(key, this.clock.steady() + NOWHERE_MS);
     return found;
   }
 
-  async #look(address: MediaAddress, servers: ReadonlyMap<string, string | undefined>, known: KnownHash | undefined): Promise<Found | undefined> {
-    const holders = (await Promise.all([...servers].map(([server, roomId]) => this.#ask(address, server, roomId)))).filter((one) => one !== undefined);
+  async #fetch(holders: readonly Holder[], known: KnownHash | undefined): Promise<Found | undefined> {
     const hash = known ?? holders.find(({ proven }) => proven)?.proven;
     if (!hash) return undefined;
     for (const { server, roomId, sha256 } of holders) {
@@ -106,9 +108,11 @@ export class ReplicaMedia {
     return new Map([...servers].slice(0, MAX_SERVERS));
   }
 
-  async #ask(address: MediaAddress, server: string, roomId: string | undefined): Promise<Holder | undefined> {
+  async #ask(address: MediaAddress, server: string, roomId: string | undefined): Promise<Holder | 'silent' | undefined> {
     const query = roomId === undefined ? {} : { room_id: roomId };
-    const given = await this.client.request({ destination: server, method: 'GET', path: addressPath(address), query, timeoutMs: ASK_MS, maxBytes: 256 * 1024 }).catch(() => undefined);
+    const given = await this.client.request({ destination: server, method: 'GET', path: addressPath(address), query, timeoutMs: ASK_MS, maxBytes: 256 * 1024 })
+      .catch((error: unknown) => (error instanceof RemoteError && error.remoteStatus < 500 ? undefined : 'silent'));
+    if (given === 'silent') return given;
     const { data } = answerSchema.safeParse(given);
     if (!data) return undefined;
     const proven = data.user_id === undefined ? undefined : await this.#proven(address, data.user_id, data.operation);

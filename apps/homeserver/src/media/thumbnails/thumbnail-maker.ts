@@ -8,7 +8,7 @@ import type { ThumbnailJob, ThumbnailResult } from './thumbnail-job.js';
 
 /** Beside the thread that serves requests. */
 const MAX_PROCESSES = Math.min(4, Math.max(1, availableParallelism() - 1));
-const JOB_MS = 20_000;
+const JOB_MS = 60_000;
 /** The memory of a process is given back when nobody needed it for so long. */
 const IDLE_MS = 30_000;
 const PROGRAM = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './thumbnail-process.ts' : './thumbnail-process.js', import.meta.url));
@@ -21,12 +21,10 @@ export class ThumbnailMaker implements OnApplicationShutdown {
   /** Accounts in turn: nobody waits behind all pictures of another one. */
   readonly #slots = new FairSlots(fairLimits(MAX_PROCESSES, { waiting: 2_000, waitingPerAccount: 200 }), Infinity);
 
-  constructor(private readonly log: Log) {}
+  /** Jobs since the start; tests read it. */
+  made = 0;
 
-  /** Processes that there are; tests read it. */
-  get processes(): number {
-    return this.#children.size;
-  }
+  constructor(private readonly log: Log) {}
 
   /**
    * @param party who wants it
@@ -34,6 +32,7 @@ export class ThumbnailMaker implements OnApplicationShutdown {
    */
   make(job: ThumbnailJob, party: string): Promise<ThumbnailResult> {
     return this.#slots.run({ account: party }, () => new Promise((resolve) => {
+      this.made++;
       const idle = this.#idle.pop();
       if (idle) clearTimeout(idle.timer);
       this.#run(idle?.child ?? this.#begin(), job, resolve);
