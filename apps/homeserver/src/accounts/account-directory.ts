@@ -48,14 +48,23 @@ export class AccountDirectory implements OnModuleInit {
    * @throws MatrixError 400 M_USER_IN_USE
    */
   async create(account: NewAccount, within?: (tx: Transaction) => Promise<void>): Promise<void> {
+    let isTaken = false;
     await this.db.transaction(async (tx) => {
-      if (!(await this.store.insert(tx, account, this.clock.now()))) throw userInUse();
-      await within?.(tx);
+      const inserted = this.store.insert(account, this.clock.now());
+      // Where nothing depends on it that is known after the COMMIT.
+      if (within) {
+        if (!(await tx.query(...inserted)).length) throw userInUse();
+        await within(tx);
+      }
+      const last = within ? undefined : tx.add(...inserted);
       tx.afterCommit(() => {
+        isTaken = last?.found.rows.length === 0;
+        if (isTaken) return;
         this.#userIds.add(account.userId);
         for (const listener of this.#added) listener(account.userId);
       });
     });
+    if (isTaken) throw userInUse();
   }
 
   /** Forgets an account whose record no longer names this server. Its tokens must be gone. */

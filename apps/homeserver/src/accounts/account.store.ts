@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Queryable, longStatement, statement } from '../storage/database.js';
+import { Database, type Queryable, longStatement, statement, type Statement } from '../storage/database.js';
 import type { Account, NewAccount } from './account.js';
 
 const selectIds = longStatement('account.ids', 'SELECT user_id FROM accounts');
@@ -90,10 +90,10 @@ export class AccountStore {
     return row && toAccount(row);
   }
 
-  /** @returns false when the name is taken */
-  async insert(db: Queryable, account: NewAccount, createdTs: number): Promise<boolean> {
+  /** The statement that makes an account: it finds no row when the name is taken. */
+  insert(account: NewAccount, createdTs: number): [Statement, unknown[]] {
     const { userId, passwordHash = null, isGuest = false, isAdmin = false, appserviceId = null } = account;
-    return (await db.query(insert, [userId, passwordHash, isGuest, isAdmin, appserviceId, createdTs])).length === 1;
+    return [insert, [userId, passwordHash, isGuest, isAdmin, appserviceId, createdTs]];
   }
 
   async setPassword(userId: string, passwordHash: string | null): Promise<void> {

@@ -57,23 +57,28 @@ export class Devices implements OnModuleInit {
    * Makes the device unless it exists; the name is for new devices only.
    *
    * @param input `byAccountKey`: nothing but the account key proves who makes it, which whoever had the device may have kept
+   * @param within runs in the transaction that makes a new one
    * @returns true when it is new
    * @throws MatrixError 403 M_FORBIDDEN when the account has too many devices, 403 IO_PARTYLINE_DEVICE_REMOVED
    */
-  async upsert(input: { userId: string; deviceId: string; displayName?: string | null; byAccountKey?: boolean }): Promise<boolean> {
+  async upsert(
+    input: { userId: string; deviceId: string; displayName?: string | null; byAccountKey?: boolean }, within?: (tx: Transaction) => Promise<void>,
+  ): Promise<boolean> {
     const { userId, deviceId, displayName = null, byAccountKey = false } = input;
     const isNew = await this.db.transaction(async (tx) => {
       if (byAccountKey && (await this.removed.has(tx, userId, deviceId))) {
         throw new MatrixError(403, 'IO_PARTYLINE_DEVICE_REMOVED', 'This device was removed; log in with the password, or as a new device');
       }
-      if (!(await this.store.insert(tx, userId, deviceId, displayName, this.clock.now()))) {
+      const [isNew, count] = await Promise.all([this.store.insert(tx, userId, deviceId, displayName, this.clock.now()), this.store.count(tx, userId)]);
+      if (!isNew) {
         // Left here when the account dropped this server, or known from rooms before it came: its other homes have to hear of the login.
         if (!(await this.ops.isWritten(tx, userId, { kind: 'device', key: deviceId }))) await this.#record(tx, userId, deviceId, { display_name: displayName });
         return false;
       }
-      if ((await this.store.count(tx, userId)) > MAX_DEVICES) throw MatrixError.forbidden('This account has too many devices');
+      if (count > MAX_DEVICES) throw MatrixError.forbidden('This account has too many devices');
       await this.removed.take(tx, userId, deviceId);
       await this.#record(tx, userId, deviceId, { display_name: displayName });
+      await within?.(tx);
       return true;
     });
     if (isNew) await this.#tell(this.#updated, userId, [deviceId]);

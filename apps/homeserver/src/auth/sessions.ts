@@ -59,9 +59,11 @@ export class Sessions {
     if (!account) throw MatrixError.forbidden('There is no such account here');
     if (account.deactivatedTs !== null) throw new MatrixError(403, 'M_USER_DEACTIVATED', 'This account has been deactivated');
     const deviceId = session.deviceId || this.#newDeviceId();
-    const isNew = await this.devices.upsert({ userId, deviceId, displayName: displayName ?? null, byAccountKey: session.byAccountKey ?? false });
+    const made = { userId, deviceId, displayName: displayName ?? null, byAccountKey: session.byAccountKey ?? false };
+    let issued: IssuedTokens | undefined;
+    const isNew = await this.devices.upsert(made, async (tx) => void (issued = await this.tokens.issueIn(tx, { userId, deviceId, refreshable }, null)));
     if (!isNew) await this.tokens.revokeDevice(userId, deviceId);
-    const issued = await this.tokens.issue({ userId, deviceId, refreshable });
+    issued ??= await this.tokens.issue({ userId, deviceId, refreshable });
     return { user_id: userId, device_id: deviceId, home_server: userId.slice(userId.indexOf(':') + 1), ...tokenBody(issued) };
   }
 

@@ -127,8 +127,8 @@ export class Transaction implements Queryable {
 
   async #ask(sql: AnyStatement, values: readonly unknown[] = []): Promise<Found> {
     const added = this.add(sql, values);
-    // One message at a time. Whoever asks meanwhile is in the next.
-    const sent = this.#sending.then(() => (this.#waiting.includes(added) ? this.#send(this.#opening()) : undefined));
+    // One message at a time. Whoever asks at the same moment is in it, whoever asks later in the next.
+    const sent = this.#sending.then(() => new Promise<void>(process.nextTick)).then(() => (this.#waiting.includes(added) ? this.#send(this.#opening()) : undefined));
     this.#sending = sent.catch(() => undefined);
     await sent;
     if (this.failure) throw this.failure;

@@ -63,22 +63,20 @@ export class CommitService {
   }
 
   async #write(tx: Transaction, commits: readonly RoomCommit[], ends: readonly number[]): Promise<ReadonlyMap<string, number>> {
-    let keyNids: ReadonlyMap<string, number> = new Map();
     const store = this.store;
+    const keys = new Set<string>();
+    for (const commit of commits) {
+      for (const snapshot of commit.snapshots) for (const key of snapshot.entries.keys()) keys.add(key);
+      for (const change of commit.stateChanges) keys.add(stateKeyOf(change.type, change.stateKey));
+    }
+    // What is asked comes first, so that it is one question.
+    const [keyNids, pending] = await Promise.all([store.keyNids(tx, keys), this.invitations.pending(tx, commits)]);
     await store.rooms(tx, commits, ends);
     await store.events(tx, commits);
-    const hasState = commits.some((commit) => commit.snapshots.length > 0 || commit.stateChanges.length > 0);
-    if (hasState) {
-      const keys = new Set<string>();
-      for (const commit of commits) {
-        for (const snapshot of commit.snapshots) for (const key of snapshot.entries.keys()) keys.add(key);
-        for (const change of commit.stateChanges) keys.add(stateKeyOf(change.type, change.stateKey));
-      }
-      keyNids = await store.keyNids(tx, keys);
-      await store.snapshots(tx, commits, keyNids);
-      await store.currentState(tx, commits);
-    }
-    await this.invitations.around(tx, commits, () => store.localMemberships(tx, commits, ends));
+    await store.snapshots(tx, commits, keyNids);
+    await store.currentState(tx, commits);
+    await store.localMemberships(tx, commits, ends);
+    await this.invitations.record(tx, commits, pending);
     await store.redactions(tx, commits);
     await store.backwardExtremities(tx, commits);
     return keyNids;

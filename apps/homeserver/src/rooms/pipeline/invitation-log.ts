@@ -19,12 +19,15 @@ export class InvitationLog {
     private readonly clock: Clock,
   ) {}
 
-  /** @param write stores the memberships of the commits */
-  async around(tx: Transaction, commits: readonly RoomCommit[], write: () => Promise<void>): Promise<void> {
-    const changes = commits.flatMap((commit) => commit.localMemberships.map((item) => ({ ...item, roomNid: commit.roomNid })));
-    if (changes.length === 0) return write();
-    const before = await this.store.pending(tx, changes);
-    await write();
+  /** What stands before the memberships of the commits are stored. */
+  async pending(tx: Transaction, commits: readonly RoomCommit[]): Promise<PendingInvitation[]> {
+    const changes = changesOf(commits);
+    return changes.length === 0 ? [] : this.store.pending(tx, changes);
+  }
+
+  /** @param before see `pending`; the memberships are stored by now */
+  async record(tx: Transaction, commits: readonly RoomCommit[], before: readonly PendingInvitation[]): Promise<void> {
+    const changes = changesOf(commits);
     const invited = changes.filter(({ membership }) => membership === 'invite' || membership === 'knock');
     const after = invited.length === 0 ? [] : await this.store.pending(tx, invited);
     // A second invitation takes the place of the first one, which may stand at another home: it has not ended.
@@ -54,6 +57,10 @@ export function invitationOp(one: PendingInvitation): AccountChange | null {
     room_version: one.version, event: parseStoredJson(one.json) as JsonObject, stripped_state: parseStoredJson(one.strippedState ?? '[]') as JsonObject[],
   };
   return { kind: 'invitation', key: keyOf(one), value: JSON.stringify(value) };
+}
+
+function changesOf(commits: readonly RoomCommit[]) {
+  return commits.flatMap((commit) => commit.localMemberships.map((item) => ({ ...item, roomNid: commit.roomNid })));
 }
 
 function isPortable({ version }: PendingInvitation): boolean {

@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { isUserId, type JsonObject } from '#federation';
 import type { Requester } from '../../accounts/requester.js';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { KeyedHash } from '../../observability/keyed-hash.js';
 import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { CanonicalAliases } from '../directory/canonical-aliases.js';
 import { Inviter } from '../membership/inviter.js';
@@ -35,7 +36,7 @@ export interface ClientState {
 /** Sends what clients ask for: once per transaction id, and with member events going the way of memberships. */
 @Injectable()
 export class RoomSender {
-  readonly #secret: Buffer;
+  readonly #hash: KeyedHash;
 
   constructor(
     private readonly sender: EventSender,
@@ -48,7 +49,7 @@ export class RoomSender {
     keys: ServerKeys,
   ) {
     // Known to nobody else, and the same after every restart.
-    this.#secret = createHmac('sha256', keys.signing.sign('io.partyline.txn')).digest();
+    this.#hash = new KeyedHash(createHmac('sha256', keys.signing.sign('io.partyline.txn')).digest());
   }
 
   /** A message event. */
@@ -106,6 +107,6 @@ export class RoomSender {
   // Of the device, not of the token: a client that logs in again with its device repeats itself.
   #onceOnlyKey(requester: Requester, parts: readonly string[]): string {
     const text = JSON.stringify([requester.userId, requester.deviceId ?? requester.tokenHash, ...parts]);
-    return createHmac('sha256', this.#secret).update(text).digest().subarray(0, 16).toString('base64url');
+    return this.#hash.of(text).subarray(0, 16).toString('base64url');
   }
 }
