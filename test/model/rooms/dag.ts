@@ -1,5 +1,5 @@
 import {
-  AuthError, authStateKeys, buildEvent, changesOf, checkAuth, checkAuthEvents, KNOWN_RECORD_TYPE, knownRecord, recordOf, resolveState, roomVersion, standingEvents, stateKeyOf,
+  AuthError, authStateKeys, buildEvent, changesOf, checkAuth, checkAuthEvents, KNOWN_RECORD_TYPE, knownRecord, resolveState, roomVersion, standingEvents, stateKeyOf,
   type EventDraft, type HomeRecord, type JsonObject, type RoomEvent, type RoomVersionRules, type StateReader,
 } from '#federation';
 import { seal, seals } from './keys.ts';
@@ -80,9 +80,9 @@ export class Dag {
       ...(wish.stateKey !== undefined && { state_key: wish.stateKey }),
       ...(this.create && { room_id: this.create.roomId }),
     };
-    const cited = authStateKeys(draft, rules).flatMap(([type, key]) => state.get(type, key)?.eventId ?? []);
+    const cited = authStateKeys(draft, rules, state).flatMap(([type, key]) => state.get(type, key)?.eventId ?? []);
     const isOwn = wish.type === 'm.room.member' && wish.stateKey === wish.sender;
-    const current = recordOf(state.get('m.room.member', wish.sender));
+    const current = knownRecord(state, wish.sender);
     const stands = isOwn && wish.record ? standingEvents(wish.sender, current, wish.record, this.withChain([...before.values()])) : [];
     draft.auth_events = [...new Set([...cited, ...stands.map(({ eventId }) => eventId)])];
     return this.#add(buildEvent(draft, rules, { name: domain(wish.server), key: seal(wish.key) }), before, wish);

@@ -17,5 +17,5 @@ const result = runModel({ seed, runs, stopAt, measures: true, progress: (done, f
   process.stdout.write(`${done} histories, ${failures.length} failed, ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
 } });
 tell(result.failures);
-process.stdout.write(`${result.runs} histories, ${result.events} events, ${result.failures.length} failed; in ${result.setBack} state that a revoked home had replaced came out as before; in ${result.decidedBefore} something is as it was decided before a revocation was known; in ${result.keptNewer} something stands that Matrix would have undone; in ${result.resolvedOtherwise} another member event was shown for its record and Matrix resolved otherwise; in ${result.undoneByMatrix} Matrix's own resolution undid acknowledged state\n`);
+process.stdout.write(`${result.runs} histories, ${result.events} events, ${result.failures.length} failed; in ${result.decidedBefore} something is as it was decided before a revocation was known; in ${result.resolvedOtherwise} another member event was shown for its record and Matrix resolved otherwise; in ${result.undoneByMatrix} Matrix's own resolution undid acknowledged state\n`);
 process.exit(result.failures.length === 0 ? 0 : 1);

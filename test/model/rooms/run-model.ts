@@ -16,10 +16,6 @@ export interface ModelResult {
   readonly events: number;
   /** Histories in which a member event that is shown for its record changed what Matrix makes of the rest. */
   readonly resolvedOtherwise: number;
-  /** Histories in which state that a revoked home had replaced beside its revocation came out as it was before. */
-  readonly setBack: number;
-  /** Histories in which something stands that Matrix would have undone. */
-  readonly keptNewer: number;
   /** Histories in which something is as it was decided before a revocation was known. */
   readonly decidedBefore: number;
   /** Histories in which Matrix's own resolution undid acknowledged state, homes or not. */
@@ -33,21 +29,19 @@ export interface ModelResult {
  */
 export function runModel(options: { seed: number; runs: number; stopAt?: number; measures?: boolean; progress?: (done: number, failures: readonly Failure[]) => void }): ModelResult {
   const failures: Failure[] = [];
-  let [events, undoneByMatrix, resolvedOtherwise, setBack, keptNewer, decidedBefore, runs] = [0, 0, 0, 0, 0, 0, 0];
+  let [events, undoneByMatrix, resolvedOtherwise, decidedBefore, runs] = [0, 0, 0, 0, 0];
   for (; runs < options.runs && failures.length < (options.stopAt ?? 1); runs++) {
     const seed = options.seed + runs;
     const steps = drawHistory(seeded(seed));
     const result = outcome(steps, options.measures);
     events += result.events;
     resolvedOtherwise += result.isResolvedOtherwise ? 1 : 0;
-    setBack += result.isSetBackByThief ? 1 : 0;
-    keptNewer += result.isKeptNewer ? 1 : 0;
     decidedBefore += result.isDecidedBefore ? 1 : 0;
     undoneByMatrix += result.undoneByMatrix > 0 ? 1 : 0;
     if (result.faults.length > 0) failures.push({ seed, ...shrink(steps) });
     if ((runs + 1) % 1_000 === 0) options.progress?.(runs + 1, failures);
   }
-  return { failures, runs, events, resolvedOtherwise, setBack, keptNewer, decidedBefore, undoneByMatrix };
+  return { failures, runs, events, resolvedOtherwise, decidedBefore, undoneByMatrix };
 }
 
 function outcome(steps: readonly Step[], measures = false): Judgement & { story: readonly string[]; events: number } {

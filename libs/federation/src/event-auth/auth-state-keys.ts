@@ -1,15 +1,19 @@
-import { jsonMember, stateKeyOf, type Pdu } from '../events/index.js';
+import { jsonMember, stateKeyOf, type Pdu, type RoomEvent } from '../events/index.js';
 import type { RoomVersionRules } from '../room-versions/index.js';
-import { thirdPartyTokenOf } from './room-facts.js';
+import type { StateReader } from './auth-context.js';
+import { KNOWN_RECORD_TYPE } from './known-record.js';
+import { isOwnMemberEvent, thirdPartyTokenOf } from './room-facts.js';
 
 /**
  * The auth events selection algorithm (server-server API, "Auth events selection"): which state an event may cite, as
  * far as the room has it. The create event itself cites nothing.
  *
+ * @param state the state that the event is made behind: portable rooms leave out what its sender had set there at the same home. All that
+ *   it may cite without
  * @returns `[type, state_key]` pairs, each once
  */
 export function authStateKeys(
-  draft: Pick<Pdu, 'type' | 'sender' | 'state_key' | 'content'>, rules: RoomVersionRules,
+  draft: Pick<Pdu, 'type' | 'sender' | 'state_key' | 'content' | 'home'>, rules: RoomVersionRules, state?: StateReader,
 ): Array<[type: string, stateKey: string]> {
   if (draft.type === 'm.room.create') return [];
   const keys = new Map<string, [string, string]>();
@@ -19,6 +23,9 @@ export function authStateKeys(
   if (!rules.roomIdIsCreateHash) add('m.room.create', '');
   add('m.room.power_levels', '');
   add('m.room.member', draft.sender);
+  // Portable rooms (protocol §3, "What events cite"): state cites what it replaces, one's own member event what is known of one's record.
+  if (rules.portable && draft.state_key !== undefined && !isOwnDoing(draft, state?.get(draft.type, draft.state_key))) add(draft.type, draft.state_key);
+  if (rules.portable && isOwnMemberEvent(draft)) add(KNOWN_RECORD_TYPE, draft.sender);
   if (draft.type === 'm.room.member' && draft.state_key !== undefined) {
     add('m.room.member', draft.state_key);
     const membership = jsonMember(draft.content, 'membership');
@@ -31,4 +38,9 @@ export function authStateKeys(
     }
   }
   return [...keys.values()];
+}
+
+/** Whoever sets something again and again lengthens no auth chain; if one of these falls, the one before it would as well. */
+function isOwnDoing({ sender, home }: Pick<Pdu, 'sender' | 'home'>, replaced: RoomEvent | undefined): boolean {
+  return replaced !== undefined && replaced.pdu.sender === sender && replaced.pdu.home === home;
 }

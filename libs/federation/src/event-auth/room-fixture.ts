@@ -118,13 +118,13 @@ export class RoomFixture {
       auth_events: [],
       ...(sent.stateKey !== undefined && { state_key: sent.stateKey }),
     };
+    const name = sent.home ?? this.recordOf(sent.sender).homes[0]!.server_name;
+    if (this.rules.portable) draft.home = name;
     const cited = sent.auth
-      ?? authStateKeys(draft, this.rules).map(([type, key]) => this.state.get(stateKeyOf(type, key)));
+      ?? authStateKeys(draft, this.rules, this.reader).map(([type, key]) => this.state.get(stateKeyOf(type, key)));
     draft.auth_events = cited.filter((event) => event !== undefined).map(({ eventId }) => eventId);
     if (sent.type !== 'm.room.create') draft.room_id = sent.roomId ?? this.create.roomId;
     else if (!this.rules.roomIdIsCreateHash) draft.room_id = sent.roomId ?? `!room:${serverNameOf(sent.sender)}`;
-    const name = sent.home ?? this.recordOf(sent.sender).homes[0]!.server_name;
-    if (this.rules.portable) draft.home = name;
     const key = keyOf(this.rules.portable ? `${sent.sender} at ${name}` : name);
     const event = buildEvent(draft, this.rules, { name, key });
     this.events.set(event.eventId, event);

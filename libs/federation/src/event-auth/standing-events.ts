@@ -45,6 +45,8 @@ export function mayCite(event: RoomEvent, cited: RoomEvent, previous: RoomEvent 
   const { pdu } = event;
   if (isStandsEvent(pdu)) return isSetBy(pdu.sender, cited);
   if (!isOwnMemberEvent(pdu)) return false;
+  // What the state knows of the sender's record.
+  if (cited.pdu.type === 'm.room.member' && cited.pdu.state_key === pdu.sender) return true;
   const [current, next] = [recordOf(previous), recordOf(event)];
   if (!current || !next || !revokesHomes(current, next)) return false;
   return isStandsEvent(cited.pdu) ? cited.pdu.sender === pdu.sender : isSetBy(pdu.sender, cited);

@@ -32,7 +32,7 @@ export function authEventOf(
 }
 
 /**
- * Portable rooms: the event, or if it does not count what it cites of its own key, as member events and power levels do, and so on.
+ * Portable rooms: the event, or if it does not count what it replaced, which it cites, and so on.
  *
  * @param revoked events that do not count
  */

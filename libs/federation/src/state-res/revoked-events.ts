@@ -3,21 +3,18 @@ import { stateKeyOf, type RoomEvent } from '../events/index.js';
 import { genesisHash, highestRecord, isListed, type HomeRecord } from '../home-record/index.js';
 import { recordOf } from '../home-record/record-of.js';
 import { actingOf, authorisingOf, type Acting } from './acting-homes.js';
-import { authChain, authEventOf, standing, stateKeyOfEvent, type EventLookup } from './event-graph.js';
-import type { KnownInState } from './known-records.js';
+import { authChain, authEventOf, standing, type EventLookup } from './event-graph.js';
+import { saidToStand } from './said-to-stand.js';
 import type { SplitStates, StateMap } from './split-states.js';
-
-/** A state, and what it knows beyond what it shows. */
-export interface KnowingState {
-  readonly state: StateMap;
-  readonly beyond: KnownInState;
-}
+import { CitingEvents, standsBesideDrop, type KnowingState } from './stands-beside-drop.js';
 
 /** What is known, in one resolution, of the homes of one bearer of a name. */
 interface Bearer {
   readonly highest: HomeRecord;
   /** Member events about the user that carry a record of this genesis. */
   readonly carriers: readonly RoomEvent[];
+  /** By home key: the events of that home that the bearer says to stand. */
+  readonly said: Map<string, ReadonlySet<string>>;
 }
 
 /**
@@ -26,22 +23,26 @@ interface Bearer {
  * sender had, or a time that the home chose, could bring them before the revocation.
  *
  * What the home had set before its revocation counts. That shows in one of two ways: a member event that revokes the home, by
- * one that still counts, has it in its auth chain (`standingEvents`); or one of the states holds both it and a record without the
- * home, and behind such a record it would have been refused.
+ * one that still counts, says so (`saidToStand`); or one of the states holds both it, or what rests on it, and a record without the
+ * home (`standsBesideDrop`).
  *
  * @param full the events to look at
  * @param known all events that may carry records, `full` among them
+ * @param isRefusedWithout whether the rules refuse an event by its auth events where one of them makes way for what it replaced
  */
 export function revokedEvents(
   full: ReadonlySet<string>, known: ReadonlySet<string>, split: SplitStates, sets: readonly KnowingState[], lookup: EventLookup,
+  isRefusedWithout: (event: RoomEvent, citedId: string) => boolean,
 ): Set<string> {
   const bearers = new Bearers(known, split, lookup);
+  const beside = { citing: new CitingEvents(full, lookup), sets, lookup, isRefusedWithout };
+  const stands = (event: RoomEvent, acting: Acting): boolean => bearers.saysItStands(event, acting) || standsBesideDrop(event, acting, beside);
   const revoked = new Set<string>();
   for (const id of full) {
     const event = lookup(id);
     if (!event) continue;
     const sender = actingOf(event, lookup);
-    const falls = (acting: Acting): boolean => bearers.revoke(acting) && !stands(event, acting, bearers, sets, lookup);
+    const falls = (acting: Acting): boolean => bearers.revoke(acting) && !stands(event, acting);
     if ([...(sender ? [sender] : []), ...authorisingOf(event, lookup)].some(falls)) revoked.add(id);
   }
   return revoked;
@@ -73,17 +74,6 @@ export function withoutRevoked(state: StateMap, lookup: EventLookup): Map<string
   }));
 }
 
-function stands(event: RoomEvent, acting: Acting, bearers: Bearers, sets: readonly KnowingState[], lookup: EventLookup): boolean {
-  const memberKey = stateKeyOf('m.room.member', acting.userId);
-  const key = stateKeyOfEvent(event)!;
-  const isBesideDrop = key !== memberKey && sets.some(({ state, beyond }) => state.get(key) === event.eventId
-    && [beyond.get(acting.userId), state.get(memberKey)].some((id) => {
-      const record = recordOf(lookup(id ?? ''));
-      return record !== undefined && genesisHash(record.genesis) === acting.genesis && !isListed(record, acting.home);
-    }));
-  return isBesideDrop || bearers.chainsRevoking(acting).some((chain) => chain.has(event.eventId));
-}
-
 class Bearers {
   readonly #known = new Map<string, Bearer | undefined>();
   readonly #chains = new Map<RoomEvent, ReadonlySet<string>>();
@@ -110,6 +100,15 @@ class Bearers {
       this.#chains.set(event, known);
       return known;
     });
+  }
+
+  /** Whether the user's own member events say that the event stands though its home has gone. */
+  saysItStands({ eventId }: RoomEvent, acting: Acting): boolean {
+    const bearer = this.#bearer(acting)!;
+    const key = acting.home.key;
+    const said = bearer.said.get(key) ?? saidToStand(bearer, acting, this.lookup);
+    bearer.said.set(key, said);
+    return said.has(eventId);
   }
 
   /**
@@ -142,7 +141,7 @@ class Bearers {
         return record !== undefined && genesisHash(record.genesis) === genesis;
       });
       const highest = highestRecord(carriers.map((event) => recordOf(event)!));
-      this.#known.set(key, highest && { highest, carriers });
+      this.#known.set(key, highest && { highest, carriers, said: new Map() });
     }
     return this.#known.get(key);
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
-  authStateKeys, buildEvent, recordOf, standingEvents, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules,
+  authStateKeys, buildEvent, knownRecord, recordOf, standingEvents, type EventDraft, type JsonObject, type RoomEvent, type RoomVersionRules,
 } from '#federation';
 import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { Config } from '../../config/config.js';
@@ -168,7 +168,7 @@ export class RoomAttacher {
       auth_events: [],
     };
     const cited = authStateKeys(draft, rules).flatMap(([type, stateKey]) => state.get(type, stateKey)?.eventId ?? []);
-    const standing = standingEvents(userId, recordOf(current), signer.record!, state.chain).map((event) => event.eventId);
+    const standing = standingEvents(userId, knownRecord(state, userId), signer.record!, state.chain).map((event) => event.eventId);
     draft.auth_events = [...new Set([...cited, ...standing])];
     const event = buildEvent(draft, rules, signer);
     this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { recordOf, revokesHomes, type HomeRecord, type JsonObject, type RoomEvent } from '#federation';
+import { knownRecord, revokesHomes, type HomeRecord, type JsonObject, type RoomEvent } from '#federation';
 import { Profiles } from '../../accounts/profiles.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
@@ -104,7 +104,7 @@ export class MemberChanges {
 
   /** What the state rests on, where the member's new record revokes homes: what these have set is cited, so that it stands. */
   async #restsOn(room: Room, userId: string, record: HomeRecord | null): Promise<RoomEvent[]> {
-    const current = record && recordOf(room.state.get('m.room.member', userId));
+    const current = record && knownRecord(room.state, userId);
     if (!current || !revokesHomes(current, record)) return [];
     const state = new Map([...room.state.entries()].map(([, { event }]) => [event.eventId, event]));
     const chain = await this.events.authChain(room.id, state.values(), state);

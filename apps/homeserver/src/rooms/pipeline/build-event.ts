@@ -1,6 +1,6 @@
 import {
   addSignature, authStateKeys, buildEvent as build, canonicalJson, CanonicalJsonError, checkAuth, AuthError, EventTooLargeError, MalformedContentError, type AuthContext,
-  recordOf, revokesHomes, standingEvents, type EventDraft, type HomeRecord, type JsonObject, type RoomEvent,
+  knownRecord, revokesHomes, standingEvents, type EventDraft, type HomeRecord, type JsonObject, type RoomEvent,
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import type { EventSigner } from './event-signers.js';
@@ -51,7 +51,7 @@ export function buildLocalEvent(draft: RoomDraft, request: LocalEvent, signer: E
     ...redactsMember(request, rules.updatedRedaction),
     ...(rules.portable ? { home: signer.name, ...(request.txn ? { txn: request.txn } : {}) } : {}),
   };
-  const cited = authStateKeys(eventDraft, rules)
+  const cited = authStateKeys(eventDraft, rules, draft)
     .map(([type, stateKey]) => draft.get(type, stateKey)?.eventId)
     .filter((id) => id !== undefined);
   eventDraft.auth_events = [...new Set([...cited, ...(request.stands ?? standingIds(draft, request))])];
@@ -68,7 +68,7 @@ export function buildLocalEvent(draft: RoomDraft, request: LocalEvent, signer: E
 /** Portable rooms: state that stands though its home goes with the member event that is about to be made (protocol §3). */
 export function standingIds(draft: RoomDraft, { type, stateKey, sender, content, restsOn }: LocalEvent): string[] {
   const next = draft.room.rules.portable && type === 'm.room.member' && stateKey === sender ? recordOfContent(content) : undefined;
-  const current = next && recordOf(draft.get('m.room.member', sender));
+  const current = next && knownRecord(draft, sender);
   if (!next || !current || !revokesHomes(current, next)) return [];
   return standingEvents(sender, current, next, [...draft.stateEvents(), ...(restsOn ?? [])]).map((event) => event.eventId);
 }
