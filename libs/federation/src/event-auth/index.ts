@@ -8,5 +8,5 @@ export { changesOf, entriesOf, KNOWN_RECORD_TYPE, knownRecord, knownRecordKey } 
 export { mayRedact } from './may-redact.js';
 export { isCreatorHimself, powerLevelsOf, type PowerLevels } from './power-levels-of.js';
 export { isAuthorisedBy, isReleased, joinRuleOf } from './room-facts.js';
-export { revokesHomes, standingEvents, STANDS_TYPE } from './standing-events.js';
+export { mayEndSay, revokesHomes, standingEvents, STANDS_TYPE } from './standing-events.js';
 export { stateOf } from './state-of.js';

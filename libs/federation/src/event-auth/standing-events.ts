@@ -1,5 +1,5 @@
 import { jsonMember, type Pdu, type RoomEvent } from '../events/index.js';
-import { isListed, type HomeRecord } from '../home-record/index.js';
+import { compareRecords, homeIn, isListed, type HomeRecord } from '../home-record/index.js';
 import { recordOf } from '../home-record/record-of.js';
 import { isOwnMemberEvent } from './room-facts.js';
 
@@ -16,17 +16,38 @@ export function revokesHomes(current: HomeRecord, next: HomeRecord): boolean {
 }
 
 /**
+ * Whether a member event that brings `next` has something to say of what stands: it ends the say of a home, or the state has what a home
+ * has set that neither record names; another device may have added that, and the state have it for want of anybody who dropped the home.
+ */
+export function mayEndSay(userId: string, current: HomeRecord | undefined, next: HomeRecord, state: Iterable<RoomEvent>): boolean {
+  if (!current || compareRecords(current, next) === 0) return false;
+  if (revokesHomes(current, next)) return true;
+  const named = new Set([...current.homes, ...(current.retired ?? [])].map((home) => home.server_name));
+  for (const event of state) if (event.pdu.sender === userId && isSetBy(userId, event) && !named.has(event.pdu.home ?? '')) return true;
+  return false;
+}
+
+/**
  * The state events to cite when a member event of `userId` brings `next` into the room: what the homes that it revokes or closes
- * have set, and what others' events rest on, such as invitations of people who have joined since. Without that, replicas that
- * hold them only beside the new record would let them fall.
+ * have set, also those that only a record with the number of `current` lists, and what others' events rest on, such as invitations of people
+ * who have joined since. Without that, replicas that hold them only beside the new record would let them fall.
  *
- * @param current the record in the state before the member event
+ * @param current the highest record that the state before the member event knows
  * @param events all events of that state, and of their auth chains
  */
 export function standingEvents(userId: string, current: HomeRecord | undefined, next: HomeRecord, events: Iterable<RoomEvent>): RoomEvent[] {
-  if (!current || !revokesHomes(current, next)) return [];
+  if (!current || compareRecords(current, next) === 0) return [];
+  const isRevoking = revokesHomes(current, next);
   const gone = new Set([...current.homes, ...(current.retired ?? [])].filter((home) => !isListed(next, home)).map((home) => home.server_name));
-  return [...new Set(events)].filter((event) => isSetBy(userId, event) && (event.pdu.sender !== userId || gone.has(event.pdu.home ?? '')));
+  const byId = new Map([...events].map((event) => [event.eventId, event]));
+  const isOfTwin = (event: RoomEvent): boolean => {
+    const acting = isOwnMemberEvent(event.pdu) ? recordOf(event) : recordOf(event.pdu.auth_events.map((id) => byId.get(id))
+      .find((cited) => cited?.pdu.type === 'm.room.member' && cited.pdu.state_key === userId));
+    const home = homeIn(acting, event.pdu.home);
+    return acting?.epoch === current.epoch && acting.seq === current.seq && home !== undefined && !isListed(current, home) && !isListed(next, home);
+  };
+  return [...byId.values()].filter((event) => isSetBy(userId, event)
+    && (event.pdu.sender !== userId ? isRevoking : gone.has(event.pdu.home ?? '') || isOfTwin(event)));
 }
 
 /** A state event of the user, or a join that the user's home has authorised. */
@@ -37,7 +58,7 @@ export function isSetBy(userId: string, { pdu }: RoomEvent): boolean {
 
 /**
  * Whether an event of a portable room may cite another one beside the auth events that every event has: what stands, in a
- * `io.partyline.stands` event or in its sender's own member event that revokes or closes homes; and there such an event.
+ * `io.partyline.stands` event or in its sender's own member event that brings another record; and there such an event.
  *
  * @param previous the sender's member event among the auth events
  */
@@ -48,6 +69,6 @@ export function mayCite(event: RoomEvent, cited: RoomEvent, previous: RoomEvent 
   // What the state knows of the sender's record.
   if (cited.pdu.type === 'm.room.member' && cited.pdu.state_key === pdu.sender) return true;
   const [current, next] = [recordOf(previous), recordOf(event)];
-  if (!current || !next || !revokesHomes(current, next)) return false;
+  if (!current || !next || compareRecords(current, next) === 0) return false;
   return isStandsEvent(cited.pdu) ? cited.pdu.sender === pdu.sender : isSetBy(pdu.sender, cited);
 }

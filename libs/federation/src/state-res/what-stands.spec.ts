@@ -1,7 +1,7 @@
 import { recordFor, RoomFixture } from '../event-auth/room-fixture.js';
 import { knownRecord, standingEvents } from '../event-auth/index.js';
 import { stateKeyOf, type JsonObject, type RoomEvent } from '../events/index.js';
-import type { HomeRecord } from '../home-record/index.js';
+import { compareRecords, type HomeRecord } from '../home-record/index.js';
 import { roomVersion } from '../room-versions/index.js';
 import { mergeRooms, resolveRooms } from './resolve-rooms.js';
 
@@ -9,7 +9,7 @@ import { mergeRooms, resolveRooms } from './resolve-rooms.js';
 
 const rules = roomVersion('io.partyline.1')!;
 const [alice, bob, carol, dave] = ['@alice:a.example', '@bob:b.example', '@carol:c.example', '@dave:d.example'] as const;
-const [b1, b2, b3] = ['b1.example', 'b2.example', 'b3.example'] as const;
+const [b1, b2, b3, b4] = ['b1.example', 'b2.example', 'b3.example', 'b4.example'] as const;
 const both = recordFor(bob, 2, [b1, b2]);
 const revoked = recordFor(bob, 3, [b2]);
 const member = (userId: string): string => stateKeyOf('m.room.member', userId);
@@ -109,6 +109,20 @@ it('what a state holds beside a record without its home goes on to stand where t
   expect(shown.pdu.auth_events).not.toContain(said.eventId);
   lagging.send({ type: 'x', sender: alice, stateKey: '' });
   expect(resolved([merged, lagging], levels)).toBe(granted.eventId);
+});
+
+it('who brings a later record says that stands what a home had set which only another device had added', () => {
+  const here = room();
+  const there = here.fork();
+  const apart = [[b1, b2, b3], [b1, b2, b4]].map((homes) => recordFor(bob, 3, homes)).sort(compareRecords);
+  const [lower, higher] = [apart[0]!, apart[1]!];
+  brings(here, higher, b2);
+  const twin = lower.homes[2]!.server_name;
+  brings(there, lower, twin);
+  const good = sets(there, bob, 'm.room.topic', { topic: 'good' }, twin);
+  const merged = mergeRooms([here, there]);
+  expect(merged.state.get(topic)).toBe(good);
+  expect(brings(merged, recordFor(bob, 4, [b2]), b2).pdu.auth_events).toContain(good.eventId);
 });
 
 it('what has fallen is not said to stand by others who cite it', () => {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { knownRecord, revokesHomes, type HomeRecord, type JsonObject, type RoomEvent } from '#federation';
+import { knownRecord, mayEndSay, type HomeRecord, type JsonObject, type RoomEvent } from '#federation';
 import { Profiles } from '../../accounts/profiles.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
@@ -105,8 +105,8 @@ export class MemberChanges {
   /** What the state rests on, where the member's new record revokes homes: what these have set is cited, so that it stands. */
   async #restsOn(room: Room, userId: string, record: HomeRecord | null): Promise<RoomEvent[]> {
     const current = record && knownRecord(room.state, userId);
-    if (!current || !revokesHomes(current, record)) return [];
     const state = new Map([...room.state.entries()].map(([, { event }]) => [event.eventId, event]));
+    if (!current || !mayEndSay(userId, current, record, state.values())) return [];
     const chain = await this.events.authChain(room.id, state.values(), state);
     return [...chain.values()].map((item) => ('nid' in item ? item.event : item));
   }

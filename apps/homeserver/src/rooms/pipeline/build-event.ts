@@ -1,6 +1,6 @@
 import {
   addSignature, authStateKeys, buildEvent as build, canonicalJson, CanonicalJsonError, checkAuth, AuthError, EventTooLargeError, MalformedContentError, type AuthContext,
-  knownRecord, revokesHomes, standingEvents, type EventDraft, type HomeRecord, type JsonObject, type RoomEvent,
+  knownRecord, standingEvents, type EventDraft, type HomeRecord, type JsonObject, type RoomEvent,
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
 import type { EventSigner } from './event-signers.js';
@@ -69,7 +69,7 @@ export function buildLocalEvent(draft: RoomDraft, request: LocalEvent, signer: E
 export function standingIds(draft: RoomDraft, { type, stateKey, sender, content, restsOn }: LocalEvent): string[] {
   const next = draft.room.rules.portable && type === 'm.room.member' && stateKey === sender ? recordOfContent(content) : undefined;
   const current = next && knownRecord(draft, sender);
-  if (!next || !current || !revokesHomes(current, next)) return [];
+  if (!next || !current) return [];
   return standingEvents(sender, current, next, [...draft.stateEvents(), ...(restsOn ?? [])]).map((event) => event.eventId);
 }
 
