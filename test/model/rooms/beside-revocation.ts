@@ -86,6 +86,14 @@ export function fallenMeanwhile(dag: Dag): Set<string> {
   return fallen;
 }
 
+/** Whether the event, or what it builds on, has a record without the home by which another event was made. */
+export function isRevokedBehind(dag: Dag, event: RoomEvent, made: RoomEvent): boolean {
+  const home = homeOf(dag, made);
+  const behind = historyOf(dag, dag.get(event.eventId), new Map());
+  return home !== undefined && memberNodes(dag).some(({ event: one }) => one.pdu.state_key === made.pdu.sender && !isListed(recordOf(one)!, home)
+    && (one === event || behind.has(one.eventId)));
+}
+
 /** Whether a record of an event's sender is later than that by which it was made, and does not list its home any more. */
 function isLaterWithout(record: HomeRecord, dag: Dag, event: RoomEvent, members: readonly Node[]): boolean {
   const acting = actingRecord(dag, event);

@@ -1,5 +1,5 @@
 import { stateKeyOf, withoutRevoked, type RoomEvent } from '#federation';
-import { besideRevocation, fallenMeanwhile } from './beside-revocation.ts';
+import { besideRevocation, fallenMeanwhile, isRevokedBehind } from './beside-revocation.ts';
 import { isKnown, type Dag, type State } from './dag.ts';
 import { PlainRoom } from './plain.ts';
 import type { World } from './world.ts';
@@ -44,10 +44,10 @@ export function judge(world: World, measures = true): Judgement {
   const standing = mismatches(dag, final, expected).filter((one) => !isLaterOfOneHome(dag, one));
   // With the same events and no record changed: all but those of revoked homes. Or all of them: what others had decided upon these before
   // the revocation was known is in dispute nowhere any more. Or without what had fallen before a record listed its home again.
-  const others = (): State[] => [new Set<string>(), new Set([...beside, ...fallenMeanwhile(dag)])].filter((left) => left.size !== beside.size)
-    .map((left) => new PlainRoom(dag, left, 'ordered').stateAt([...first.ends]));
-  const allowed = standing.length > 0 ? others() : [];
-  const otherwise = standing.filter(({ key, is }) => !allowed.some((state) => state.get(key) === is?.eventId));
+  const others = standing.length === 0 ? [] : [new Set<string>(), new Set([...beside, ...fallenMeanwhile(dag)])].filter((left) => left.size !== beside.size)
+    .map((left) => new PlainRoom(dag, left, 'ordered'));
+  const otherwise = standing.filter((one) => !others.some((room) => room.stateAt([...first.ends]).get(one.key) === one.is?.eventId
+    || fellBeforeItWasKnown(dag, one, beside, plain, room)));
   faults.push(...otherwise.map((one) => tell(one)));
   const bare = measures ? new PlainRoom(dag, beside, 'none').stateAt([...first.ends]) : final;
   return {
@@ -77,6 +77,19 @@ interface Mismatch {
 }
 
 const tell = ({ key, is, should }: Mismatch): string => `${show(key)}: is ${describe(is)}, without homes ${describe(should)}`;
+
+/**
+ * What fell by a revoked home's doing before the revocation was known does not come back where no state has it any more: at one event all
+ * is as with that doing, and not as without it, and nothing before the event revokes the home.
+ */
+function fellBeforeItWasKnown(dag: Dag, { key, is, should }: Mismatch, beside: ReadonlySet<string>, without: PlainRoom, withAll: PlainRoom): boolean {
+  if (!should || (is && !leadsTo(dag, should, is))) return false;
+  return [...dag.nodes.values()].some(({ event, after }) => {
+    const shown = after.get(key);
+    if (shown === should.eventId || withAll.stateAt([event.eventId]).get(key) !== shown || without.stateAt([event.eventId]).get(key) !== should.eventId) return false;
+    return [...beside].some((id) => leadsTo(dag, event, dag.event(id)!) && !isRevokedBehind(dag, event, dag.event(id)!));
+  });
+}
 
 /** Of what somebody sets again and again at one home none cites the one before: where that home goes, the last one alone is left. */
 function isLaterOfOneHome(dag: Dag, { is, should }: Mismatch): boolean {
