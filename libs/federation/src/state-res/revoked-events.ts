@@ -51,7 +51,8 @@ export function revokedEvents(
 /**
  * A state that somebody tells of, without what homes did beside their revocation. That one of the states holds both counts where the
  * state follows from a graph; here it would be the teller's word. Whoever revokes a home cites what the home had set, so that this shows
- * in the auth chains of the told state itself; where nobody else than by the way of a kick has said that the home is revoked, it stays.
+ * in the auth chains of the told state itself; where nobody else than by the way of a kick has said that the home is revoked, or nobody
+ * who knew of it, it stays.
  *
  * @param lookup events of the state and of their auth chains
  */
@@ -61,7 +62,7 @@ export function withoutRevoked(state: StateMap, lookup: EventLookup): Map<string
   const falls = (id: string, acting: Acting): boolean => {
     if (!bearers.revoke(acting)) return false;
     const chains = bearers.chainsRevoking(acting);
-    return chains.length > 0 && !chains.some((chain) => chain.has(id));
+    return bearers.isNamedBefore(acting, chains) && !chains.some((chain) => chain.has(id));
   };
   const revoked = new Set([...ids].filter((id) => {
     const event = lookup(id);
@@ -100,6 +101,15 @@ class Bearers {
       this.#chains.set(event, known);
       return known;
     });
+  }
+
+  /** Whether one of these chains names the home: another device's record, of which whoever revokes did not know, is no home that was dropped. */
+  isNamedBefore({ userId, home }: Acting, chains: readonly ReadonlySet<string>[]): boolean {
+    return chains.some((chain) => [...chain].some((id) => {
+      const event = this.lookup(id);
+      const record = event?.pdu.state_key === userId ? recordOf(event) : undefined;
+      return record !== undefined && isListed(record, home);
+    }));
   }
 
   /** Whether the user's own member events say that the event stands though its home has gone. */
