@@ -109,7 +109,7 @@ export class OperationLog implements OnModuleInit {
     const ops: HeldOperation[] = [];
     const begun: StoredLine[] = [];
     for (const [userId, list] of changes) {
-      const key = await this.keys.find(userId);
+      const key = await this.keys.find(userId, tx);
       if (!key) continue;
       let present = lines.filter((line) => line.userId === userId);
       if (!present.some((line) => line.isOwn)) {

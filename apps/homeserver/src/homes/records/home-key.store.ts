@@ -34,8 +34,8 @@ export interface CustodySeeds {
 export class HomeKeyStore {
   constructor(private readonly db: Database) {}
 
-  async key(userId: string): Promise<StoredKey | undefined> {
-    const [row] = await this.db.query<{ key_id: string; seed: Buffer }>(selectKey, [userId]);
+  async key(db: Queryable, userId: string): Promise<StoredKey | undefined> {
+    const [row] = await db.query<{ key_id: string; seed: Buffer }>(selectKey, [userId]);
     return row && { keyId: row.key_id, seed: row.seed };
   }
 

@@ -3,7 +3,7 @@ import { acceptedInput, endorsementInput, signingKeyFromSeed, type EndorsementTe
 import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
-import { Database, type Queryable } from '../../storage/database.js';
+import { Database, type Transaction } from '../../storage/database.js';
 import { HomeKeyStore, type StoredKey } from './home-key.store.js';
 import { HomeRecords } from './home-records.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
@@ -36,24 +36,29 @@ export class HomeKeys implements OnModuleInit {
     });
   }
 
-  /** The key of an account here, if this server has made one. */
-  async find(userId: string): Promise<SigningKey | undefined> {
+  /**
+   * The key of an account here, if this server has made one.
+   *
+   * @param tx of who has one: whoever waits for another connection while he holds his own can wait for himself
+   */
+  async find(userId: string, tx?: Transaction): Promise<SigningKey | undefined> {
     const cached = this.#keys.get(userId);
     if (cached) return cached;
-    const stored = await this.store.key(userId);
+    const stored = await this.store.key(tx ?? this.db, userId);
     if (!stored) return undefined;
     const key = signingKeyFromSeed(stored.keyId, stored.seed);
-    this.#keys.set(userId, key);
+    if (tx) tx.afterCommit(() => this.#keys.set(userId, key));
+    else this.#keys.set(userId, key);
     return key;
   }
 
   /** The same, made if need be. */
-  async findOrMake(userId: string, db: Queryable = this.db): Promise<SigningKey> {
-    const known = await this.find(userId);
+  async findOrMake(userId: string, tx?: Transaction): Promise<SigningKey> {
+    const known = await this.find(userId, tx);
     if (known) return known;
     // The prefix keeps it apart from the server's own keys, beside which it stands in the signatures of an event.
     const { keyId, seed } = this.#made();
-    if (!(await this.store.insertKey(db, userId, { keyId, seed }, this.clock.now()))) return (await this.find(userId))!;
+    if (!(await this.store.insertKey(tx ?? this.db, userId, { keyId, seed }, this.clock.now()))) return (await this.find(userId, tx))!;
     return signingKeyFromSeed(keyId, seed);
   }
 
