@@ -4,9 +4,13 @@ import { PostgresMessages } from './postgres-messages.js';
 /**
  * What becomes of a COMMIT. `answer lost`: it arrives, and the connection breaks before its answer does; `commit lost`: the connection
  * breaks at the client's side only, so that the database waits for it; `silent`: it arrives, and nothing ever comes back; `late`: the connection
- * breaks, and a transaction of one message arrives as a whole when `deliver` says so.
+ * breaks, and a transaction of one message arrives as a whole when `deliver` says so; `last`: it is answered, and then all connections break, and no
+ * other one is made.
  */
-export type CommitFate = 'answer lost' | 'commit lost' | 'silent' | 'late';
+export type CommitFate = 'answer lost' | 'commit lost' | 'silent' | 'late' | 'last';
+
+/** What the database says at the end of what it has committed: ReadyForQuery, in no transaction. */
+const IDLE = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
 interface Plan {
   readonly statement: string;
@@ -19,7 +23,9 @@ export class DatabaseProxy {
   readonly #plans: Plan[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #late: (() => Promise<void>)[] = [];
+  readonly #near = new Set<Socket>();
   #isRefusing = false;
+  #choose: () => CommitFate | undefined = () => undefined;
 
   private constructor(
     private readonly server: Server,
@@ -43,6 +49,11 @@ export class DatabaseProxy {
    */
   cut(statement: string, fate: CommitFate): Promise<void> {
     return new Promise((done) => this.#plans.push({ statement, fate, done }));
+  }
+
+  /** What becomes of each COMMIT from now on for which nothing else is planned; undefined: it is answered. */
+  haunt(choose: () => CommitFate | undefined): void {
+    this.#choose = choose;
   }
 
   /** Whether new connections are refused; those that are there stay. */
@@ -77,8 +88,8 @@ export class DatabaseProxy {
     };
     near.on('data', (bytes) => {
       for (const message of messages.read(bytes)) {
-        const plan = message.isCommit ? this.#planFor(message.statements) : undefined;
-        if (plan) ({ fate } = plan);
+        const plan = message.isCommit && !fate ? this.#planFor(message.statements) : undefined;
+        if (plan && plan.fate !== 'last') ({ fate } = plan);
         if (plan && (fate === 'commit lost' || fate === 'late')) {
           if (fate === 'commit lost') pass();
           else this.#late.push(() => new Promise((done) => {
@@ -89,7 +100,12 @@ export class DatabaseProxy {
           return;
         }
         // Its answer is the sign that it is done.
-        if (plan) far.once('data', () => {
+        if (plan?.fate === 'last') far.on('data', (answer: Buffer) => {
+          if (!answer.subarray(-IDLE.length).equals(IDLE)) return;
+          plan.done();
+          this.#end(near);
+        });
+        else if (plan) far.once('data', () => {
           plan.done();
           if (fate === 'answer lost') near.destroy();
         });
@@ -98,6 +114,8 @@ export class DatabaseProxy {
       }
     });
     far.on('data', (bytes) => fate ?? void near.write(bytes));
+    this.#near.add(near);
+    near.once('close', () => this.#near.delete(near));
     for (const [from, to] of [[near, far], [far, near]] as const) {
       this.#sockets.add(from);
       from.on('error', () => to.destroy());
@@ -108,8 +126,17 @@ export class DatabaseProxy {
     }
   }
 
+  /** @param last is passed on what was said before */
+  #end(last: Socket): void {
+    this.#isRefusing = true;
+    for (const socket of this.#near) if (socket !== last) socket.destroy();
+    last.end();
+  }
+
   #planFor(statements: readonly string[]): Plan | undefined {
     const at = this.#plans.findIndex((plan) => statements.some((name) => name.startsWith(plan.statement)));
-    return at < 0 ? undefined : this.#plans.splice(at, 1)[0];
+    if (at >= 0) return this.#plans.splice(at, 1)[0];
+    const fate = this.#choose();
+    return fate && { statement: '', fate, done: () => undefined };
   }
 }

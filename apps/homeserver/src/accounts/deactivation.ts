@@ -3,6 +3,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy, type OnM
 import { Clock } from '../observability/clock.js';
 import { Log } from '../observability/log.js';
 import { Database } from '../storage/database.js';
+import { isUnavailable } from '../storage/database-errors.js';
 import { AccountOps, type RemoteChange } from './account-ops.js';
 import { AccountErasureStore } from './account-erasure.store.js';
 import { AccountStore } from './account.store.js';
@@ -16,6 +17,9 @@ const MAX_REVIVAL_MS = 10_000;
 /** So long an account that another home has ended can be opened again by its key. */
 const CLOSED_FOR_MS = 7 * 24 * 3_600_000;
 const LOOK_EVERY_MS = 3_600_000;
+/** Between two tries to finish what the database did not let through. */
+const FIRST_PAUSE_MS = 250;
+const MAX_PAUSE_MS = 60_000;
 
 export interface DeactivationOptions {
   /** The person asked to have as much as possible erased. */
@@ -43,6 +47,7 @@ export class Deactivation implements OnModuleInit, OnApplicationBootstrap, OnMod
   #timer: NodeJS.Timeout | undefined;
   #announce: EndAnnouncer = (_userId, request) => Promise.resolve(request);
   /** What is being done for accounts that have ended. */
+  readonly #stopped = new AbortController();
   readonly #finishing = new Map<string, Promise<void>>();
 
   constructor(
@@ -79,6 +84,7 @@ export class Deactivation implements OnModuleInit, OnApplicationBootstrap, OnMod
 
   onModuleDestroy(): void {
     clearInterval(this.#timer);
+    this.#stopped.abort();
   }
 
   async #finishAll(): Promise<void> {
@@ -111,12 +117,12 @@ export class Deactivation implements OnModuleInit, OnApplicationBootstrap, OnMod
   async begin(userId: string, options: DeactivationOptions): Promise<void> {
     const isDone = await this.db.transaction(async (tx) => {
       const epoch = await this.store.deactivate(tx, userId, this.clock.now(), options.erase);
-      if (epoch !== undefined) await this.ops.record(tx, userId, [{ kind: 'deactivation', key: '', value: { erase: options.erase, epoch } }]);
-      return epoch !== undefined;
+      if (epoch === undefined) return false;
+      await this.ops.record(tx, userId, [{ kind: 'deactivation', key: '', value: { erase: options.erase, epoch } }]);
+      tx.afterCommit(() => this.#finishLater(userId, options));
+      return true;
     });
-    if (!isDone) return;
-    await this.tokens.revokeAll(userId);
-    this.#finishLater(userId, options);
+    if (isDone) await this.tokens.revokeAll(userId);
   }
 
   /** An account that was here has ended elsewhere: what it left behind goes, too. */
@@ -139,10 +145,23 @@ export class Deactivation implements OnModuleInit, OnApplicationBootstrap, OnMod
   }
 
   #finishLater(userId: string, options: DeactivationOptions): void {
-    const finishing = this.#finish(userId, options)
+    const finishing = this.#untilFinished(userId, options)
       .catch((error: unknown) => this.log.error('the end of an account was not finished', error, { userId }))
       .finally(() => this.#finishing.delete(userId));
     this.#finishing.set(userId, finishing);
+  }
+
+  /** However much the database is in the way. */
+  async #untilFinished(userId: string, options: DeactivationOptions): Promise<void> {
+    const { signal } = this.#stopped;
+    for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+      try {
+        return await this.#finish(userId, options);
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+      }
+      await pause(pauseMs, undefined, { ref: false, signal }).catch(() => undefined);
+    }
   }
 
   async #finish(userId: string, options: DeactivationOptions): Promise<void> {

@@ -164,7 +164,7 @@ export class Room implements RoomView {
           for (const { job } of done) job.reject(error);
           return;
         }
-        for (const { job } of done) await this.#commitJobs([job]);
+        for (const { job } of done) await this.#commitSettled([job]);
         return;
       }
       this.#apply(draft);

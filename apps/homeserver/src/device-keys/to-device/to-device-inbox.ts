@@ -189,6 +189,14 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
     const received = await this.#dropReceived(tx, fresh.map(({ message }) => message));
     const kept = fresh.filter(({ message }) => !received.has(message));
     await this.store.insert(tx, kept.map(({ message, pos }) => ({ ...message, pos })));
+    tx.afterCommit(() => {
+      // Also where nobody waits any more: whoever asked meanwhile may have found the inbox empty.
+      for (const { message } of kept) {
+        const inbox = this.#inbox(message.userId, message.deviceId);
+        inbox.mayHold = true;
+        inbox.received++;
+      }
+    });
     const full = new Map<string, DeviceMessage>();
     const due = new Map<string, DeviceMessage>();
     for (const { message, isReplica } of kept) {

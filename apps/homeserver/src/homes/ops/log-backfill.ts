@@ -4,11 +4,15 @@ import { AccountOps } from '../../accounts/account-ops.js';
 import { KeyedQueue } from '../../observability/keyed-queue.js';
 import { Log } from '../../observability/log.js';
 import { Database } from '../../storage/database.js';
+import { isUnavailable } from '../../storage/database-errors.js';
 import { ArrivalsStore } from '../attach/arrivals.store.js';
 import { AccountLogsStore } from './account-logs.store.js';
 import { OperationLog, type EarlierChange } from './operation-log.js';
 import { OperationsStore } from './operations.store.js';
 import { SharedAccounts } from './shared-accounts.js';
+
+/** Until the database is asked again. */
+const RETRY_MS = 2_000;
 
 /**
  * Writes an operation for each item that has none: when an account gets its record, when the server comes from a version without
@@ -51,8 +55,11 @@ export class LogBackfill implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   #later(userId: string): void {
-    this.#running = this.#running.then(() => this.#inTurn.run(userId, () => this.#run(userId)))
-      .catch((error: unknown) => this.log.error('operations could not be written for what was there before', error, { userId }));
+    this.#running = this.#running.then(() => this.#inTurn.run(userId, () => this.#run(userId))).catch((error: unknown) => {
+      if (this.#stopped) return;
+      this.log.error('operations could not be written for what was there before', error, { userId });
+      if (isUnavailable(error)) setTimeout(() => this.#stopped || this.#later(userId), RETRY_MS).unref();
+    });
   }
 
   async #run(userId: string): Promise<void> {

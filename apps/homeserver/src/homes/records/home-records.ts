@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import {
   canonicalJson, compareRecords, genesisHash, hearRecord, HomeRecordError, homesInForce, isEquivocation, mayFollow, readHomeRecord, verifyHomeRecord,
   type HeardRecords, type HomeEntry, type HomeRecord,
@@ -10,6 +10,7 @@ import { Log } from '../../observability/log.js';
 import { Database, type Transaction } from '../../storage/database.js';
 import { AccountRecordStore, knownRecord, type FreshRecord, type KnownRecord, type RecordPin } from './account-record.store.js';
 import { RecordAdmission } from './record-admission.js';
+import { RecordWork, type ChangeListener, type HomesInForce } from './record-work.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** A record takes one to two kilobytes. */
@@ -26,15 +27,6 @@ export interface AcceptedRecord {
   readonly outcome: 'new' | 'same' | 'older';
 }
 
-/** Homes that are believed: now, and before the change. */
-export interface HomesInForce {
-  readonly now: readonly HomeEntry[];
-  readonly before: readonly HomeEntry[];
-}
-
-/** `previous` is the record itself where only its rivals have changed. */
-type ChangeListener = (record: HomeRecord, previous: HomeRecord | undefined, homes: HomesInForce) => Promise<void>;
-
 /** Who brought a record: a server by its name, or `client`; undefined where it was read in a room. */
 export type RecordBringer = string | undefined;
 
@@ -47,7 +39,7 @@ type StoringListener = (heard: HeardRecords, previous: HomeRecord | undefined, f
  * prove themselves, so anybody may bring one.
  */
 @Injectable()
-export class HomeRecords {
+export class HomeRecords implements OnModuleDestroy {
   readonly #known = boundedCache<string, KnownRecord>(MAX_CACHED);
   /** Accounts without a record, which are most where rooms are not portable: they must not cost a query each time. */
   readonly #absent = boundedCache<string, true>(MAX_ABSENT);
@@ -55,7 +47,7 @@ export class HomeRecords {
   #strangers = 0;
   /** Counts writes. */
   #stores = 0;
-  readonly #listeners = new Set<ChangeListener>();
+  readonly #work: RecordWork;
   readonly #storing = new Set<StoringListener>();
   readonly #founded = new Set<(record: HomeRecord) => void>();
 
@@ -65,7 +57,13 @@ export class HomeRecords {
     private readonly db: Database,
     private readonly clock: Clock,
     private readonly log: Log,
-  ) {}
+  ) {
+    this.#work = new RecordWork(this.#inTurn, log);
+  }
+
+  onModuleDestroy(): void {
+    this.#work.stop();
+  }
 
   async get(userId: string): Promise<HomeRecord | undefined> {
     return (await this.#find(userId))?.record ?? undefined;
@@ -149,8 +147,7 @@ export class HomeRecords {
 
   /** Called after an account got a higher record; who brought it waits. It must not bring records of the account itself. */
   onChanged(listener: ChangeListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#work.add(listener);
   }
 
   /** Called before a higher record of an account is stored; what it returns writes in the same transaction, so that nothing is lost between. */
@@ -192,16 +189,19 @@ export class HomeRecords {
     const homes = { now: homesInForce(next), before: before ? homesInForce(before) : [] };
     const writers: RecordWriter[] = [];
     for (const listener of this.#storing) writers.push(await listener(next, previous, from, homes));
-    await this.#store(next, writers);
-    for (const listener of this.#listeners) {
-      await listener(next.record, previous, homes).catch((error: unknown) => {
-        this.log.error('a new home record could not be put to work', error, { userId: next.record.user_id });
-      });
+    let isLate = false;
+    try {
+      await this.#store(next, writers, () => isLate && this.#work.later(next.record, previous, homes));
+    } catch (error) {
+      isLate = true;
+      throw error;
     }
+    await this.#work.begin(next.record, previous, homes);
     return { record: next.record, outcome: 'new' };
   }
 
-  async #store(next: FreshRecord, writers: readonly RecordWriter[]): Promise<void> {
+  /** @param stored called when it is certain that it is, which may be after an UnknownOutcome */
+  async #store(next: FreshRecord, writers: readonly RecordWriter[], stored: () => void = () => undefined): Promise<void> {
     await this.db.transaction(async (tx) => {
       await this.store.put(tx, next, this.clock.now());
       for (const write of writers) await write(tx);
@@ -209,6 +209,7 @@ export class HomeRecords {
         this.#stores++;
         this.#absent.delete(next.record.user_id);
         this.#known.set(next.record.user_id, next);
+        stored();
       });
     });
     if (!next.isKept && ++this.#strangers % STRANGERS_PER_SWEEP === 0) await this.#forgetStrangers();
