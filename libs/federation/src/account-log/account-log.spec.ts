@@ -86,6 +86,19 @@ describe('merging', () => {
     expect(log.judge(second)).toEqual({ as: 'next' });
   });
 
+  it('believes nobody who says in a copy that he knew what does not exist', () => {
+    const lie = write({ home: 0, value: 'lie', ms: 1, after: { [logs[1]!]: [[9e15, operationHash(write({ home: 2 }))]] } });
+    const first = write({ home: 1, value: 'first', ms: 2 });
+    const next = write({ home: 1, value: 'saw it', ms: 3, prev: first, after: { [logs[0]!]: [place(lie)] } });
+    const shownWith = (...ops: AccountOperation[]): unknown => {
+      const log = new AccountLog(record);
+      for (const op of ops) log.jump(op.log, place(op));
+      for (const op of ops) log.load({ op, hash: operationHash(op), log: op.log, line: 0, n: op.n, home: op.home, ms: op.ms, value: op.value });
+      return shown(log);
+    };
+    expect(shownWith(lie, next)).toBe('saw it');
+  });
+
   it('takes both branches of a log that forked, and of five the four lowest', () => {
     const root = write({ home: 0, key: 'root' });
     const branches = [1, 2, 3, 4, 5].map((ms) => write({ home: 0, key: 'fork', value: `${ms}`, ms, prev: root }));

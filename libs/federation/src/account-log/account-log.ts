@@ -206,14 +206,26 @@ export class AccountLog {
     return shownWrite(this.concurrent(item), removalWins);
   }
 
-  /** Whether the writer of `a` held `b`. What it named beyond a cut counts as the cut. */
+  /**
+   * Whether the writer of `a` held `b`. What it named beyond a cut counts as the cut. In a copy somebody may name what does not exist, and
+   * would know of what knew of him: then both would be known, and nothing shown.
+   */
   knows(a: HeldOperation, b: HeldOperation): boolean {
     if (a.hash === b.hash) return false;
     const lines = this.linesOf(b.log);
     if (a.log === b.log) return lines.leadsTo(b, a);
     return (a.op.after[b.log] ?? []).some((place) => {
       const at = this.find(b.log, place);
-      return !at || !isCovered(this.coverage(b.log), at) || lines.leadsTo(b, at);
+      if (!at) return this.#standing(b.log).as !== 'open' || !this.#holds(b, a);
+      return !isCovered(this.coverage(b.log), at) || lines.leadsTo(b, at);
+    });
+  }
+
+  /** Whether the writer of `a` names what is here and leads from `b`. */
+  #holds(a: HeldOperation, b: HeldOperation): boolean {
+    return (a.op.after[b.log] ?? []).some((place) => {
+      const at = this.find(b.log, place);
+      return at !== undefined && this.linesOf(b.log).leadsTo(b, at);
     });
   }
 
