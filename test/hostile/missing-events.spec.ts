@@ -114,6 +114,22 @@ describe('what others do not have', () => {
     await world.expectGoodServersAgree(roomId);
   });
 
+  it('is told of in a bounded number of states', async () => {
+    const state = [...bad.state.values()];
+    silent.on(/get_missing_events/, () => ({ events: [] }));
+    silent.on(/state_ids/, () => ({ pdu_ids: state, auth_chain_ids: [] }));
+    const began = Date.now();
+    let later = 0;
+    for (let i = 0; i < 6; i++) {
+      const answer = await silent.raw(a, 'PUT', `/_matrix/federation/v1/send/told${roomId.slice(1, 9)}${i}`, { pdus: Array.from({ length: 50 }, (_, j) => wire(orphan(2_000 + 50 * i + j))), edus: [] });
+      later += (answer.body['io.partyline.later'] ?? []).length;
+    }
+    const asked = silent.requests.filter(({ path: uri }) => uri.includes('state_ids')).length;
+    expect(asked).toBeLessThanOrEqual(202 + (2 * (Date.now() - began)) / 1000);
+    expect(asked + later).toBe(300);
+    await world.expectGoodServersAgree(roomId);
+  }, 90_000);
+
   it('comes with at most as many events as were asked for', async () => {
     const many = Array.from({ length: 2_000 }, (_, i) => orphan(10_000 + i));
     silent.on(/get_missing_events/, () => ({ events: many.map(wire) }));

@@ -190,11 +190,17 @@ export class RoomReceiver extends PduReceiver {
       const unknown = await this.missing.unknown(room, event.pdu.prev_events);
       let stillMissing = unknown.length > 0 ? await this.#fetchBefore(origin, room, event) : [];
       if (stillMissing.length > 0 && asksOthers) stillMissing = await this.#fetchElsewhere(origin, room, event, stillMissing);
-      const told = stillMissing.length > 0 ? await this.missing.stateBeforeOrAfterMissing(room, event, origin) : undefined;
+      const told = stillMissing.length > 0 ? await this.#toldState(origin, room, event) : undefined;
       return resultOf(room, await this.#accept(origin, room, event, told));
     } catch (error) {
       return this.#failure(room, event, error);
     }
+  }
+
+  /** Whoever tells of many states makes as many ends, which are all resolved each time. */
+  #toldState(origin: string, room: Room, event: RoomEvent): Promise<ToldState> {
+    if (this.budget.take(origin, 1) > 0) return this.missing.stateBeforeOrAfterMissing(room, event, origin);
+    throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many events that follow what nobody has', { retry_after_ms: RETRY_MS });
   }
 
   #failure(room: Room, event: RoomEvent, error: unknown): PduResult {
@@ -217,7 +223,7 @@ export class RoomReceiver extends PduReceiver {
       const gap = await this.missing.unknown(room, item.pdu.prev_events);
       // Each is a question, and whoever gives many loose ends makes many.
       if (gap.length > 0 && ++states > MAX_STATES) continue;
-      const told = gap.length > 0 ? await this.missing.stateBeforeOrAfterMissing(room, item, origin) : undefined;
+      const told = gap.length > 0 ? await this.#toldState(origin, room, item) : undefined;
       try {
         await this.#accept(origin, room, item, told);
       } catch (error) {
