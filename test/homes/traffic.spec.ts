@@ -1,4 +1,5 @@
 import { OutboxStore } from '../../apps/homeserver/src/federation/outbox/outbox.store.js';
+import { HomeConsents } from '../../apps/homeserver/src/homes/records/home-consents.js';
 import { HostileRoom } from '../hostile/hostile-room.js';
 import { HostileServer } from '../hostile/hostile-server.js';
 import { Network } from '../network/network.js';
@@ -29,6 +30,8 @@ const got = (): string[] => victim.requests.filter(({ path }) => !path.startsWit
 /** What a transaction to the victim holds of messages. */
 const messagesGot = (): string[] =>
   victim.requests.flatMap(({ path, body }) => (path.includes('/v1/send/') ? body.pdus : [])).flatMap((pdu: Json) => pdu.content.body ?? []);
+
+const isInvited = (client: TestClient, roomId: string): Promise<void> => settles(async () => expect(Object.keys((await client.request('GET', '/v3/sync')).rooms?.invite ?? {})).toContain(roomId));
 
 /** Somebody at A whose record names the victim, in a room with somebody at B. */
 async function aiming(accepted: (real: Json) => Json): Promise<{ alice: Person; bob: TestClient; roomId: string }> {
@@ -64,6 +67,18 @@ describe.each<[string, (real: Json) => Json]>([
     await bob.request('PUT', `/v3/sendToDevice/org.example.test/${bob.nextTxn()}`, { messages: { [alice.userId]: { '*': { i: 3 } } } });
     await settles(async () => expect((await alice.at(a).request('GET', '/v3/sync')).to_device?.events).toHaveLength(4));
     await settles(() => expect(b.get(OutboxStore).eduDestinations()).resolves.toEqual([]));
+    expect(got()).toEqual([]);
+  });
+
+  it('brings it no invitations and no questions about keys', async () => {
+    const { alice, bob } = await aiming(accepted);
+    // Until that can be told it might have a new key.
+    for (const server of [a, b]) await settles(() => expect(server.get(HomeConsents).of(alice.record, victim.name)).resolves.toBe('refused'), 25_000);
+    const { room_id: roomId } = await bob.request('POST', '/v3/createRoom', { room_version: 'io.partyline.1' });
+    await bob.request('POST', `${roomPath(roomId)}/invite`, { user_id: alice.userId });
+    await isInvited(alice.at(a), roomId);
+    await bob.request('POST', '/v3/keys/query', { device_keys: { [alice.userId]: [] } });
+    await bob.request('POST', '/v3/keys/claim', { one_time_keys: { [alice.userId]: { DEVICE: 'signed_curve25519' } } });
     expect(got()).toEqual([]);
   });
 

@@ -6,7 +6,9 @@ import { HomeIdentities } from '../../accounts/identity/home-identities.js';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { FederationClient } from '../../federation/federation-client.js';
+import { atMost } from '../../observability/at-most.js';
 import { Clock } from '../../observability/clock.js';
+import { HomeConsents } from './home-consents.js';
 import { HomeRecords } from './home-records.js';
 import { RecordRefresh } from './record-refresh.js';
 import { recordPath } from './record-path.js';
@@ -14,6 +16,8 @@ import { FollowedRecords } from './followed-records.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 const TIMEOUT_MS = 5_000;
+/** Its keys are at hand, but for the first time. */
+const CONSENT_MS = 1_000;
 /** A server that knows no records is not asked again about an account for so long. */
 const MISSING_FOR_MS = 10 * 60_000;
 
@@ -26,6 +30,7 @@ export class RecordServers extends AccountServers {
     private readonly records: HomeRecords,
     private readonly followed: FollowedRecords,
     private readonly refresh: RecordRefresh,
+    private readonly consents: HomeConsents,
     private readonly identities: HomeIdentities,
     private readonly directory: AccountDirectory,
     private readonly federation: FederationClient,
@@ -49,7 +54,9 @@ export class RecordServers extends AccountServers {
     // Nobody speaks for an account that has ended, its domain least of all.
     if (record?.deactivated) return [];
     if (!record || record.homes.length === 0) return [serverNameOf(userId)];
-    return [...(await this.records.homesOf(userId))].sort((a, b) => a.priority - b.priority).map((home) => home.server_name);
+    const homes = [...(await this.records.homesOf(userId))].sort((a, b) => a.priority - b.priority).map((home) => home.server_name);
+    const refuse = await Promise.all(homes.map((home) => this.#hasRefused(record, home)));
+    return homes.filter((_home, i) => !refuse[i]);
   }
 
   override async isPortable(userId: string): Promise<boolean> {
@@ -85,6 +92,12 @@ export class RecordServers extends AccountServers {
       if (error instanceof MatrixError) return undefined;
       throw error;
     }
+  }
+
+  /** Anybody can write another's server into a record. One of which it cannot be told soon is asked: it may have changed its key. */
+  async #hasRefused(record: HomeRecord, home: string): Promise<boolean> {
+    if (home === this.config.serverName) return false;
+    return (await atMost(this.consents.of(record, home), CONSENT_MS, 'unknown')) === 'refused';
   }
 
   async #fetch(userId: string): Promise<boolean> {
