@@ -1,5 +1,6 @@
 import type { RoomEvent } from '../../libs/federation/src/index.js';
 import { EventStatus } from '../../apps/homeserver/src/rooms/timeline/stored-event.js';
+import { eventually } from '../network/eventually.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import type { TestServer } from '../network/test-server.js';
 import type { HostileRoom } from './hostile-room.js';
@@ -111,12 +112,14 @@ describe.each(['10', '11'])('what events of another room are named for, in versi
     hostile.on(/backfill/, () => ({ pdus: [wire(lost!)] }));
     await hostile.send(a, [wire(last!)]);
     await hostile.send(a, [wire(hidden)]);
-    const { chunk } = await alice.request('GET', `${path(bad.roomId)}/messages`, undefined, { query: { dir: 'b', limit: 100 } });
+    // What the gap hides is no reason to hide the room's beginning; a page ends only while the missing events are on their way.
+    const chunk = await eventually(async () => {
+      const page = await alice.request('GET', `${path(bad.roomId)}/messages`, undefined, { query: { dir: 'b', limit: 100 } });
+      return page.chunk.at(-1).type === 'm.room.create' ? page.chunk : undefined;
+    });
     const shown: string[] = chunk.map((event: Json) => event.event_id);
     expect(shown.slice(0, 3)).toEqual([last!, given!, lost!].map((event) => event.eventId));
     expect(shown).not.toContain(hidden.eventId);
-    // What the gap hides is no reason to hide the room's beginning.
-    expect(chunk.at(-1).type).toBe('m.room.create');
   });
 
   it('is not given to other servers', async () => {
