@@ -14,6 +14,7 @@ import { Room } from './room.js';
 import { RoomsStore, type RoomRow } from './rooms.store.js';
 import { RoomState } from './state/room-state.js';
 import { Snapshot } from './state/snapshot.js';
+import { LARGE_STATE_EVENT } from './state/state-entry.js';
 import { splitStateKey } from './state/state-key.js';
 import { SnapshotsStore } from './state/snapshots.store.js';
 import { EventsStore } from './timeline/events.store.js';
@@ -25,6 +26,8 @@ import { EventStatus, type StoredEvent } from './timeline/stored-event.js';
  */
 const MAX_STATE_BYTES = 96 * 1024 * 1024;
 const ROOM_BYTES = 10_000;
+/** Large events of a state that are read at once. */
+const LARGE_AT_ONCE = 50;
 
 /**
  * The rooms that are in memory. A room is loaded by a few queries when it is first needed, and dropped when it is the least
@@ -143,14 +146,17 @@ export class RoomRegistry {
   }
 
   async #contents(row: RoomRow, rules: RoomVersionRules): Promise<RoomContents> {
-    const [entries, extremityEvents, snapshot] = await Promise.all([
-      this.store.currentState(row.room_nid),
+    const [{ events, large }, extremityEvents, snapshot] = await Promise.all([
+      this.store.currentState(row.room_nid, LARGE_STATE_EVENT),
       this.events.byNids(row.extremities),
       this.snapshots.load(row.state_nid!),
     ]);
     const extremities = await this.#extremities(rules, extremityEvents, snapshot);
     const state = this.#newState(rules);
-    for (const { nid, event } of entries) state.set(event.pdu.type, event.pdu.state_key ?? '', { nid, event });
+    const add = ({ nid, event }: StoredEvent): void => state.set(event.pdu.type, event.pdu.state_key ?? '', { nid, event });
+    events.forEach(add);
+    // Of the large ones only a part is kept.
+    for (let at = 0; at < large.length; at += LARGE_AT_ONCE) (await this.events.byNids(large.slice(at, at + LARGE_AT_ONCE))).forEach(add);
     if (rules.portable) await this.#addKnown(state, snapshot);
     return { state, snapshot, extremities };
   }

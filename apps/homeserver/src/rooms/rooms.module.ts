@@ -63,12 +63,13 @@ import { HomeSignatures } from './state/home-signatures.js';
 import { StandingServers } from './state/standing-servers.js';
 import { SnapshotsStore } from './state/snapshots.store.js';
 import { StateResolver } from './state/state-resolver.js';
+import { WholeState } from './state/whole-state.js';
 import { StateValuesStore } from './state/state-values.store.js';
 import { EventsStore } from './timeline/events.store.js';
 import { RoomAccess } from './timeline/room-access.js';
 
 const providers = [
-  RoomsStore, EventsStore, SnapshotsStore, CommitStore, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, RoomRegistry,
+  RoomsStore, EventsStore, SnapshotsStore, CommitStore, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, WholeState, RoomRegistry,
   EventSigners, EventSender, NamedPersons, UnnamedLevels, Twins, Redactions, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,

@@ -18,8 +18,8 @@ const room = statement(
 );
 const currentState = statement(
   'rooms.current_state',
-  `SELECT ${storedEventColumns} FROM current_state c JOIN events e USING (event_nid) JOIN rooms r ON r.room_nid = c.room_nid
-   WHERE c.room_nid = $1`,
+  `SELECT ${storedEventColumns.replace('e.json', 'CASE WHEN octet_length(e.json) <= $2 THEN e.json END AS json')}
+   FROM current_state c JOIN events e USING (event_nid) JOIN rooms r ON r.room_nid = c.room_nid WHERE c.room_nid = $1`,
 );
 const PORTABLE = roomVersions.filter((rules) => rules.portable).map((rules) => rules.id);
 const severalEnds = statement(
@@ -53,7 +53,15 @@ export class RoomsStore {
     return (await this.db.query<{ room_id: string }>(unnamedLevels, [PORTABLE, limit])).map((row) => row.room_id);
   }
 
-  async currentState(roomNid: number): Promise<StoredEvent[]> {
-    return (await this.db.query<StoredEventRow>(currentState, [roomNid])).map(storedEvent);
+  /** Events of a room's state, and the numbers of those that are larger than so many bytes. */
+  async currentState(roomNid: number, maxBytes: number): Promise<{ events: StoredEvent[]; large: number[] }> {
+    const rows = await this.db.query<Omit<StoredEventRow, 'json'> & { json: string | null }>(currentState, [roomNid, maxBytes]);
+    const events: StoredEvent[] = [];
+    const large: number[] = [];
+    for (const { json, ...row } of rows) {
+      if (json === null) large.push(row.event_nid);
+      else events.push(storedEvent({ ...row, json }));
+    }
+    return { events, large };
   }
 }

@@ -9,6 +9,7 @@ import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
 import { membershipOf } from '../../rooms/state/room-state.js';
 import { splitStateKey } from '../../rooms/state/state-key.js';
+import { WholeState } from '../../rooms/state/whole-state.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
 import { EventStatus } from '../../rooms/timeline/stored-event.js';
 import { HomeRecords } from '../records/home-records.js';
@@ -46,6 +47,7 @@ export class RoomCopies {
     private readonly newcomers: Newcomers,
     private readonly receipts: Receipts,
     private readonly witnesses: NameWitnesses,
+    private readonly whole: WholeState,
   ) {}
 
   /**
@@ -67,9 +69,9 @@ export class RoomCopies {
     const admissions = member && request.admissions ? await this.witnesses.admissions(userId, member) : [];
     // All of one moment: nothing is awaited between.
     const branches = branchesOf(room);
-    const state = [...room.state.entries(), ...room.state.knownEntries()].map(([, { event }]) => event);
+    const entries = [...room.state.entries(), ...room.state.knownEntries()].map(([, entry]) => entry);
     const endIds = branches.map((branch) => branch.eventId);
-    const stateIds = state.map((event) => event.eventId);
+    const stateIds = entries.map(({ event }) => event.eventId);
     const beside = new Map((await this.events.byNids([...new Set(branches.flatMap((branch) => branch.with))])).map(({ nid, event }) => [nid, event]));
     const head = {
       room_version: room.rules.id,
@@ -89,6 +91,7 @@ export class RoomCopies {
     const members = [`"pdus":${list(newest.map((stored) => stored.event))}`, ...(request.admissions ? [`"admissions":${list(admissions)}`] : [])];
     if (!request.endsOnly) {
       const known = new Set(request.known);
+      const state = await this.whole.of(entries);
       const all = [...state, ...beside.values()];
       const chain = await this.events.authChain(roomId, all, new Map(all.map((event) => [event.eventId, event])));
       for (const event of beside.values()) chain.set(event.eventId, event);
@@ -136,8 +139,8 @@ function branchesOf(room: Room): { eventId: string; depth: number; with: number[
     if (after === room.snapshot || (after.isStored && after.nid === room.snapshot.nid)) return branch;
     for (const [key, nid] of room.snapshot.changesTo(after.toMap())) {
       if (nid !== null) branch.with.push(nid);
-      const current = room.state.get(...splitStateKey(key));
-      if (current) branch.without.push(current.eventId);
+      const current = room.state.entry(...splitStateKey(key));
+      if (current) branch.without.push(current.event.eventId);
     }
     return branch;
   });

@@ -8,7 +8,7 @@ import { Outliers } from '../remote/outliers.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
 import { HomeSignatures } from '../state/home-signatures.js';
-import type { StateEntry } from '../state/room-state.js';
+import type { StateEntry } from '../state/state-entry.js';
 import { Snapshot } from '../state/snapshot.js';
 import { SnapshotsStore } from '../state/snapshots.store.js';
 import { StateResolver } from '../state/state-resolver.js';

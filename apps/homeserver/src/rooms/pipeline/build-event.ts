@@ -3,6 +3,7 @@ import {
   knownRecord, standingEvents, type EventDraft, type HomeRecord, type JsonObject, type RoomEvent,
 } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { contentHash, type StateEntry } from '../state/state-entry.js';
 import type { EventSigner } from './event-signers.js';
 import type { RoomDraft } from './room-draft.js';
 
@@ -52,7 +53,7 @@ export function buildLocalEvent(draft: RoomDraft, request: LocalEvent, signer: E
     ...(rules.portable ? { home: signer.name, ...(request.txn ? { txn: request.txn } : {}) } : {}),
   };
   const cited = authStateKeys(eventDraft, rules, draft)
-    .map(([type, stateKey]) => draft.get(type, stateKey)?.eventId)
+    .map(([type, stateKey]) => draft.entry(type, stateKey)?.event.eventId)
     .filter((id) => id !== undefined);
   eventDraft.auth_events = [...new Set([...cited, ...(request.stands ?? standingIds(draft, request))])];
   try {
@@ -99,10 +100,11 @@ export function clientError(error: unknown): unknown {
 }
 
 /** True when the state that is asked for is the current state already (same sender and content). */
-export function isSameState(current: RoomEvent | undefined, request: LocalEvent): boolean {
-  if (!current || current.pdu.sender !== request.sender) return false;
+export function isSameState(current: StateEntry | undefined, request: LocalEvent): boolean {
+  if (!current || current.event.pdu.sender !== request.sender) return false;
   try {
-    return canonicalJson(current.pdu.content) === canonicalJson(request.content);
+    if (current.whole) return current.whole.content === contentHash(request.content);
+    return canonicalJson(current.event.pdu.content) === canonicalJson(request.content);
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { RoomEvent } from '#federation';
-import type { StateEntry } from '../state/room-state.js';
+import type { StateEntry } from '../state/state-entry.js';
 import type { Snapshot } from '../state/snapshot.js';
 import { splitStateKey } from '../state/state-key.js';
 import { StateResolver } from '../state/state-resolver.js';

@@ -10,6 +10,7 @@ import { EventsStore } from '../timeline/events.store.js';
 import { buildLocalEvent, isSameState, standingIds, type LocalEvent } from './build-event.js';
 import { EventSigners, type EventSigner } from './event-signers.js';
 import { Redactions } from './redactions.js';
+import { bytesOf } from '../state/state-entry.js';
 import type { RoomDraft } from './room-draft.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
@@ -96,8 +97,8 @@ export class EventSender {
   appendTo(draft: RoomDraft, event: LocalEvent, signer: EventSigner, origin: Partial<SendRequest> = {}): SentEvent {
     const { room } = draft;
     if (event.stateKey !== undefined && !event.isRepeat) {
-      const current = draft.get(event.type, event.stateKey);
-      if (current && isSameState(current, event)) return { eventId: current.eventId, destinations: [] };
+      const current = draft.entry(event.type, event.stateKey);
+      if (current && isSameState(current, event)) return { eventId: current.event.eventId, destinations: [] };
     }
     const context = this.signatures.context(room.rules);
     const built = buildLocalEvent(draft, this.#withStands(draft, event, signer), signer, context);
@@ -157,7 +158,8 @@ export class EventSender {
  */
 function boundState(draft: RoomDraft, { pdu, json }: RoomEvent): void {
   if (pdu.state_key === undefined || UNBOUNDED_STATE.has(pdu.type)) return;
-  const replaced = draft.get(pdu.type, pdu.state_key)?.json.length ?? 0;
+  const current = draft.entry(pdu.type, pdu.state_key);
+  const replaced = current ? bytesOf(current) : 0;
   if (json.length > replaced && draft.room.state.textBytes + json.length - replaced > MAX_STATE_BYTES) {
     throw MatrixError.tooLarge(`The state of this room is larger than ${MAX_STATE_BYTES} bytes`);
   }

@@ -1,7 +1,8 @@
 import { canonicalJson, KNOWN_RECORD_TYPE, redactPdu, roomEventFromJson, stateKeyOf, wirePdu, type RoomEvent, type StateReader } from '#federation';
 import type { MembershipChange } from '../../bus/bus.js';
 import type { Extremity, RoomView } from '../room-view.js';
-import { membershipOf, type StateChange, type StateEntry } from '../state/room-state.js';
+import { membershipOf, readable, type StateChange } from '../state/room-state.js';
+import type { StateEntry } from '../state/state-entry.js';
 import { splitStateKey } from '../state/state-key.js';
 import type { NewSnapshot, Snapshot } from '../state/snapshot.js';
 import { strippedState } from '../state/stripped-state.js';
@@ -81,10 +82,10 @@ export class RoomDraft implements StateReader {
   }
 
   get(type: string, stateKey: string): RoomEvent | undefined {
-    return this.entry(type, stateKey)?.event;
+    return readable(this.entry(type, stateKey));
   }
 
-  /** All events of the state, in portable rooms those of which it knows records as well. */
+  /** All events of the state, or what is kept of them, in portable rooms those of which it knows records as well. */
   *stateEvents(): Generator<RoomEvent> {
     for (const [, { event }] of this.#entries()) yield event;
   }

@@ -69,7 +69,7 @@ export class MemberTemplates {
       type: 'm.room.member', room_id: room.id, sender: userId, state_key: userId, content,
       origin_server_ts: this.clock.now(), ...graphPosition(draft),
     };
-    const authEvents = authStateKeys(event, room.rules).map(([type, stateKey]) => draft.get(type, stateKey)?.eventId);
+    const authEvents = authStateKeys(event, room.rules).map(([type, stateKey]) => draft.entry(type, stateKey)?.event.eventId);
     const references = { prev_events: event.prev_events, auth_events: authEvents.filter((id) => id !== undefined) };
     if (room.rules.eventId === 'chosen') {
       references.prev_events = pairedReferences(references.prev_events);

@@ -12,7 +12,7 @@ import { RoomRegistry } from '../room-registry.js';
 import type { Extremity } from '../room-view.js';
 import { RoomsStore } from '../rooms.store.js';
 import { HomeSignatures } from '../state/home-signatures.js';
-import type { StateEntry } from '../state/room-state.js';
+import type { StateEntry } from '../state/state-entry.js';
 import type { Snapshot } from '../state/snapshot.js';
 import { StateResolver } from '../state/state-resolver.js';
 import { EventsStore } from '../timeline/events.store.js';

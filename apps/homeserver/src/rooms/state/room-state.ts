@@ -1,10 +1,5 @@
 import { KNOWN_RECORD_TYPE, recordOf, serverNameOf, stateKeyOf, type RoomEvent, type RoomVersionRules, type StateReader } from '#federation';
-
-/** A state event with its numeric id. */
-export interface StateEntry {
-  readonly nid: number;
-  readonly event: RoomEvent;
-}
+import { bytesOf, isReadable, keptEntry, type StateEntry } from './state-entry.js';
 
 /** A change of the current state; a null entry removes. */
 export interface StateChange {
@@ -32,6 +27,12 @@ export function serversOfMember(event: RoomEvent, rules: RoomVersionRules): stri
   return [serverNameOf(event.pdu.state_key ?? event.pdu.sender)];
 }
 
+/** The event of an entry. @throws Error for one whose content is in the database only */
+export function readable(entry: StateEntry | undefined): RoomEvent | undefined {
+  if (entry && !isReadable(entry)) throw new Error(`the content of ${entry.event.pdu.type} is in the database only`);
+  return entry?.event;
+}
+
 /**
  * The current state of a room in memory, and what is asked of it for every event: who is joined, who of them lives here,
  * which servers take part. Changed only by the room's writer, after the commit.
@@ -41,6 +42,7 @@ export class RoomState implements StateReader {
   /** Portable rooms: what the state knows of records beyond what it shows. */
   readonly #known = new Map<string, StateEntry>();
   #textBytes = 0;
+  #heldBytes = 0;
   readonly #joined = new Set<string>();
   readonly #localJoined = new Set<string>();
   readonly #servers = new Map<string, number>();
@@ -54,8 +56,9 @@ export class RoomState implements StateReader {
     private readonly isLocal: (userId: string) => boolean,
   ) {}
 
+  /** An event of state that the server looks into; of what only clients look into the whole event is asked for (`WholeState`). */
   get(type: string, stateKey: string): RoomEvent | undefined {
-    return this.entry(type, stateKey)?.event;
+    return readable(this.entry(type, stateKey));
   }
 
   entry(type: string, stateKey: string): StateEntry | undefined {
@@ -72,14 +75,14 @@ export class RoomState implements StateReader {
     return this.#known.entries();
   }
 
-  /** Characters of the state's events. */
+  /** Characters of the state's events, whether they are in memory or not. */
   get textBytes(): number {
     return this.#textBytes;
   }
 
-  /** Approximate bytes in memory: each event is held as text and parsed. */
+  /** Approximate bytes in memory: each event, or what is kept of it, is held as text and parsed. */
   get bytes(): number {
-    return ENTRY_BYTES * (this.#entries.size + this.#known.size) + 3 * this.#textBytes;
+    return ENTRY_BYTES * (this.#entries.size + this.#known.size) + 3 * this.#heldBytes;
   }
 
   /** Every joined member. */
@@ -127,9 +130,11 @@ export class RoomState implements StateReader {
     const key = stateKeyOf(type, stateKey);
     const entries = this.#isKnown(type) ? this.#known : this.#entries;
     const previous = entries.get(key);
-    if (entry) entries.set(key, entry);
+    const kept = entry && keptEntry(entry, this.rules);
+    if (kept) entries.set(key, kept);
     else entries.delete(key);
-    this.#textBytes += (entry?.event.json.length ?? 0) - (previous?.event.json.length ?? 0);
+    this.#textBytes += (kept ? bytesOf(kept) : 0) - (previous ? bytesOf(previous) : 0);
+    this.#heldBytes += (kept?.event.json.length ?? 0) - (previous?.event.json.length ?? 0);
     if (type !== MEMBER) return;
     if (previous && membershipOf(previous.event) === 'join') this.#countMember(stateKey, previous.event, -1);
     if (entry && membershipOf(entry.event) === 'join') this.#countMember(stateKey, entry.event, 1);

@@ -1,14 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { resolveState, stateKeyOf, withoutRevoked, type RoomEvent, type StateReader } from '#federation';
+import { KNOWN_RECORD_TYPE, resolveState, stateKeyOf, withoutRevoked, type RoomEvent, type StateReader } from '#federation';
 import type { RoomView } from '../room-view.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
 import { HomeSignatures } from './home-signatures.js';
-import type { StateEntry } from './room-state.js';
+import { isReadable, type StateEntry } from './state-entry.js';
 import type { Snapshot } from './snapshot.js';
+import { splitStateKey } from './state-key.js';
 
 /** Events at hand while a room is being written, so that they need not be read. */
 export type HeldEvents = ReadonlyMap<number, RoomEvent>;
+
+/** State that the auth rules ask for. */
+const JUDGED_BY = new Set(['m.room.create', 'm.room.power_levels', 'm.room.join_rules', 'm.room.member', 'm.room.third_party_invite', KNOWN_RECORD_TYPE]);
 
 /** Reads the events of states and resolves states that differ (Server-Server, "State resolution"). */
 @Injectable()
@@ -18,12 +22,20 @@ export class StateResolver {
     private readonly signatures: HomeSignatures,
   ) {}
 
-  /** The events behind these ids: from the current state, from `held`, or read in one query. */
-  async entries(room: RoomView, nids: Iterable<number>, held: HeldEvents): Promise<Map<number, StateEntry>> {
+  /**
+   * The events behind these ids: from the current state, from `held`, or read in one query.
+   *
+   * @param suffices of which of them it is enough what is kept in memory
+   */
+  async entries(
+    room: RoomView, nids: Iterable<number>, held: HeldEvents, suffices: (entry: StateEntry) => boolean = () => false,
+  ): Promise<Map<number, StateEntry>> {
     const entries = new Map<number, StateEntry>();
     const wanted = new Set(nids);
     if (wanted.size > 20) {
-      for (const [, entry] of room.state.entries()) if (wanted.has(entry.nid)) entries.set(entry.nid, entry);
+      for (const [, entry] of room.state.entries()) {
+        if (wanted.has(entry.nid) && (!entry.whole || suffices(entry))) entries.set(entry.nid, entry);
+      }
     }
     const missing: number[] = [];
     for (const nid of wanted) {
@@ -35,9 +47,10 @@ export class StateResolver {
     return entries;
   }
 
-  /** Reads a state for the auth rules: all its events are loaded at once. */
+  /** Reads a state for the auth rules: all its events that these ask for are loaded at once. */
   async reader(room: RoomView, state: ReadonlyMap<string, number>, held: HeldEvents): Promise<StateReader> {
-    const entries = await this.entries(room, state.values(), held);
+    const nids = [...state].filter(([key]) => JUDGED_BY.has(splitStateKey(key)[0])).map(([, nid]) => nid);
+    const entries = await this.entries(room, nids, held);
     return { get: (type, stateKey) => entries.get(state.get(stateKeyOf(type, stateKey)) ?? -1)?.event };
   }
 
@@ -71,7 +84,7 @@ export class StateResolver {
     if (states.length === 1) return states[0]!;
     const nids = new Set<number>();
     for (const state of states) for (const nid of state.values()) nids.add(nid);
-    const entries = await this.entries(room, nids, held);
+    const entries = await this.entries(room, nids, held, (entry) => isUndisputed(room, states, entry));
     const byId = new Map<string, { nid: number; event: RoomEvent; isRejected: boolean }>();
     for (const { nid, event } of entries.values()) byId.set(event.eventId, { nid, event, isRejected: false });
     const ends = [...byId.values()].map(({ event }) => event);
@@ -92,6 +105,13 @@ export class StateResolver {
     });
     return new Map([...resolved].map(([key, id]) => [key, byId.get(id)!.nid]));
   }
+}
+
+/** State in which all agree, and that no rule asks for: its place is all that matters. Portable rooms look at who set it, too. */
+function isUndisputed({ rules }: RoomView, states: readonly ReadonlyMap<string, number>[], entry: StateEntry): boolean {
+  if (rules.portable || isReadable(entry)) return false;
+  const { type, state_key: stateKey } = entry.event.pdu;
+  return states.every((state) => state.get(stateKeyOf(type, stateKey!)) === entry.nid);
 }
 
 function isStored(item: StoredEvent | RoomEvent): item is StoredEvent {

@@ -5,6 +5,8 @@ import { LocalMembershipsStore } from '../membership/local-memberships.store.js'
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
 import { SnapshotsStore } from '../state/snapshots.store.js';
+import { bytesOf, placed, type StateEntry } from '../state/state-entry.js';
+import { WholeState } from '../state/whole-state.js';
 import { EventsStore } from './events.store.js';
 
 /** A room's state as somebody may see it: now, or when he left. */
@@ -13,7 +15,7 @@ export interface VisibleState {
   /** True when it is the current state. */
   readonly isCurrent: boolean;
   get(type: string, stateKey: string): Promise<RoomEvent | undefined>;
-  /** All events, or those of one type. */
+  /** All events, or those of one type, as far as they have a place in an answer. */
   all(type?: string): Promise<RoomEvent[]>;
 }
 
@@ -25,13 +27,14 @@ export class RoomAccess {
     private readonly memberships: LocalMembershipsStore,
     private readonly snapshots: SnapshotsStore,
     private readonly events: EventsStore,
+    private readonly whole: WholeState,
   ) {}
 
   /** @throws 403 `M_FORBIDDEN` when the user is not and was not in the room and it is not world-readable */
   async visibleState(userId: string, roomId: string): Promise<VisibleState> {
     const room = await this.registry.find(roomId);
     if (!room) throw MatrixError.forbidden('You are not in this room');
-    if (room.state.joined.has(userId) || isWorldReadable(room)) return currentState(room);
+    if (room.state.joined.has(userId) || isWorldReadable(room)) return this.#current(room);
     const held = await this.memberships.ofUserInRoom(userId, roomId);
     if (held?.membership === 'leave' && !held.forgotten) {
       const state = await this.#stateAt(room, held.eventNid);
@@ -73,6 +76,22 @@ export class RoomAccess {
     return this.#stateOf(room, nids);
   }
 
+  #current(room: Room): VisibleState {
+    return {
+      room,
+      isCurrent: true,
+      get: async (type, stateKey) => {
+        const entry = room.state.entry(type, stateKey);
+        return entry && (await this.whole.of([entry]))[0];
+      },
+      all: (type) => {
+        const entries: StateEntry[] = [];
+        for (const [, entry] of room.state.entries()) if (type === undefined || entry.event.pdu.type === type) entries.push(entry);
+        return this.whole.of(placed(entries, bytesOf));
+      },
+    };
+  }
+
   #stateOf(room: Room, nids: ReadonlyMap<string, number>): VisibleState {
     const load = async (wanted: readonly number[]) => (await this.events.byNids(wanted)).map((stored) => stored.event);
     return {
@@ -86,17 +105,4 @@ export class RoomAccess {
 
 function isWorldReadable(room: Room): boolean {
   return room.state.get('m.room.history_visibility', '')?.pdu.content['history_visibility'] === 'world_readable';
-}
-
-function currentState(room: Room): VisibleState {
-  return {
-    room,
-    isCurrent: true,
-    get: async (type, stateKey) => room.state.get(type, stateKey),
-    all: async (type) => {
-      const events: RoomEvent[] = [];
-      for (const [, { event }] of room.state.entries()) if (type === undefined || event.pdu.type === type) events.push(event);
-      return events;
-    },
-  };
 }
