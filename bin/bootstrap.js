@@ -9,7 +9,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Oldest Node that the program runs on, and the major version that is fetched where the machine's is older. */
 const OLDEST_NODE = [24, 9];
 const FETCHED_NODE = '24';
-const SOURCES = ['libs', 'apps/homeserver', 'apps/web', 'apps/companion', 'apps/web/src', 'apps/web/tsconfig.json', 'bin/bundle.js', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
+const SOURCES = ['libs', 'apps/homeserver', 'apps/web', 'apps/companion', 'apps/web/src', 'apps/web/tsconfig.json', 'bin/bundle.js', 'bin/left-out.js', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
 const STAMP = join(root, 'dist', '.built');
 /** A folder that bin/lay-out.js made, such as the container image, has all that it needs and nothing to build it from. */
 const isLaidOut = !existsSync(join(root, 'package-lock.json'));

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '../network/eventually.js';
@@ -10,6 +10,8 @@ import { createTestDatabase, dropTestDatabase, testCluster } from '../network/te
 const root = join(import.meta.dirname, '..', '..');
 const dockerfile = readFileSync(join(root, 'docker', 'Dockerfile'), 'utf8');
 const DATABASE = 'laid_out';
+
+const ownMegabytes = (pid: number): number => Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1_024;
 
 /** Is left out of what Docker gets: the patterns of .dockerignore that are in use, a path or `**` and a name. */
 function isIgnored(path: string): boolean {
@@ -76,11 +78,19 @@ describe('what the container image holds', () => {
       return output.includes(`listening http://localhost:${port}`);
     }, 60_000);
     run('docker/entry/health.js');
+    // What it has of memory for itself, when it has nothing to do; how much of Node's own code is in memory as well is the system's affair.
+    if (process.platform === 'linux') await eventually(() => ownMegabytes(server!.pid!) < 64, 60_000);
     expect(run('bin/partyline.js', 'admin', 'create-user', 'alice')).toMatch(/^@alice:localhost\npassword: \S+\n$/);
     expect(await (await fetch(`http://localhost:${port}/assets/setup.js`)).text()).toContain('import');
     server.kill('SIGTERM');
     expect(await once(server, 'exit')).toEqual([0, null]);
   }, 120_000);
+
+  it('takes one byte of memory for each of its code', () => {
+    const bundle = join(image, 'dist', 'apps', 'homeserver', 'bundle');
+    // A single other character makes it two.
+    for (const file of readdirSync(bundle)) expect([file, /[\u0080-\u00ff]/.exec(readFileSync(join(bundle, file), 'latin1'))]).toEqual([file, null]);
+  });
 
   it('has the certificates of compose.three.yaml', () => {
     run('docker/entry/make-certificates.js', join(folder, 'certificates'), 'one.test');

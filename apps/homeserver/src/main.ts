@@ -1,18 +1,14 @@
-import { endSessions, restored } from './commands/after-restore.js';
-import { createUser } from './commands/create-user.js';
-import { logLevel } from './commands/log-level.js';
-import { resetPassword } from './commands/reset-password.js';
 import { serve } from './commands/serve.js';
 import { SettingsError } from './config/settings-error.js';
 import { operatorSentence } from './storage/operator-errors.js';
 
-/** What `partyline admin` does; each gets what follows its name. */
-const operatorCommands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
-  'create-user': createUser,
-  'reset-password': resetPassword,
-  'log-level': logLevel,
-  restored,
-  'end-sessions': endSessions,
+/** What `partyline admin` does; each gets what follows its name. Loaded when asked for: a server that runs holds none of it. */
+const operatorCommands: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<number>>>> = {
+  'create-user': async () => (await import('./commands/create-user.js')).createUser,
+  'reset-password': async () => (await import('./commands/reset-password.js')).resetPassword,
+  'log-level': async () => (await import('./commands/log-level.js')).logLevel,
+  restored: async () => (await import('./commands/after-restore.js')).restored,
+  'end-sessions': async () => (await import('./commands/after-restore.js')).endSessions,
 };
 
 /**
@@ -26,9 +22,9 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     if (command === 'serve') return await serve();
     if (command === 'demo') return await demo(rest);
-    const run = command === 'admin' ? operatorCommands[rest[0] ?? ''] : undefined;
-    if (!run) throw new Error(`there is no command "${args.join(' ')}"`);
-    return await run(rest.slice(1));
+    const load = command === 'admin' ? operatorCommands[rest[0] ?? ''] : undefined;
+    if (!load) throw new Error(`there is no command "${args.join(' ')}"`);
+    return await (await load())(rest.slice(1));
   } catch (error) {
     process.stderr.write(`partyline: ${explain(error)}\n`);
     return error instanceof SettingsError ? 2 : 1;

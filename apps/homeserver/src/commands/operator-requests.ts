@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Agent, fetch } from 'undici';
+import { Pool } from 'undici';
 import { parseJson } from '#json';
 import { loadConfig, type Settings } from '../config/load-config.js';
 import { SETTINGS_FILE } from '../config/settings-file.js';
@@ -15,10 +15,10 @@ const TIMEOUT_MS = 10_000;
 
 /** Asks a server in the name of its operator, who knows its secret and can open its socket. */
 export class OperatorRequests {
-  readonly #agent: Agent;
+  readonly #pool: Pool;
 
   constructor(private readonly entrance: OperatorEntrance) {
-    this.#agent = new Agent({ connect: { socketPath: entrance.socket } });
+    this.#pool = new Pool('http://localhost', { connect: { socketPath: entrance.socket } });
   }
 
   /** @param words what the MAC covers besides the nonce */
@@ -34,22 +34,22 @@ export class OperatorRequests {
       await this.#call(NONCE_ROUTE);
       return true;
     } catch (error) {
-      const { code } = ((error as Error).cause ?? {}) as { code?: unknown };
+      const { code } = error as { code?: unknown };
       if (code === 'ECONNREFUSED' || code === 'ENOENT') return false;
       throw error;
     }
   }
 
   async #call(path: string, body?: object): Promise<Record<string, unknown>> {
-    const response = await fetch(`http://localhost${path}`, {
+    const response = await this.#pool.request({
       method: body ? 'POST' : 'GET',
+      path,
       headers: { 'content-type': 'application/json' },
       body: body ? JSON.stringify(body) : null,
       signal: AbortSignal.timeout(TIMEOUT_MS),
-      dispatcher: this.#agent,
     });
-    const answer = parseJson(await response.text()) as Record<string, unknown> & { error?: string };
-    if (!response.ok) throw new Error(answer.error ?? `The server answered ${response.status}.`);
+    const answer = parseJson(await response.body.text()) as Record<string, unknown> & { error?: string };
+    if (response.statusCode >= 300) throw new Error(answer.error ?? `The server answered ${response.statusCode}.`);
     return answer;
   }
 }

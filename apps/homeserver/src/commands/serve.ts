@@ -2,6 +2,7 @@ import { FirstRunAdmin } from '../auth/first-run-admin.js';
 import { loadConfig } from '../config/load-config.js';
 import { Clock } from '../observability/clock.js';
 import { Log } from '../observability/log.js';
+import { settleMemory } from '../observability/process-memory.js';
 import { startServer, type RunningServer } from '../server.js';
 import { DatabaseHealth } from '../storage/database-health.js';
 import { openEnvironment, type Environment } from './environment.js';
@@ -39,6 +40,7 @@ export async function serve(): Promise<number> {
     try {
       door.open();
       process.stdout.write(`listening ${addresses(server).join(' ')}\n${await welcome(server)}\n`);
+      void settleMemory();
       const asking = asked.then((reason) => ({ reason, status: 0 }));
       const { reason, status } = await Promise.race([asking, server.ended.then((sentence) => ({ reason: sentence, status: 1 }))]);
       process.stdout.write(`stopping (${reason}) …\n`);

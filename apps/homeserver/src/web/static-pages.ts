@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import qrcode from 'qrcode';
 import { parseJson } from '#json';
 import { FirstRunAdmin } from '../auth/first-run-admin.js';
 import { Config } from '../config/config.js';
@@ -63,7 +62,10 @@ export class StaticPages {
   /** The QR code of the address that clients use. */
   async addressCode(): Promise<StaticFile> {
     const name = 'address code';
-    const svg = this.#files.has(name) ? '' : await qrcode.toString(this.config.publicUrl, { type: 'svg', errorCorrectionLevel: 'M' });
+    const kept = this.#files.get(name);
+    if (kept) return kept;
+    const { default: qrcode } = await import('qrcode');
+    const svg = await qrcode.toString(this.config.publicUrl, { type: 'svg', errorCorrectionLevel: 'M' });
     return this.#kept(name, () => staticFile('svg', svg))!;
   }
 
