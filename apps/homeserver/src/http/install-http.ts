@@ -75,9 +75,9 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable, scheme
       return;
     }
     // Whatever it says, and be it nothing or no media type at all: a body is JSON, or bytes for routes that take them.
-    request.contentType = request.raw.headers['content-type'] ?? null;
-    delete request.raw.headers['content-type'];
     if (request.method !== 'GET') {
+      request.contentType = request.raw.headers['content-type'] ?? null;
+      delete request.raw.headers['content-type'];
       reply.raw.once('close', () => {
         if (request.bodyBytes > 0) budget.give(addressKey(request.ip), request.bodyBytes);
       });
@@ -91,7 +91,9 @@ export function installHttp(fastify: FastifyInstance, routes: RouteTable, scheme
     if (typeof payload !== 'string' || payload.length < LARGE_BYTES) return done(null, payload);
     const party = request.requester?.userId ?? request.originServer ?? addressKey(request.ip);
     const delivery = request.originServer === null ? toClients : toServers;
-    if (delivery.begin(reply.raw, party, Buffer.byteLength(payload))) return done(null, payload);
+    // Its bytes are counted here and by Fastify, and written by the system: made once.
+    const bytes = Buffer.from(payload);
+    if (delivery.begin(reply.raw, party, bytes.length)) return done(null, bytes);
     reply.code(429);
     done(null, JSON.stringify({ errcode: 'M_LIMIT_EXCEEDED', error: 'Too much is on its way to you already', retry_after_ms: 1_000 }));
   });

@@ -3,6 +3,7 @@ import type { Requester } from '../accounts/requester.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { ServerKeys } from '../federation/keys/server-keys.js';
 import { DatabaseEpoch, type Stamp, type Standing, UNSIGNED_RUN } from '../storage/database-epoch.js';
+import { boundedCache } from '../storage/bounded-cache.js';
 import { positionsBy } from '../storage/positions-text.js';
 import { type AwaitedEvents, readOldToken, readTokenText, type RoomsBehind, type SyncCursor, type SyncPositions, tokenText, type TokenText } from './sync-token.js';
 import { TokenSeal } from './token-seal.js';
@@ -37,6 +38,8 @@ export class SyncTokens {
   readonly #seal: TokenSeal;
   /** What each session was given last: it comes back with the next request, and needs no proof. */
   readonly #given = new WeakMap<Requester, Given>();
+  /** Places that were handed out: about 200 bytes each. */
+  readonly #places = boundedCache<string, string>(4_096);
 
   constructor(
     private readonly epoch: DatabaseEpoch,
@@ -68,7 +71,12 @@ export class SyncTokens {
 
   /** A `prev_batch`, or an end of a page. */
   place(pos: number, attempt = 0): string {
-    return this.#write({ kind: 'place', stamp: this.#stamp(), pos, attempt });
+    const stamp = this.#stamp();
+    // Rooms begin at the same places for all who read them.
+    const key = `${stamp.run}${stamp.epoch} ${pos} ${attempt}`;
+    let token = this.#places.get(key);
+    if (token === undefined) this.#places.set(key, (token = this.#write({ kind: 'place', stamp, pos, attempt })));
+    return token;
   }
 
   /** @throws MatrixError 400 M_INVALID_PARAM for anything that no server of this version made */
