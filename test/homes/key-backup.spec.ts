@@ -102,7 +102,7 @@ describe('a backup of keys', () => {
     expect(await create(alice)).not.toBe(second);
   });
 
-  it.each<[Json]>([[{}], [key('x', { is_verified: 1 })], [key('x', { first_message_index: -1 })], [key('x', { session_data: 'x' })], [key('x', { forwarded_count: 0.5 })]])('takes no %j for a key', async (body) => {
+  it.each<[Json]>([[{}], [key('x', { is_verified: 1 })], [key('x', { first_message_index: -1 })], [key('x', { session_data: null })], [key('x', { session_data: undefined })], [key('x', { forwarded_count: 0.5 })]])('takes no %j for a key', async (body) => {
     const { version: current } = await alice.request('GET', '/v3/room_keys/version');
     expect((await alice.raw('PUT', path('!r:x', 's9'), body, { query: { version: current } })).status).toBe(400);
   });

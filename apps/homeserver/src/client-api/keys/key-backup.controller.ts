@@ -2,7 +2,7 @@ import { Controller, Delete, Get, Param, Post, Put } from '@nestjs/common';
 import { z } from 'zod';
 import type { Requester } from '../../accounts/requester.js';
 import { boundedJson } from '../../accounts/bounded-json.js';
-import { type BackedUpKey, keyJson, keySchema, readKey } from '../../device-keys/backup/backed-up-key.js';
+import { type BackedUpKey, keyJson, keySchema, opaque, readKey } from '../../device-keys/backup/backed-up-key.js';
 import type { KeyBackup } from '../../device-keys/backup/key-backup.entity.js';
 import { KeyBackupStore } from '../../device-keys/backup/key-backup.store.js';
 import { type BackupContent, KeyBackups } from '../../device-keys/backup/key-backups.js';
@@ -18,7 +18,7 @@ const id = text(255);
 
 const versionQuery = z.object({ version: id });
 type VersionQuery = z.output<typeof versionQuery>;
-const backupSchema = z.object({ algorithm: id, auth_data: z.record(z.string(), z.unknown()), version: id.optional() });
+const backupSchema = z.object({ algorithm: id, auth_data: opaque, version: id.optional() });
 type BackupBody = z.output<typeof backupSchema>;
 const roomSchema = z.object({ sessions: z.record(id, keySchema) });
 const roomsSchema = z.object({ rooms: z.record(id, roomSchema) });

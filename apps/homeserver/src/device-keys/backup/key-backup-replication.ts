@@ -44,7 +44,7 @@ export class KeyBackupReplication implements OnModuleInit {
   async #applyBackup({ userId, key: version, value }: RemoteChange): Promise<void> {
     if (version.length > 255) return;
     const content = contentSchema.safeParse(value).data;
-    if (value !== null && (!content || !isObjectText(content.auth_data))) return;
+    if (value !== null && (!content || !isJson(content.auth_data))) return;
     await this.db.transaction(async (tx) => {
       if (!content) await this.backups.end(tx, userId, version);
       else await this.backups.save(tx, userId, version, { algorithm: content.algorithm, authData: content.auth_data });
@@ -64,10 +64,9 @@ export class KeyBackupReplication implements OnModuleInit {
   }
 }
 
-function isObjectText(json: string): boolean {
+function isJson(json: string): boolean {
   try {
-    const value = parseStoredJson(json) as unknown;
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
+    return parseStoredJson(json) !== null;
   } catch {
     return false;
   }
