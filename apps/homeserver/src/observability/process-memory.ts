@@ -15,6 +15,7 @@ export async function settleMemory(): Promise<void> {
     await pause(SETTLE_MS / 2, undefined, { ref: false });
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor });
   }
+  setFlagsFromString('--bytecode-old-age=6');
   setFlagsFromString('--opt');
   setFlagsFromString('--maglev');
 }
