@@ -74,7 +74,10 @@ export class RoomSectionsWriter {
   ): Promise<RoomSections> {
     const join = new Map<string, string>();
     const leave = new Map<string, string>();
-    const answer = { request, plan, ignored, extras: this.extras.read(request, plan, moment), join, leave };
+    const extras = this.extras.read(request, plan, moment);
+    // It is awaited later: what fails before that must not leave it without anybody who hears of its failure, which would end the process.
+    extras.catch(() => undefined);
+    const answer = { request, plan, ignored, extras, join, leave };
     // The newest rooms first: the order stays the same from answer to answer.
     const rooms = plan.rooms.toSorted((a, b) => b.room.roomNid - a.room.roomNid);
     const isBounded = (request.since?.behind?.length ?? 0) < MAX_BEHIND;
