@@ -6,7 +6,7 @@ import { readCommandLine } from './command-line.js';
 // What the server needs follows from these more than from its code. The young generation of V8 grows to 64 MB and stays, and the old
 // one to a multiple of what is in use before it is looked through; glibc keeps what each thread has freed, and small holes between
 // what V8's compilers have used.
-const memoryFlags = ['--max-semi-space-size=4', '--heap-growing-percent=30'];
+const memoryFlags = ['--max-semi-space-size=4'];
 const memoryEnvironment = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '65536', MALLOC_MMAP_THRESHOLD_: '32768' };
 // For the time of the start: see observability/process-memory.ts.
 const startFlags = ['--no-opt', '--no-maglev', '--bytecode-old-age=1', '--expose-gc'];

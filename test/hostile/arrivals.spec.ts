@@ -15,6 +15,8 @@ let alice: TestClient;
 beforeAll(async () => {
   world = await HostileWorld.start();
   ({ hostile: other, a, alice } = world);
+  // What it leaves unanswered is sent again, and holds up what comes after it.
+  other.on(/federation\/v1\/send\//, () => ({ pdus: {} }));
 });
 afterAll(() => world?.stop());
 

@@ -78,9 +78,9 @@ describe('limits, at the limit', () => {
     const rooms = (await tableCounts(net.server('a')))['rooms'];
     await alice.expectError(413, 'M_TOO_LARGE', 'POST', '/v3/createRoom', { name: 'x'.repeat(65_536) });
     await alice.expectError(413, 'M_TOO_LARGE', 'POST', '/v3/createRoom', { creation_content: { a: 'x'.repeat(65_536) } });
-    await alice.expectError(400, 'M_BAD_JSON', 'POST', '/v3/createRoom', { initial_state: [{ type: 'm.odd', content: { a: 1.5 } }] });
+    await alice.expectError(400, 'M_INVALID_ROOM_STATE', 'POST', '/v3/createRoom', { initial_state: [{ type: 'm.odd', content: { a: 1.5 } }] });
     await alice.expectError(400, 'M_BAD_JSON', 'POST', '/v3/createRoom', { creation_content: { a: 1.5 } });
-    await alice.expectError(400, 'M_BAD_JSON', 'POST', '/v3/createRoom', { power_level_content_override: { ban: 1.5 } });
+    await alice.expectError(400, 'M_INVALID_ROOM_STATE', 'POST', '/v3/createRoom', { power_level_content_override: { ban: 1.5 } });
     await alice.expectError(400, 'M_UNSUPPORTED_ROOM_VERSION', 'POST', '/v3/createRoom', { room_version: '99' });
     expect((await tableCounts(net.server('a')))['rooms']).toBe(rooms);
   });

@@ -12,7 +12,7 @@ const build = join(import.meta.dirname, '..', '..', '..', 'dist', 'apps', 'homes
 
 /** As bin/partyline.js starts a server. */
 const memory = {
-  flags: ['--max-semi-space-size=4', '--heap-growing-percent=30'],
+  flags: ['--max-semi-space-size=4'],
   environment: { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '65536', MALLOC_MMAP_THRESHOLD_: '32768' },
 };
 

@@ -8,7 +8,6 @@ import { CapabilitiesController } from './capabilities/capabilities.controller.j
 import { DevicesController } from './devices/devices.controller.js';
 import { LoginController } from './login/login.controller.js';
 import { LogoutController } from './logout/logout.controller.js';
-import { OpenIdController } from './openid/openid.controller.js';
 import { ProfileController } from './profile/profile.controller.js';
 import { RegistrationController } from './registration/registration.controller.js';
 import { ThirdPartyController } from './third-party/third-party.controller.js';
@@ -26,7 +25,6 @@ import { WellKnownController } from './well-known/well-known.controller.js';
     DevicesController,
     LoginController,
     LogoutController,
-    OpenIdController,
     ProfileController,
     RegistrationController,
     ThirdPartyController,

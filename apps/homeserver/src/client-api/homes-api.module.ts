@@ -6,11 +6,12 @@ import { RecordsModule } from '../homes/records/records.module.js';
 import { AccountHomesController } from './homes/account-homes.controller.js';
 import { HomeAcknowledgementHook } from './homes/home-acknowledgement.hook.js';
 import { RoutingController } from './homes/routing.controller.js';
+import { OpenIdController } from './openid/openid.controller.js';
 
 /** Accounts with several homes, for clients. */
 @Module({
   imports: [AuthModule, DeviceKeysModule, HomesModule, RecordsModule],
-  controllers: [AccountHomesController, RoutingController],
+  controllers: [AccountHomesController, OpenIdController, RoutingController],
   providers: [HomeAcknowledgementHook],
 })
 export class HomesApiModule {}

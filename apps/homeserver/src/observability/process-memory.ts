@@ -1,8 +1,13 @@
 import { setFlagsFromString } from 'node:v8';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** So long after the server listens, what it does once is done. */
 const SETTLE_MS = 1_000;
+/** How often it is looked whether a time of work is over. */
+const LOOK_MS = 2_000;
+/** Shares of the time that the event loop is at work: of a server that works, and of one that rests. */
+const [AT_WORK, AT_REST] = [0.2, 0.05];
 
 /**
  * To be called when the server listens: the time of the start is over soon, for which bin/partyline.js has asked V8 for less. Code that
@@ -18,4 +23,20 @@ export async function settleMemory(): Promise<void> {
   setFlagsFromString('--bytecode-old-age=6');
   setFlagsFromString('--opt');
   setFlagsFromString('--maglev');
+  collectAtRest();
+}
+
+/** Gives back what a time of work has left, when it is over: V8 would keep it until there is work again. */
+function collectAtRest(): void {
+  let last = performance.eventLoopUtilization();
+  let hasWorked = false;
+  setInterval(() => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    if (utilization > AT_WORK) hasWorked = true;
+    if (!hasWorked || utilization > AT_REST) return;
+    hasWorked = false;
+    globalThis.gc?.({ type: 'major', execution: 'sync' });
+  }, LOOK_MS).unref();
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Profiles } from '../../accounts/profiles.js';
@@ -10,6 +11,7 @@ import { seenNameIn, seenNameOf } from './seen-names.js';
 /** People whose names wait to be stored; beyond that they are found when they are seen again. */
 const MAX_WAITING = 50_000;
 const BATCH = 500;
+const GATHER_MS = 250;
 
 /** Notes how people are called, some time after they were seen; after a start what was missed before it. */
 @Injectable()
@@ -78,6 +80,8 @@ export class PeopleUpdates implements OnApplicationBootstrap, OnModuleDestroy {
 
   async #work(): Promise<void> {
     while (this.#waiting.size > 0 && !this.#isStopped) {
+      // Many come at once, and nobody waits for it.
+      await pause(GATHER_MS);
       const upTo = this.positions.current('events');
       const batch = [...this.#waiting.values()].slice(0, BATCH);
       for (const { userId } of batch) this.#waiting.delete(userId);
