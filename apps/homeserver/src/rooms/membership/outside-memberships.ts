@@ -38,6 +38,8 @@ export class OutsideMemberships {
 
   async #record(item: OutsideMembership): Promise<void> {
     const held = await this.registry.find(item.roomId);
+    // The room has come meanwhile, and knows better than what another home tells of an invitation.
+    if (item.isReplica && held?.state.isResident) return;
     const known = await this.events.byId(item.roomId, item.event.eventId);
     const row = held ? undefined : await this.rooms.room(item.roomId);
     const room = held ?? this.registry.create(item.roomId, item.rules, row?.room_nid);
