@@ -102,6 +102,13 @@ describe('a backup of keys', () => {
     expect(await create(alice)).not.toBe(second);
   });
 
+  it('is another one for each of those that are made at once', async () => {
+    const carl = await net.client(a).register('carl');
+    const names = ['one', 'two', 'three', 'four'];
+    const versions = await Promise.all(names.map((name) => create(carl, name)));
+    for (const [i, made] of versions.entries()) expect((await carl.request('GET', `/v3/room_keys/version/${made}`)).auth_data.public_key).toBe(names[i]);
+  });
+
   it.each<[Json]>([[{}], [key('x', { is_verified: 1 })], [key('x', { first_message_index: -1 })], [key('x', { session_data: null })], [key('x', { session_data: undefined })], [key('x', { forwarded_count: 0.5 })]])('takes no %j for a key', async (body) => {
     const { version: current } = await alice.request('GET', '/v3/room_keys/version');
     expect((await alice.raw('PUT', path('!r:x', 's9'), body, { query: { version: current } })).status).toBe(400);

@@ -1,10 +1,10 @@
 import { lastHomeRecord } from '#e2e';
-import { usualLimits } from '../../apps/homeserver/src/storage/database-limits.js';
-import { DatabaseProxy, type CommitFate } from '../network/database-proxy.js';
+import type { CommitFate, DatabaseProxy } from '../network/database-proxy.js';
 import { eventually } from '../network/eventually.js';
-import { Network } from '../network/network.js';
+import type { Network } from '../network/network.js';
 import { Person } from '../network/person.js';
 import { roomPath } from '../network/room-pages.js';
+import { troubledNetwork } from '../network/troubled-network.js';
 
 // Promise P3: a drop is a drop, also where the database troubles the server while it takes the record, or right after it.
 describe.each<CommitFate>(['answer lost', 'last'])('a home whose database is away when it learns that it is none any more (%s)', (when) => {
@@ -13,16 +13,7 @@ describe.each<CommitFate>(['answer lost', 'last'])('a home whose database is awa
   let count = 0;
 
   beforeAll(async () => {
-    net = await Network.start({
-      servers: ['a', 'b'],
-      databaseLimits: { ...usualLimits, answerMs: 2_500, patienceMs: 300 },
-      databaseUrl: async (label, url) => {
-        if (label !== 'a') return url;
-        const way = await DatabaseProxy.open(url);
-        ({ proxy } = way);
-        return way.url;
-      },
-    });
+    ({ net, proxy } = await troubledNetwork());
   }, 120_000);
   afterAll(async () => {
     await net?.stop();

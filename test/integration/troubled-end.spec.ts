@@ -1,24 +1,15 @@
-import { usualLimits } from '../../apps/homeserver/src/storage/database-limits.js';
-import { DatabaseProxy, type CommitFate } from '../network/database-proxy.js';
+import type { CommitFate, DatabaseProxy } from '../network/database-proxy.js';
 import { eventually } from '../network/eventually.js';
-import { Network } from '../network/network.js';
+import type { Network } from '../network/network.js';
 import { roomPath } from '../network/room-pages.js';
+import { troubledNetwork } from '../network/troubled-network.js';
 
 describe.each<CommitFate>(['answer lost', 'last'])('an account that ends while the database goes away (%s)', (fate) => {
   let net: Network;
   let proxy: DatabaseProxy;
 
   beforeAll(async () => {
-    net = await Network.start({
-      servers: ['a', 'b'],
-      databaseLimits: { ...usualLimits, answerMs: 2_500, patienceMs: 300 },
-      databaseUrl: async (label, url) => {
-        if (label !== 'a') return url;
-        const way = await DatabaseProxy.open(url);
-        ({ proxy } = way);
-        return way.url;
-      },
-    });
+    ({ net, proxy } = await troubledNetwork());
   }, 120_000);
   afterAll(async () => {
     await net?.stop();

@@ -9,8 +9,8 @@ import { UrlPreviews } from '../../media/previews/url-previews.js';
 import { MediaReading } from './media-reading.js';
 import { type DownloadParameters, downloadSchema, type PreviewQuery, previewSchema, type ThumbnailParameters, thumbnailSchema } from './media.schema.js';
 
-/** Client-server API, §Content repository, with an access token. */
-@Controller('/_matrix/client/v1/media')
+/** Client-server API, §Content repository, with an access token; what needed one in the old form, too, is there as well. */
+@Controller('/_matrix')
 export class MediaController {
   constructor(
     private readonly config: Config,
@@ -18,20 +18,20 @@ export class MediaController {
     private readonly previews: UrlPreviews,
   ) {}
 
-  @Get('config')
+  @Get(['client/v1/media/config', 'media/v3/config'])
   @Auth('user-or-guest')
   settings(): object {
     return { 'm.upload.size': this.config.maxUploadBytes };
   }
 
-  @Get('preview_url')
+  @Get(['client/v1/media/preview_url', 'media/v3/preview_url'])
   @Auth('user')
   @RateLimit('preview')
   preview(@CurrentUser() requester: Requester, @QueryParams(previewSchema) { url }: PreviewQuery): Promise<object> {
     return this.previews.of(url, requester.userId);
   }
 
-  @Get('download/:serverName/:mediaId')
+  @Get('client/v1/media/download/:serverName/:mediaId')
   @Auth('user-or-guest')
   @RateLimit('media')
   download(
@@ -41,7 +41,7 @@ export class MediaController {
     return this.reading.download(request, reply, { serverName, mediaId }, query);
   }
 
-  @Get('download/:serverName/:mediaId/:fileName')
+  @Get('client/v1/media/download/:serverName/:mediaId/:fileName')
   @Auth('user-or-guest')
   @RateLimit('media')
   downloadAs(
@@ -51,7 +51,7 @@ export class MediaController {
     return this.reading.download(request, reply, { serverName, mediaId }, query, filename);
   }
 
-  @Get('thumbnail/:serverName/:mediaId')
+  @Get('client/v1/media/thumbnail/:serverName/:mediaId')
   @Auth('user-or-guest')
   @RateLimit('media')
   thumbnail(

@@ -1,36 +1,20 @@
 import { Controller, Get, Param, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Requester } from '../../accounts/requester.js';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
-import { CurrentUser, QueryParams } from '../../http/param.decorators.js';
+import { QueryParams } from '../../http/param.decorators.js';
 import { RateLimit } from '../../http/rate-limit.decorator.js';
-import { UrlPreviews } from '../../media/previews/url-previews.js';
 import { MediaReading } from './media-reading.js';
-import { type DownloadParameters, downloadSchema, type PreviewQuery, previewSchema, type ThumbnailParameters, thumbnailSchema } from './media.schema.js';
+import { type DownloadParameters, downloadSchema, type ThumbnailParameters, thumbnailSchema } from './media.schema.js';
 
-/** The same without a token, deprecated since v1.11: who knows an address may read what it names, unless the operator has closed it. */
+/** Reading without a token, deprecated since v1.11: who knows an address may read what it names, unless the operator has closed it. */
 @Controller('/_matrix/media/v3')
 export class OpenMediaController {
   constructor(
     private readonly config: Config,
     private readonly reading: MediaReading,
-    private readonly previews: UrlPreviews,
   ) {}
-
-  @Get('config')
-  @Auth('user-or-guest')
-  settings(): object {
-    return { 'm.upload.size': this.config.maxUploadBytes };
-  }
-
-  @Get('preview_url')
-  @Auth('user')
-  @RateLimit('preview')
-  preview(@CurrentUser() requester: Requester, @QueryParams(previewSchema) { url }: PreviewQuery): Promise<object> {
-    return this.previews.of(url, requester.userId);
-  }
 
   @Get('download/:serverName/:mediaId')
   @Auth('none')

@@ -3,6 +3,7 @@ import { AccountOps } from '../../accounts/account-ops.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
+import { isUniqueViolation } from '../../storage/database-errors.js';
 import { Database, type Reads, type Transaction } from '../../storage/database.js';
 import { type BackedUpKey, keyChange } from './backed-up-key.js';
 import { KeyBackup } from './key-backup.entity.js';
@@ -36,13 +37,24 @@ export class KeyBackups {
   }
 
   /** Makes a backup, which is the current one from then on. @returns its version @throws MatrixError 400 M_RESOURCE_LIMIT_EXCEEDED */
-  create(userId: string, content: BackupContent): Promise<string> {
+  async create(userId: string, content: BackupContent): Promise<string> {
+    for (;;) {
+      try {
+        return await this.#create(userId, content);
+      } catch (error) {
+        // Another device of the account made one at the same time, which has the number.
+        if (!isUniqueViolation(error)) throw error;
+      }
+    }
+  }
+
+  #create(userId: string, content: BackupContent): Promise<string> {
     return this.db.transaction(async (tx) => {
       const [last] = await tx.repository(KeyBackup).find({ where: { userId }, order: { number: 'DESC' }, take: 1 });
       const number = (last?.number ?? 0) + 1;
       if (number > MAX_BACKUPS) throw new MatrixError(400, 'M_RESOURCE_LIMIT_EXCEEDED', `An account makes ${MAX_BACKUPS} backups at most`);
       const version = this.ops.hasLog(userId) ? `${number}-${this.random.token(6)}` : `${number}`;
-      await this.save(tx, userId, version, content);
+      await this.#insert(tx, userId, version, content);
       await this.ops.record(tx, userId, [backupChange(version, content)]);
       return version;
     });
@@ -126,8 +138,12 @@ export class KeyBackups {
   async save(tx: Transaction, userId: string, version: string, { algorithm, authData }: BackupContent): Promise<void> {
     const backups = tx.repository(KeyBackup);
     if ((await backups.update({ userId, version }, { algorithm, authData })).affected) return;
-    await backups.insert({ userId, version, number: numberOf(version), algorithm, authData, isDeleted: false, etag: 0, keys: 0, bytes: 0 });
+    await this.#insert(tx, userId, version, { algorithm, authData });
     await this.store.recount(tx, userId, version);
+  }
+
+  async #insert(tx: Transaction, userId: string, version: string, { algorithm, authData }: BackupContent): Promise<void> {
+    await tx.repository(KeyBackup).insert({ userId, version, number: numberOf(version), algorithm, authData, isDeleted: false, etag: 0, keys: 0, bytes: 0 });
   }
 
   /** Deletes a backup, known or not, for good. */
