@@ -49,6 +49,7 @@ Settings are environment variables or lines of partyline.yaml, in the working fo
   PARTYLINE_MEDIA_CACHE          what files of other servers may take (20G)
   PARTYLINE_OPEN_MEDIA           on lets old apps read files without a token (on)
   PARTYLINE_URL_PREVIEWS         on lets the server look at what people link to (off)
+  PARTYLINE_SEARCH_LANGUAGE      language of the search in messages, such as english (simple)
   PARTYLINE_FEDERATION_CA        PEM file of further authorities trusted for federation
   PARTYLINE_ALLOW_PRIVATE_ADDRESSES  on lets outgoing requests reach private addresses (off)
   PARTYLINE_PASSWORD_COST        normal; cheap is for tests (normal)

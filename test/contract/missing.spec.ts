@@ -5,7 +5,6 @@ import { Network } from '../network/network.js';
 /** Of each thing that README and the welcome page say is missing: a request that has to be there when it is not missing any more. */
 const requests: Readonly<Record<string, readonly [method: string, path: string]>> = {
   'Notifications on phones': ['POST', '/_matrix/client/v3/pushers/set'],
-  Search: ['POST', '/_matrix/client/v3/search'],
   Presence: ['GET', '/_matrix/client/v3/presence/@alice:example.org/status'],
   'Lists of threads, replies and reactions': ['GET', '/_matrix/client/v1/rooms/!a:example.org/relations/$b'],
   Knocking: ['POST', '/_matrix/client/v3/knock/!a:example.org'],

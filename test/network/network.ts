@@ -180,6 +180,7 @@ export class Network {
       mediaCacheBytes: 1024 ** 3,
       openMedia: true,
       urlPreviews: false,
+      searchLanguage: 'simple',
       logLevel: 'info',
       federationCa: this.cluster.ca,
       allowPrivateAddresses: true,

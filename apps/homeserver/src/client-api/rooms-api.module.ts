@@ -11,11 +11,12 @@ import { CreateRoomController } from './rooms/create-room.controller.js';
 import { MembershipController } from './rooms/membership.controller.js';
 import { MessagesController } from './rooms/messages.controller.js';
 import { SendController } from './rooms/send.controller.js';
+import { SearchController } from './search/search.controller.js';
 import { StateController } from './rooms/state.controller.js';
 
 /** Rooms for clients. */
 @Module({
   imports: [DirectoryModule, ModerationModule, SyncModule],
-  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController, PeopleController, PublicRoomsController, SpacesController, ReportsController],
+  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController, PeopleController, PublicRoomsController, SpacesController, ReportsController, SearchController],
 })
 export class RoomsApiModule {}

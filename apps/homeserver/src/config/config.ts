@@ -49,6 +49,8 @@ export class Config {
   readonly mediaQuotaBytes!: number;
   /** What files of other servers may take. */
   readonly mediaCacheBytes!: number;
+  /** Language of the search in messages: a text search configuration of PostgreSQL. */
+  readonly searchLanguage!: string;
   /** Whether the server looks at what people link to. */
   readonly urlPreviews!: boolean;
   /** Lets whoever has an address of media read it, without a token. */

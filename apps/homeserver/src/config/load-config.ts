@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readCertificates, readTlsFiles } from './certificates.js';
 import { Config } from './config.js';
 import { nearest } from './nearest.js';
-import { addresses, contact, databaseUrl, flag, logLevel, mediaPlace, port, publicUrl, roomVersionId, serverName, serverNames, size, text, turnUris, webAddress } from './setting-values.js';
+import { addresses, contact, databaseUrl, flag, logLevel, mediaPlace, port, publicUrl, roomVersionId, searchLanguage, serverName, serverNames, size, text, turnUris, webAddress } from './setting-values.js';
 import { settingsOfFile } from './settings-file.js';
 import { SettingsError } from './settings-error.js';
 
@@ -41,6 +41,7 @@ const schema = z.object({
   PARTYLINE_MEDIA_CACHE: size.prefault('20G'),
   PARTYLINE_OPEN_MEDIA: flag.default(true),
   PARTYLINE_URL_PREVIEWS: flag.default(false),
+  PARTYLINE_SEARCH_LANGUAGE: searchLanguage.default('simple'),
   PARTYLINE_LOG_LEVEL: logLevel.default('info'),
   PARTYLINE_FEDERATION_CA: text.optional(),
   PARTYLINE_ALLOW_PRIVATE_ADDRESSES: flag.default(false),
@@ -104,6 +105,7 @@ export function loadConfig(env: Environment, cwd: string): Settings {
     mediaCacheBytes: values.PARTYLINE_MEDIA_CACHE,
     openMedia: values.PARTYLINE_OPEN_MEDIA,
     urlPreviews: values.PARTYLINE_URL_PREVIEWS,
+    searchLanguage: values.PARTYLINE_SEARCH_LANGUAGE,
     logLevel: values.PARTYLINE_LOG_LEVEL,
     federationCa: federationCa === null ? null : readCertificates('PARTYLINE_FEDERATION_CA', federationCa),
     allowPrivateAddresses: values.PARTYLINE_ALLOW_PRIVATE_ADDRESSES,

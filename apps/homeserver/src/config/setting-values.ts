@@ -112,6 +112,13 @@ export const roomVersionId = checked((value) =>
   roomVersion(value.trim()) ? undefined : `is no room version that this server has: ${roomVersions.map(({ id }) => id).join(', ')}`,
 ).transform((value) => value.trim());
 
+/** The languages that every PostgreSQL from 14 on knows; `simple` takes words as they are. */
+const LANGUAGES = [
+  'simple', 'arabic', 'armenian', 'basque', 'catalan', 'danish', 'dutch', 'english', 'finnish', 'french', 'german', 'greek', 'hindi', 'hungarian', 'indonesian',
+  'irish', 'italian', 'lithuanian', 'nepali', 'norwegian', 'portuguese', 'romanian', 'russian', 'serbian', 'spanish', 'swedish', 'tamil', 'turkish', 'yiddish',
+] as const;
+export const searchLanguage = z.enum(LANGUAGES, `expected ${LANGUAGES.join(', ')}`);
+
 export const logLevel = z.enum(LOG_LEVELS, `expected ${LOG_LEVELS.join(', ')}`);
 
 function isWebAddress(value: string): boolean {

@@ -18,6 +18,12 @@ import { HistoryCollector } from './history/history-collector.js';
 import { HistoryRowsStore } from './history/history-rows.store.js';
 import { RoomHistoryReader } from './history/room-history.js';
 import { RoomReaders } from './history/room-readers.js';
+import { SearchModule } from '../search/search.module.js';
+import { EventContexts } from './search/event-contexts.js';
+import { EventSearch } from './search/event-search.js';
+import { SearchAnswers } from './search/search-answers.js';
+import { SearchedRooms } from './search/searched-rooms.js';
+import { VisibleMatches } from './search/visible-matches.js';
 import { SyncTurns } from './sync-turns.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
 import { EventStream } from './old-sync/event-stream.js';
@@ -42,15 +48,16 @@ import { UnreadStore } from './unread/unread.store.js';
 
 /** `/sync` in all its forms, and who waits for it. AccountVector and ResumePoints come from the homes. */
 @Module({
-  imports: [AccountsModule, AccountDataModule, DeviceKeysModule, RoomsModule, EphemeralModule, PushModule, SyncTokensModule],
+  imports: [AccountsModule, AccountDataModule, DeviceKeysModule, RoomsModule, EphemeralModule, PushModule, SearchModule, SyncTokensModule],
   providers: [
     SyncNotifier, SyncTurns, FiltersStore, Filters,
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
     HistoryRowsStore, RoomReaders, EventViews, HistoryCollector, RoomHistoryReader,
     RoomPlanner, RoomStates, RoomTimelines, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService, EventStream, InitialSync,
+    SearchedRooms, VisibleMatches, EventSearch, EventContexts, SearchAnswers,
     UnreadStore, ReaderJoins, NotificationContexts, UnreadCounter,
   ],
-  exports: [RoomHistoryReader, SyncNotifier, Filters, SyncService, EventStream, InitialSync, SyncEvents, RoomWindows],
+  exports: [RoomHistoryReader, SyncNotifier, Filters, SyncService, EventStream, InitialSync, SyncEvents, RoomWindows, SearchAnswers],
 })
 export class SyncModule {}

@@ -79,6 +79,7 @@ export class CommitService {
     await this.invitations.record(tx, commits, pending);
     await store.redactions(tx, commits);
     await store.backwardExtremities(tx, commits);
+    await store.stretches(tx, commits);
     return keyNids;
   }
 

@@ -54,6 +54,7 @@ const insertMissing = new RowInserter(
 const insertPending = new RowInserter(
   'pending_redactions.insert', 'pending_redactions', ['room_nid', 'target_id', 'event_id'], 'ON CONFLICT DO NOTHING',
 );
+const insertStretches = new RowInserter('search_stretches.insert', 'search_stretches', ['room_nid', 'after_pos', 'up_to_pos']);
 const selectKeys = statement(
   'state_keys.select',
   `SELECT k.key_nid, k.type, k.state_key FROM state_keys k
@@ -250,5 +251,15 @@ export class CommitStore {
     }
     await insertMissing.insert(tx, [...missing.values()]);
     if (found.length > 0) await tx.query(deleteMissing, [foundRooms, found]);
+  }
+
+  /** Has the search index look at history, which comes to places that it has passed. */
+  async stretches(tx: Transaction, commits: readonly RoomCommit[]): Promise<void> {
+    const stretches: unknown[][] = [];
+    for (const { roomNid, events } of commits) {
+      const places = events.flatMap((event) => (event.inTimeline || event.pos === null ? [] : event.pos));
+      if (places.length > 0) stretches.push([roomNid, Math.min(...places) - 1, Math.max(...places)]);
+    }
+    await insertStretches.insert(tx, stretches);
   }
 }

@@ -36,12 +36,17 @@ export class EventViews {
 
   /** In the order of the rows. Three queries at most, whatever their number; none for events and states used lately but one. */
   async of(reader: RoomReader, rows: readonly Omit<HistoryRow, 'bytes'>[]): Promise<EventView[]> {
-    const events = await this.events.load(rows.map((row) => row.nid));
-    const values = await this.values.load(rows.flatMap((row) => wantedBy(row, events.get(row.nid), reader)));
+    return (await this.ofEach(rows.map((row) => ({ reader, row })))).filter((view) => view !== undefined);
+  }
+
+  /** The same over rooms; undefined for an event that is not there. */
+  async ofEach(places: readonly { readonly reader: RoomReader; readonly row: Omit<HistoryRow, 'bytes'> }[]): Promise<(EventView | undefined)[]> {
+    const events = await this.events.load(places.map(({ row }) => row.nid));
+    const values = await this.values.load(places.flatMap(({ reader, row }) => wantedBy(row, events.get(row.nid), reader)));
     const state = await this.events.load(values.nids);
-    return rows.flatMap((row) => {
+    return places.map(({ reader, row }) => {
       const event = events.get(row.nid);
-      return event ? [viewOf(reader, row, event, (type, key) => state.get(values.get(row.stateNid, type, key) ?? -1))] : [];
+      return event && viewOf(reader, row, event, (type, key) => state.get(values.get(row.stateNid, type, key) ?? -1));
     });
   }
 }

@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import { SearchMatchesStore, type TextMatch, type TextPlace, type TextQuery } from '../../search/search-matches.store.js';
+import type { SearchOrder } from './search-request.js';
+import { type FoundEvent, type Searcher, VisibleMatches } from './visible-matches.js';
+
+/** Texts that are ordered together. Of what is found more often the newest ones count. */
+const MOST = 2_000;
+/** Questions for newer texts of one page. */
+const MAX_LOOKS = 4;
+const MIN_BATCH = 20;
+const NEWEST: TextPlace = { ts: Number.MAX_SAFE_INTEGER, nid: Number.MAX_SAFE_INTEGER };
+
+export interface EventQuery extends TextQuery {
+  readonly order: SearchOrder;
+  readonly limit: number;
+  /** Only what comes after it. */
+  readonly after?: (TextPlace & { readonly rank?: number | undefined }) | undefined;
+}
+
+export interface FoundPage {
+  readonly found: readonly FoundEvent[];
+  /** How often the term was found, in what he can see and what he cannot; `MOST` and one for more. */
+  readonly count: number;
+  /** Where to go on; undefined at the end. */
+  readonly end: TextMatch | undefined;
+}
+
+/**
+ * Searches in texts. What is found seldom is ordered whole; what is found often is looked for among the newest texts, which takes no longer in a
+ * million of them.
+ */
+@Injectable()
+export class EventSearch {
+  constructor(
+    private readonly store: SearchMatchesStore,
+    private readonly visible: VisibleMatches,
+  ) {}
+
+  async page(query: EventQuery, searcher: Searcher): Promise<FoundPage> {
+    if (query.roomNids.length === 0) return { found: [], count: 0, end: undefined };
+    const some = await this.store.some(query, MOST + 1);
+    if (some.length <= MOST) return this.#pageOf(some, query, searcher, some.length);
+    if (query.order === 'recent') return this.#newest(query, searcher, some.length);
+    return this.#pageOf((await this.#look(query, NEWEST)).matches, query, searcher, some.length);
+  }
+
+  /** A page of matches that are all there. */
+  async #pageOf(matches: readonly TextMatch[], query: EventQuery, searcher: Searcher, count: number): Promise<FoundPage> {
+    const { order, after } = query;
+    const compare = order === 'rank' ? byRank : byTime;
+    const place = after && { ts: after.ts, nid: after.nid, rank: after.rank ?? Infinity };
+    const ordered = matches.filter((match) => !place || compare(match, place) > 0).sort(compare);
+    return { ...(await this.#fill([], ordered, query, searcher)), count };
+  }
+
+  async #newest(query: EventQuery, searcher: Searcher, count: number): Promise<FoundPage> {
+    let place: TextPlace = query.after ?? NEWEST;
+    const found: FoundEvent[] = [];
+    for (let look = 0; look < MAX_LOOKS; look++) {
+      const { matches, end } = await this.#look(query, place, 1);
+      const page = await this.#fill(found, matches, query, searcher);
+      if (page.end) return { ...page, count };
+      if (!end) return { found, count, end: undefined };
+      place = end;
+    }
+    return { found, count, end: { ...place, shownNid: 0, roomNid: 0, rank: 0 } };
+  }
+
+  async #look(query: EventQuery, from: TextPlace, looks = MAX_LOOKS): Promise<{ matches: TextMatch[]; end: TextPlace | undefined }> {
+    const matches: TextMatch[] = [];
+    let place = from;
+    for (let look = 0; look < looks; look++) {
+      const { matches: more, end } = await this.store.newest(query, MOST - matches.length, place);
+      matches.push(...more);
+      if (!end) return { matches, end };
+      place = end;
+      if (matches.length >= MOST) break;
+    }
+    return { matches, end: place };
+  }
+
+  /** Adds what is visible, until the page is full: then it says where it ends. */
+  async #fill(found: FoundEvent[], ordered: readonly TextMatch[], { limit }: EventQuery, searcher: Searcher): Promise<{ found: FoundEvent[]; end: TextMatch | undefined }> {
+    const batch = Math.max(limit, MIN_BATCH);
+    for (let start = 0; start < ordered.length; start += batch) {
+      for (const one of await this.visible.of(searcher, ordered.slice(start, start + batch))) {
+        found.push(one);
+        if (found.length >= limit) return { found, end: one.match };
+      }
+    }
+    return { found, end: undefined };
+  }
+}
+
+type Ranked = Pick<TextMatch, 'ts' | 'nid' | 'rank'>;
+
+function byTime(a: Ranked, b: Ranked): number {
+  return b.ts - a.ts || b.nid - a.nid;
+}
+
+function byRank(a: Ranked, b: Ranked): number {
+  return b.rank - a.rank || byTime(a, b);
+}
