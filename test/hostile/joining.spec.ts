@@ -139,6 +139,31 @@ describe('a room of a hostile server', () => {
   });
 });
 
+describe('an answer that counts the join itself to the state before it', () => {
+  const given = (room: OfferedRoom, join: RoomEvent): Json => {
+    const after = room.state.filter((event) => event.pdu.state_key !== join.pdu.state_key).map(wire);
+    return { origin: hostile.name, members_omitted: false, state: [...after, wire(join)], auth_chain: [...room.state.map(wire), wire(join)], event: wire(join) };
+  };
+  it('lets the user in, in a public room', async () => {
+    const room: OfferedRoom = new OfferedRoom(hostile, 'counted', async (join) => given(room, join));
+    await alice.request('POST', `/v3/join/${encodeURIComponent(room.roomId)}`, {}, { query: { via: hostile.name } });
+    expect(Object.keys((await alice.request('GET', `${path(room.roomId)}/joined_members`)).joined).sort()).toEqual([alice.userId, room.creator].sort());
+  });
+
+  it('lets the user in by an invitation', async () => {
+    const replaced: RoomEvent[] = [];
+    const room: OfferedRoom = new OfferedRoom(hostile, 'invited', async (join) => {
+      const answer = given(room, join);
+      return { ...answer, auth_chain: [...answer.auth_chain, ...replaced.map(wire)] };
+    });
+    room.follow(room.event({ type: 'm.room.join_rules', state_key: '', content: { join_rule: 'invite' } }));
+    replaced.push(room.follow(room.event({ type: 'm.room.member', state_key: alice.userId, content: { membership: 'invite' } })));
+    await alice.request('POST', `/v3/join/${encodeURIComponent(room.roomId)}`, {}, { query: { via: hostile.name } });
+    const { timeline } = (await alice.request('GET', '/v3/sync')).rooms.join[room.roomId];
+    expect(timeline.events.at(-1)).toMatchObject({ state_key: alice.userId, unsigned: { prev_content: { membership: 'invite' } } });
+  });
+});
+
 describe('a room that a hostile server offers', () => {
   const attempt = async (template: Json, answer: Json) => {
     hostile.on(/make_join/, () => template);

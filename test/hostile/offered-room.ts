@@ -25,6 +25,11 @@ export class OfferedRoom {
     server.on(new RegExp(`send_join/${this.roomId}`), (_path, body) => this.#join(body));
   }
 
+  /** The events of the state at the end. */
+  get state(): RoomEvent[] {
+    return [...this.#state.values()];
+  }
+
   /** An event behind the latest one, not sent. */
   event(changes: Partial<EventDraft> & { type: string }): RoomEvent {
     const draft: EventDraft = {

@@ -15,7 +15,8 @@ import { LocalMembershipsStore } from '../../rooms/membership/local-memberships.
 import { buildLocalEvent } from '../../rooms/pipeline/build-event.js';
 import type { EventSigner } from '../../rooms/pipeline/event-signers.js';
 import { RoomArrivals, type ArrivalTurn } from '../../rooms/remote/room-arrivals.js';
-import { RoomImporter, readAll, type ChainReader } from '../../rooms/remote/room-importer.js';
+import { readAll } from '../../rooms/remote/read-all.js';
+import { RoomImporter, type ChainReader } from '../../rooms/remote/room-importer.js';
 import { RoomReceiver } from '../../rooms/remote/room-receiver.js';
 import { UnspreadEnds } from '../../rooms/remote/unspread-ends.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';

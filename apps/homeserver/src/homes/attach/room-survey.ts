@@ -4,7 +4,7 @@ import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { atMost } from '../../observability/at-most.js';
 import { Clock } from '../../observability/clock.js';
-import { readAll } from '../../rooms/remote/room-importer.js';
+import { readAll } from '../../rooms/remote/read-all.js';
 import type { ReplicaEnds } from './connected-ends.js';
 import { gatherReplicas, type Gathered } from './replica-gathering.js';
 import { ReplicaRequests, type Asker, type ReplicaAnswer, type ReplicaCopy } from './replica-requests.js';

@@ -3,7 +3,7 @@ import type { RoomEvent } from '#federation';
 import { FederationClient, federationPath } from '../../federation/federation-client.js';
 import { inGraphOrder, MissingEvents, type ToldState } from '../remote/missing-events.js';
 import { PduVerifier } from '../remote/pdu-verifier.js';
-import { readAll } from '../remote/room-importer.js';
+import { readAll } from '../remote/read-all.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import type { Room } from '../room.js';
 import { EventsStore } from '../timeline/events.store.js';

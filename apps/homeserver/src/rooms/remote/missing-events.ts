@@ -8,7 +8,7 @@ import type { Room } from '../room.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus } from '../timeline/stored-event.js';
 import { PduVerifier } from './pdu-verifier.js';
-import { readAll } from './room-importer.js';
+import { readAll } from './read-all.js';
 
 /** Rounds of `/get_missing_events` before the state is asked for instead. */
 const MAX_ROUNDS = 20;

@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
-  AuthError, changesOf, checkAuth, entriesOf, PduFormatError, readPdu, resolveState, stateKeyOf, withoutRevoked, type RoomEvent, type RoomVersionRules,
-  type StateReader,
+  AuthError, changesOf, checkAuth, entriesOf, resolveState, stateKeyOf, withoutRevoked, type RoomEvent, type RoomVersionRules, type StateReader,
 } from '#federation';
-import { exceedsSize } from '#json';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import type { NewEvent } from '../pipeline/room-commit.js';
@@ -19,6 +17,7 @@ import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
 import { checkChain, checkCopies } from './check-chain.js';
 import { PduVerifier } from './pdu-verifier.js';
+import { readAll } from './read-all.js';
 
 /** A room's state as another server gives it, at the event with which this server enters the room. */
 export interface RoomImport {
@@ -69,12 +68,6 @@ export interface RoomUnion {
   readonly kept?: readonly string[];
 }
 
-/** Events that are read before others have a turn, and those that may be malformed. */
-const READ_AT_ONCE = 50;
-const MAX_MALFORMED = 1_000;
-/** An event with what nothing covers (`unsigned`). */
-const MAX_PDU_CHARACTERS = 2 * 65_536;
-
 /** Of an event (Server-Server, "PDUs"). */
 const MAX_PREV_EVENTS = 20;
 /** Events that this server makes to enter a room: 10 × 20 ends. */
@@ -101,8 +94,9 @@ export class RoomImporter {
    */
   async import(given: RoomImport): Promise<void> {
     const { rules, roomId, event } = given;
-    const state = await readAll(given.state, rules, roomId);
-    const signed = await this.verifier.signedOnes(unique([...(await readAll(given.authChain, rules, roomId)), ...state]), rules);
+    const authChain = (await readAll(given.authChain, rules, roomId)).filter((item) => item.eventId !== event.eventId);
+    const state = stateBefore(event, await readAll(given.state, rules, roomId), authChain);
+    const signed = await this.verifier.signedOnes(unique([...authChain, ...state]), rules);
     const chain = (await checkChain(signed, new Map(), rules, this.signatures.context(rules))).valid;
     const told = state.filter((item) => chain.has(item.eventId) && item.pdu.state_key !== undefined).map((item) => item.eventId);
     const stateEvents = [...countingOf(stateOf(told, chain, rules), chain, rules).values()].map((id) => chain.get(id)!);
@@ -250,6 +244,15 @@ interface EntryEvent {
 
 const CREATE_KEY = stateKeyOf('m.room.create', '');
 
+/** The state before an event, where somebody has counted that event to it: in its place stands what it cites as replaced. */
+function stateBefore(event: RoomEvent, told: readonly RoomEvent[], authChain: readonly RoomEvent[]): RoomEvent[] {
+  const { type, state_key: stateKey, auth_events: cited } = event.pdu;
+  const state = told.filter((item) => item.eventId !== event.eventId);
+  if (state.length === told.length) return state;
+  const replaced = authChain.find(({ eventId, pdu }) => cited.includes(eventId) && pdu.type === type && pdu.state_key === stateKey);
+  return replaced ? [...state, replaced] : state;
+}
+
 /** The proven ones of these events by their state keys. */
 function stateOf(ids: readonly string[], chain: ReadonlyMap<string, RoomEvent>, rules: RoomVersionRules): Map<string, string> {
   const entries = entriesOf(ids.flatMap((id) => chain.get(id) ?? []), (event) => event, rules);
@@ -267,24 +270,6 @@ function after<T>(state: ReadonlyMap<string, T>, event: RoomEvent, entry: T, rul
   const next = new Map(state).set(sets!, entry);
   if (ends !== undefined) next.delete(ends);
   return next;
-}
-
-/** The well-formed ones among received events of the room. */
-export async function readAll(values: readonly unknown[], rules: RoomVersionRules, roomId: string): Promise<RoomEvent[]> {
-  const events: RoomEvent[] = [];
-  let malformed = 0;
-  for (const [i, value] of values.entries()) {
-    if (i % READ_AT_ONCE === READ_AT_ONCE - 1) await new Promise(setImmediate);
-    try {
-      if (exceedsSize(value, MAX_PDU_CHARACTERS)) throw new PduFormatError('the event is far too large');
-      const event = readPdu(value, rules);
-      if (event.roomId === roomId) events.push(event);
-    } catch (error) {
-      if (!(error instanceof PduFormatError)) throw error;
-      if (++malformed > MAX_MALFORMED) throw MatrixError.unknown(502, 'The other server gave what are no events');
-    }
-  }
-  return events;
 }
 
 function unique(events: readonly RoomEvent[]): RoomEvent[] {
