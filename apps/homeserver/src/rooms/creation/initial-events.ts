@@ -25,9 +25,10 @@ export interface InitialEvent {
 }
 
 const presets = {
-  private_chat: { joinRule: 'invite', historyVisibility: 'shared', guestAccess: 'can_join' },
-  trusted_private_chat: { joinRule: 'invite', historyVisibility: 'shared', guestAccess: 'can_join' },
-  public_chat: { joinRule: 'public', historyVisibility: 'shared', guestAccess: 'forbidden' },
+  private_chat: { joinRule: 'invite', historyVisibility: 'shared', guestAccess: 'can_join', invite: 0 },
+  trusted_private_chat: { joinRule: 'invite', historyVisibility: 'shared', guestAccess: 'can_join', invite: 0 },
+  // Whoever likes comes in by himself. Who may invite may also let others in where the rule becomes a restricted one.
+  public_chat: { joinRule: 'public', historyVisibility: 'shared', guestAccess: 'forbidden', invite: 50 },
 } as const;
 
 /**
@@ -94,7 +95,7 @@ function powerLevels(request: RoomRequest, rules: RoomVersionRules, creator: str
     ban: 50,
     kick: 50,
     redact: 50,
-    invite: 0,
+    invite: presets[request.preset].invite,
     historical: 100,
     ...request.powerLevelOverride,
   };
