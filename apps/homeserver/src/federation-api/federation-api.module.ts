@@ -11,6 +11,7 @@ import { FederationPublicRoomsController } from './directory/public-rooms.contro
 import { HistoryController } from './rooms/history.controller.js';
 import { InvitesController } from './rooms/invites.controller.js';
 import { JoinsController } from './rooms/joins.controller.js';
+import { KnocksController } from './rooms/knocks.controller.js';
 import { QueryController } from './query/query.controller.js';
 import { SignedRequests } from './signed-requests.js';
 import { TransactionsController } from './transactions/transactions.controller.js';
@@ -19,7 +20,7 @@ import { VersionController } from './version/version.controller.js';
 /** The Server-Server API. */
 @Module({
   imports: [AccountsModule, DeviceKeysModule, DirectoryModule],
-  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, InvitesController, HistoryController, OpenIdUserInfoController, FederationPublicRoomsController, FederationSpacesController],
+  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, KnocksController, InvitesController, HistoryController, OpenIdUserInfoController, FederationPublicRoomsController, FederationSpacesController],
   providers: [SignedRequests, InboundTransactions],
 })
 export class FederationApiModule {}

@@ -23,13 +23,16 @@ import { InvitationReplication } from './membership/invitation-replication.js';
 import { InvitePolicy } from './membership/invite-policy.js';
 import { Joiner } from './membership/joiner.js';
 import { LocalMembershipsStore } from './membership/local-memberships.store.js';
+import { Knocker } from './membership/knocker.js';
 import { MemberChanges } from './membership/member-changes.js';
+import { MemberHandshake } from './membership/member-handshake.js';
 import { Memberships } from './membership/memberships.js';
 import { OutsideMemberships } from './membership/outside-memberships.js';
 import { RemoteJoiner } from './membership/remote-joiner.js';
 import { RemoteLeaver } from './membership/remote-leaver.js';
 import { RestrictedJoins } from './membership/restricted-joins.js';
 import { RoomAddresses } from './membership/room-address.js';
+import { RoomServers } from './membership/room-servers.js';
 import { AcceptEvent } from './pipeline/accept-event.js';
 import { CommitService } from './pipeline/commit.service.js';
 import { CommitStore } from './pipeline/commit.store.js';
@@ -71,7 +74,7 @@ import { RoomAccess } from './timeline/room-access.js';
 const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, WholeState, RoomRegistry,
   EventSigners, EventSender, NamedPersons, UnnamedLevels, Twins, Redactions, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
-  AliasesStore, CanonicalAliases, RoomAddresses, LocalMembershipsStore, Memberships, Inviter, Joiner, RestrictedJoins, RemoteJoiner, RemoteLeaver,
+  AliasesStore, CanonicalAliases, RoomAddresses, RoomServers, LocalMembershipsStore, Memberships, Inviter, Joiner, Knocker, RestrictedJoins, MemberHandshake, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, UnspreadEnds, RoomAccess,
   StandingServers, StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,

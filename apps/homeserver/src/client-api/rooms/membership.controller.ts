@@ -7,16 +7,18 @@ import { CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.
 import { RateLimit } from '../../http/rate-limit.decorator.js';
 import { Inviter } from '../../rooms/membership/inviter.js';
 import { Joiner } from '../../rooms/membership/joiner.js';
+import { Knocker } from '../../rooms/membership/knocker.js';
 import { MemberChanges } from '../../rooms/membership/member-changes.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomAddresses } from '../../rooms/membership/room-address.js';
 import { inviteSchema, joinSchema, memberChangeSchema, reasonSchema, viaSchema, type JoinBody, type MemberChangeBody, type ReasonBody, type ViaQuery } from './room.schemas.js';
 
-/** client-server/{joining,leaving,kicking,banning,inviting,list_joined_rooms}.yaml */
+/** client-server/{joining,knocking,leaving,kicking,banning,inviting,list_joined_rooms}.yaml */
 @Controller('/_matrix/client/v3')
 export class MembershipController {
   constructor(
     private readonly joiner: Joiner,
+    private readonly knocker: Knocker,
     private readonly changes: MemberChanges,
     private readonly inviter: Inviter,
     private readonly memberships: Memberships,
@@ -51,6 +53,18 @@ export class MembershipController {
     @JsonBody(joinSchema) body: JoinBody,
   ): Promise<object> {
     return this.joinByAddress(requester, roomId, query, body);
+  }
+
+  @Post('knock/:roomIdOrAlias')
+  @Auth('user', { suspended: 'refuse' })
+  @RateLimit('join')
+  async knock(
+    @CurrentUser() requester: Requester, @Param('roomIdOrAlias') address: string, @QueryParams(viaSchema) query: ViaQuery,
+    @JsonBody(reasonSchema) body: ReasonBody,
+  ): Promise<object> {
+    const { roomId, servers } = await this.addresses.resolve(address, [...(query.via ?? []), ...(query.server_name ?? [])]);
+    await this.knocker.knock({ roomId, userId: requester.userId, via: servers, content: reasonOf(body) });
+    return { room_id: roomId };
   }
 
   @Post('rooms/:roomId/leave')

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
-import { isJsonObject, type JsonObject, type JsonValue, readPdu, roomVersion, type RoomEvent, type RoomVersionRules } from '#federation';
+import { isJsonObject, isServerName, type JsonObject, type JsonValue, readPdu, roomVersion, type RoomEvent, type RoomVersionRules } from '#federation';
 import { parseStoredJson } from '#json';
 import { type AccountChange, AccountOps, type RemoteChange } from '../../accounts/account-ops.js';
 import { Clock } from '../../observability/clock.js';
@@ -17,6 +17,8 @@ const ENDED_MEMORY_MS = 90 * 24 * 3_600_000;
 /** Stripped events of an invitation that are taken, and bytes of all of them. */
 const MAX_STATE = 50;
 const MAX_STATE_BYTES = 256 * 1024;
+/** As a knock goes to. */
+const MAX_SERVERS = 20;
 
 /**
  * Invitations and knocks between the homes of an account (protocol §4, "Invitations"): a set of events, each with its end, which is
@@ -60,8 +62,8 @@ export class InvitationReplication implements OnModuleInit, OnApplicationBootstr
       const [present] = await this.events.byNids([held.eventNid]);
       if (present && !follows(invitation.event, present.event)) return;
     }
-    const { event, rules, membership, strippedState } = invitation;
-    await this.outside.record({ roomId, rules, userId, membership, event, sender: event.pdu.sender, strippedState, isReplica: true });
+    const { event, rules, membership, strippedState, via } = invitation;
+    await this.outside.record({ roomId, rules, userId, membership, event, sender: event.pdu.sender, strippedState, via, isReplica: true });
   }
 
   async #end(userId: string, roomId: string, eventId: string): Promise<void> {
@@ -91,19 +93,23 @@ function follows(next: RoomEvent, present: RoomEvent): boolean {
 
 function readInvitation(
   value: unknown, userId: string,
-): { event: RoomEvent; rules: RoomVersionRules; membership: 'invite' | 'knock'; strippedState: string } | undefined {
+): { event: RoomEvent; rules: RoomVersionRules; membership: 'invite' | 'knock'; strippedState: string; via?: string[] | undefined } | undefined {
   try {
-    const { room_version: version, event: pdu, stripped_state: state } = parseStoredJson(String(value)) as JsonObject;
+    const { room_version: version, event: pdu, stripped_state: state, via } = parseStoredJson(String(value)) as JsonObject;
     const rules = typeof version === 'string' ? roomVersion(version) : undefined;
     if (!rules?.portable || !Array.isArray(state)) return undefined;
     const event = readPdu(pdu, rules);
     const membership = membershipOf(event);
     if (event.pdu.type !== 'm.room.member' || event.pdu.state_key !== userId || (membership !== 'invite' && membership !== 'knock')) return undefined;
     const strippedState = JSON.stringify(state.slice(0, MAX_STATE).filter(isStripped));
-    return { event, rules, membership, strippedState: Buffer.byteLength(strippedState) > MAX_STATE_BYTES ? '[]' : strippedState };
+    return { event, rules, membership, strippedState: Buffer.byteLength(strippedState) > MAX_STATE_BYTES ? '[]' : strippedState, via: serversOf(via) };
   } catch {
     return undefined;
   }
+}
+
+function serversOf(via: JsonValue | undefined): string[] | undefined {
+  return Array.isArray(via) ? via.slice(0, MAX_SERVERS).filter((name) => typeof name === 'string' && isServerName(name)) as string[] : undefined;
 }
 
 function isStripped(event: JsonValue): boolean {

@@ -18,7 +18,7 @@ import { EventSigners, type EventSigner } from '../pipeline/event-signers.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
 import { HomeSignatures } from '../state/home-signatures.js';
-import { STRIPPED_TYPES } from '../state/stripped-state.js';
+import { shownState } from '../state/stripped-state.js';
 import { InvitePolicy } from './invite-policy.js';
 import { memberContent } from './member-content.js';
 import { shownProfile } from './shown-profile.js';
@@ -175,9 +175,8 @@ export class Inviter {
 
   /** Since Matrix 1.16 the invited server gets whole events, which it can check, rather than stripped ones. */
   #inviteState(room: Room, invitation: RoomEvent): JsonObject[] {
-    const events = STRIPPED_TYPES.map((type) => room.state.get(type, ''));
-    events.push(room.state.get('m.room.member', invitation.pdu.sender));
-    return events.filter((event) => event !== undefined).map((event) => parseStoredJson(event.json) as JsonObject);
+    const inviter = room.state.get('m.room.member', invitation.pdu.sender);
+    return [...shownState(room.state), ...(inviter ? [inviter] : [])].map((event) => parseStoredJson(event.json) as JsonObject);
   }
 
   #content(state: Parameters<typeof memberContent>[0], invitation: Invitation, signer: EventSigner, profile: JsonObject, genesis: string | undefined): JsonObject {

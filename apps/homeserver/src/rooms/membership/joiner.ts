@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { serverNameOf, type JsonObject } from '#federation';
+import type { JsonObject } from '#federation';
 import { Profiles } from '../../accounts/profiles.js';
-import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { EventSender } from '../pipeline/event-sender.js';
@@ -9,12 +8,11 @@ import { EventSigners } from '../pipeline/event-signers.js';
 import { RoomArrivals } from '../remote/room-arrivals.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
-import { EventsStore } from '../timeline/events.store.js';
 import { GuestAccess } from './guest-access.js';
-import { LocalMembershipsStore } from './local-memberships.store.js';
 import { memberContent } from './member-content.js';
 import { RemoteJoiner } from './remote-joiner.js';
 import { RestrictedJoins } from './restricted-joins.js';
+import { RoomServers } from './room-servers.js';
 import { shownProfile } from './shown-profile.js';
 
 export interface JoinRequest {
@@ -30,15 +28,13 @@ export interface JoinRequest {
 @Injectable()
 export class Joiner {
   constructor(
-    private readonly config: Config,
     private readonly registry: RoomRegistry,
     private readonly signers: EventSigners,
     private readonly sender: EventSender,
     private readonly restricted: RestrictedJoins,
     private readonly arrivals: RoomArrivals,
     private readonly remote: RemoteJoiner,
-    private readonly memberships: LocalMembershipsStore,
-    private readonly events: EventsStore,
+    private readonly servers: RoomServers,
     private readonly profiles: Profiles,
     private readonly guests: GuestAccess,
     private readonly clock: Clock,
@@ -49,7 +45,7 @@ export class Joiner {
     const profile = shownProfile((await this.profiles.get(request.userId)) as JsonObject);
     const complete = { ...request, content: { ...profile, ...request.content } };
     if (await this.#joinIfHere(complete)) return;
-    await this.remote.join({ ...complete, via: await this.#servers(request) }, (work) => this.arrivals.run(request.roomId, async (turn) => {
+    await this.remote.join({ ...complete, via: await this.servers.of(request.roomId, request.userId, request.via) }, (work) => this.arrivals.run(request.roomId, async (turn) => {
       // Somebody else may have brought the room here meanwhile.
       if (!(await this.#joinIfHere(complete))) await work(turn);
     }));
@@ -84,22 +80,5 @@ export class Joiner {
         signer,
       );
     });
-  }
-
-  /** Servers to join through: those given, the inviter's, those of the room as last known, the room id's. */
-  async #servers(request: JoinRequest): Promise<string[]> {
-    const room = await this.registry.find(request.roomId);
-    const servers = new Set(request.via);
-    const held = await this.memberships.ofUserInRoom(request.userId, request.roomId);
-    if (held?.membership === 'invite') {
-      const [invitation] = await this.events.byNids([held.eventNid]);
-      if (typeof invitation?.event.pdu.home === 'string') servers.add(invitation.event.pdu.home);
-      servers.add(serverNameOf(held.sender));
-    }
-    for (const server of room?.state.otherServers ?? []) servers.add(server);
-    servers.add(serverNameOf(request.roomId));
-    servers.delete(this.config.serverName);
-    servers.delete('');
-    return [...servers];
   }
 }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { RoomEvent, RoomVersionRules } from '#federation';
+import type { JsonObject, RoomEvent, RoomVersionRules } from '#federation';
+import { parseStoredJson } from '#json';
 import { StreamPositions } from '../../storage/stream-positions.js';
+import { InvitationsStore } from '../pipeline/invitations.store.js';
 import { RoomRegistry } from '../room-registry.js';
 import { RoomsStore } from '../rooms.store.js';
 import { EventsStore } from '../timeline/events.store.js';
@@ -13,14 +15,16 @@ export interface OutsideMembership {
   readonly membership: Membership;
   readonly event: RoomEvent;
   readonly sender: string;
-  /** JSON array of stripped state, for invitations. */
+  /** JSON array of stripped state, for invitations and knocks. */
   readonly strippedState: string | null;
+  /** Servers through which the room can be reached; of knocks. */
+  readonly via?: readonly string[] | undefined;
   /** Whether another home of the account told of it, and so knows. */
   readonly isReplica?: boolean;
 }
 
 /**
- * Memberships of local accounts in rooms that this server does not take part in: invitations from elsewhere, and what
+ * Memberships of local accounts in rooms that this server does not take part in: invitations from elsewhere, knocks, and what
  * becomes of them. The member event is kept as an outlier.
  */
 @Injectable()
@@ -29,6 +33,7 @@ export class OutsideMemberships {
     private readonly registry: RoomRegistry,
     private readonly rooms: RoomsStore,
     private readonly events: EventsStore,
+    private readonly invitations: InvitationsStore,
     private readonly positions: StreamPositions,
   ) {}
 
@@ -36,10 +41,17 @@ export class OutsideMemberships {
     return this.registry.entering(item.roomId, () => this.#record(item));
   }
 
+  /** A knock may be answered before the server that took it has said so. */
+  async #isInvited({ userId, roomId, event }: OutsideMembership): Promise<boolean> {
+    const pending = await this.invitations.inRoom(userId, roomId);
+    return pending?.membership === 'invite' && Number((parseStoredJson(pending.json) as JsonObject)['depth']) > event.pdu.depth;
+  }
+
   async #record(item: OutsideMembership): Promise<void> {
     const held = await this.registry.find(item.roomId);
     // The room has come meanwhile, and knows better than what another home tells of an invitation.
     if (item.isReplica && held?.state.isResident) return;
+    if (item.membership === 'knock' && (await this.#isInvited(item))) return;
     const known = await this.events.byId(item.roomId, item.event.eventId);
     const row = held ? undefined : await this.rooms.room(item.roomId);
     const room = held ?? this.registry.create(item.roomId, item.rules, row?.room_nid);
@@ -49,7 +61,7 @@ export class OutsideMemberships {
       if (!known) draft.addOutlier(item.event, nid);
       draft.localMemberships.push({
         userId: item.userId, membership: item.membership, eventNid: nid, sender: item.sender, strippedState: item.strippedState,
-        ...(item.isReplica ? { isReplica: true } : {}),
+        ...(item.via ? { via: item.via } : {}), ...(item.isReplica ? { isReplica: true } : {}),
       });
     });
   }

@@ -41,9 +41,9 @@ const insertDeltas = new RowInserter(
 const upsertMemberships = new RowInserter(
   'local_memberships.upsert',
   'local_memberships',
-  ['user_id', 'room_nid', 'membership', 'event_nid', 'pos', 'here_pos', 'sender', 'stripped_state', 'forgotten'],
+  ['user_id', 'room_nid', 'membership', 'event_nid', 'pos', 'here_pos', 'sender', 'stripped_state', 'via', 'forgotten'],
   `ON CONFLICT (user_id, room_nid) DO UPDATE SET membership = excluded.membership, event_nid = excluded.event_nid,
-   pos = excluded.pos, sender = excluded.sender, stripped_state = excluded.stripped_state, forgotten = false,
+   pos = excluded.pos, sender = excluded.sender, stripped_state = excluded.stripped_state, via = excluded.via, forgotten = false,
    here_pos = CASE WHEN local_memberships.membership = 'join' AND excluded.membership = 'join' THEN local_memberships.here_pos ELSE excluded.here_pos END`,
 );
 const insertMissing = new RowInserter(
@@ -209,7 +209,7 @@ export class CommitStore {
     for (const [i, commit] of commits.entries()) {
       for (const item of commit.localMemberships) {
         rows.set(`${item.userId}\u0000${commit.roomNid}`, [
-          item.userId, commit.roomNid, item.membership, item.eventNid, ends[i], ends[i], item.sender, item.strippedState, false,
+          item.userId, commit.roomNid, item.membership, item.eventNid, ends[i], ends[i], item.sender, item.strippedState, item.via ?? null, false,
         ]);
       }
     }

@@ -55,6 +55,7 @@ export function invitationOp(one: PendingInvitation): AccountChange | null {
   if (!isPortable(one)) return null;
   const value = {
     room_version: one.version, event: parseStoredJson(one.json) as JsonObject, stripped_state: parseStoredJson(one.strippedState ?? '[]') as JsonObject[],
+    ...(one.via ? { via: [...one.via] } : {}),
   };
   return { kind: 'invitation', key: keyOf(one), value: JSON.stringify(value) };
 }

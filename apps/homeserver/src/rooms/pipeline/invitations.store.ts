@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Queryable, statement } from '../../storage/database.js';
 
-const columns = 'm.user_id, r.room_id, r.version, m.membership, m.sender, m.stripped_state, e.event_id, e.json';
+const columns = 'm.user_id, r.room_id, r.version, m.membership, m.sender, m.stripped_state, m.via, e.event_id, e.json';
 const pending = statement(
   'invitations.pending',
   `SELECT ${columns} FROM local_memberships m JOIN rooms r USING (room_nid) JOIN events e USING (event_nid)
@@ -12,6 +12,11 @@ const ofUser = statement(
   'invitations.of_user',
   `SELECT ${columns} FROM local_memberships m JOIN rooms r USING (room_nid) JOIN events e USING (event_nid)
    WHERE m.user_id = $1 AND m.membership IN ('invite', 'knock')`,
+);
+const inRoom = statement(
+  'invitations.in_room',
+  `SELECT ${columns} FROM local_memberships m JOIN rooms r USING (room_nid) JOIN events e USING (event_nid)
+   WHERE m.user_id = $1 AND r.room_id = $2 AND m.membership IN ('invite', 'knock')`,
 );
 const end = statement(
   'invitations.end',
@@ -31,6 +36,8 @@ export interface PendingInvitation {
   readonly sender: string;
   /** JSON text of an array. */
   readonly strippedState: string | null;
+  /** Servers through which the room can be reached; of knocks at rooms elsewhere. */
+  readonly via: readonly string[] | null;
   readonly eventId: string;
   /** JSON text of the PDU. */
   readonly json: string;
@@ -43,6 +50,7 @@ interface Row {
   membership: 'invite' | 'knock';
   sender: string;
   stripped_state: string | null;
+  via: readonly string[] | null;
   event_id: string;
   json: string;
 }
@@ -61,6 +69,11 @@ export class InvitationsStore {
     return (await this.db.query<Row>(ofUser, [userId])).map(invitation);
   }
 
+  async inRoom(userId: string, roomId: string): Promise<PendingInvitation | undefined> {
+    const [row] = await this.db.query<Row>(inRoom, [userId, roomId]);
+    return row && invitation(row);
+  }
+
   async end(db: Queryable, list: readonly { userId: string; eventId: string }[], now: number): Promise<void> {
     await db.write(end, [list.map((one) => one.userId), list.map((one) => one.eventId), now]);
   }
@@ -77,6 +90,6 @@ export class InvitationsStore {
 function invitation(row: Row): PendingInvitation {
   return {
     userId: row.user_id, roomId: row.room_id, version: row.version, membership: row.membership, sender: row.sender,
-    strippedState: row.stripped_state, eventId: row.event_id, json: row.json,
+    strippedState: row.stripped_state, via: row.via, eventId: row.event_id, json: row.json,
   };
 }

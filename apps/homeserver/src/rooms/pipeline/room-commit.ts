@@ -45,6 +45,8 @@ export interface LocalMembership {
   readonly eventNid: number;
   readonly sender: string;
   readonly strippedState: string | null;
+  /** Servers through which the room can be reached; of knocks at rooms elsewhere. */
+  readonly via?: readonly string[];
   /** Whether another home of the account told of it. */
   readonly isReplica?: boolean;
 }

@@ -8,6 +8,7 @@ import { ServerKeys } from '../../federation/keys/server-keys.js';
 import { CanonicalAliases } from '../directory/canonical-aliases.js';
 import { Inviter } from '../membership/inviter.js';
 import { Joiner } from '../membership/joiner.js';
+import { Knocker } from '../membership/knocker.js';
 import { MemberChanges } from '../membership/member-changes.js';
 import { RoomRegistry } from '../room-registry.js';
 import { membershipOf } from '../state/room-state.js';
@@ -44,6 +45,7 @@ export class RoomSender {
     private readonly changes: MemberChanges,
     private readonly inviter: Inviter,
     private readonly joiner: Joiner,
+    private readonly knocker: Knocker,
     private readonly canonicalAliases: CanonicalAliases,
     private readonly persons: NamedPersons,
     keys: ServerKeys,
@@ -93,7 +95,8 @@ export class RoomSender {
     if (membership === 'join' && sender === target) {
       if (current === 'join') await this.changes.update(roomId, sender, extra);
       else await this.joiner.join({ roomId, userId: sender, via: [], content: extra });
-    } else if (membership === 'invite') await this.inviter.invite({ roomId, sender, target, content: extra });
+    } else if (membership === 'knock' && sender === target) await this.knocker.knock({ roomId, userId: sender, via: [], content: extra });
+    else if (membership === 'invite') await this.inviter.invite({ roomId, sender, target, content: extra });
     else if (membership === 'leave' && sender === target) await this.changes.leave(change);
     else if (membership === 'leave' && typeof extra['io.partyline.release'] === 'boolean') await this.changes.kick({ ...change, release: extra['io.partyline.release'] });
     else if (membership === 'leave') await (current === 'ban' ? this.changes.unban(change) : this.changes.kick(change));

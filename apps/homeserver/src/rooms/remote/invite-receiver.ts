@@ -1,9 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import {
-  addSignature, canonicalJson, CanonicalJsonError, isJsonObject, PduFormatError, readPdu, recordOf, roomVersion, serverNameOf, strippedStateJson,
-  type HomeRecord, type JsonObject, type RoomEvent, type RoomVersionRules,
-} from '#federation';
-import { MAX_NESTING } from '#json';
+import { addSignature, PduFormatError, readPdu, recordOf, roomVersion, serverNameOf, type HomeRecord, type RoomEvent, type RoomVersionRules } from '#federation';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { Config } from '../../config/config.js';
@@ -18,11 +14,7 @@ import { HomeSignatures } from '../state/home-signatures.js';
 import { membershipOf } from '../state/room-state.js';
 import { PduVerifier } from './pdu-verifier.js';
 import { isAllowedByAcl } from './server-acl.js';
-
-/** Most state events of an invitation that are kept. */
-const MAX_STATE = 50;
-/** As for events. */
-const MAX_STATE_BYTES = 65_536;
+import { MAX_TOLD_STATE, toldStrippedState, tryRead } from './told-stripped-state.js';
 
 export interface ReceivedInvitation {
   readonly roomId: string;
@@ -69,7 +61,7 @@ export class InviteReceiver {
     if (!room?.state.isResident && !(await this.invitations.hasEnded(invitee, signed.eventId))) {
       await this.outside.record({
         roomId: invitation.roomId, rules, userId: invitee, membership: 'invite', event: signed, sender: event.pdu.sender,
-        strippedState: strippedState(invitation.inviteRoomState, rules, signed),
+        strippedState: toldStrippedState(invitation.inviteRoomState, rules, signed),
       });
       if (rules.portable) await this.#passOn(origin, invitee, invitation, signed, rules);
     }
@@ -107,7 +99,7 @@ export class InviteReceiver {
   async #isSigned(origin: string, event: RoomEvent, rules: RoomVersionRules, state: readonly unknown[]): Promise<boolean> {
     // Also for an invitation that names a third-party invite: whether that holds, only who has the room's state can see.
     if (!rules.portable) return (await this.verifier.isSignedBy(event, rules, serverNameOf(event.pdu.sender))) && this.verifier.isSigned(event, rules);
-    for (const value of state.slice(0, MAX_STATE)) {
+    for (const value of state.slice(0, MAX_TOLD_STATE)) {
       const member = tryRead(value, rules);
       if (member?.pdu.type !== 'm.room.member' || member.pdu.state_key !== event.pdu.sender) continue;
       const shown = recordOf(member);
@@ -122,39 +114,5 @@ export class InviteReceiver {
   #isSignedByHome(event: RoomEvent, rules: RoomVersionRules, record: HomeRecord): boolean {
     const home = record.homes.find((entry) => entry.server_name === event.pdu.home);
     return home !== undefined && this.signatures.context(rules).verifyHomeSignature(event, home.server_name, home.key_id, home.key);
-  }
-}
-
-function tryRead(value: unknown, rules: RoomVersionRules): RoomEvent | undefined {
-  try {
-    return readPdu(value, rules);
-  } catch {
-    return undefined;
-  }
-}
-
-/** What the invited user is shown, of whole or stripped events: JSON text of an array. */
-function strippedState(state: readonly unknown[], rules: RoomVersionRules, invitation: RoomEvent): string {
-  const texts: string[] = [];
-  for (const value of state.slice(0, MAX_STATE)) {
-    const event = tryRead(value, rules);
-    if (event && event.roomId !== invitation.roomId) continue;
-    const text = event ? strippedStateJson(event) : strippedText(value);
-    if (text !== undefined) texts.push(text);
-  }
-  texts.push(strippedStateJson(invitation));
-  return `[${texts.join(',')}]`;
-}
-
-/** A stripped event as it came, if it is sound and no larger than an event. */
-function strippedText(value: unknown): string | undefined {
-  const { type, state_key: stateKey, sender, content } = (value ?? {}) as JsonObject;
-  if (typeof type !== 'string' || typeof stateKey !== 'string' || typeof sender !== 'string' || !isJsonObject(content)) return undefined;
-  try {
-    const text = canonicalJson({ type, state_key: stateKey, sender, content }, MAX_NESTING);
-    return Buffer.byteLength(text) <= MAX_STATE_BYTES ? text : undefined;
-  } catch (error) {
-    if (error instanceof CanonicalJsonError) return undefined;
-    throw error;
   }
 }

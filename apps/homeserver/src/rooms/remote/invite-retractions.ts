@@ -3,7 +3,7 @@ import { type JsonValue, PduFormatError, readPdu, recordOf, referencedIds, roomV
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import type { PduResults } from '../../federation/pdu-receiver.js';
-import { LocalMembershipsStore } from '../membership/local-memberships.store.js';
+import { LocalMembershipsStore, type RoomMembership } from '../membership/local-memberships.store.js';
 import { OutsideMemberships } from '../membership/outside-memberships.js';
 import { RoomsStore } from '../rooms.store.js';
 import { HomeSignatures } from '../state/home-signatures.js';
@@ -11,9 +11,13 @@ import { membershipOf } from '../state/room-state.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { PduVerifier } from './pdu-verifier.js';
 
+/** What ends, with its event. */
+type Pending = Pick<RoomMembership, 'membership' | 'sender'> & { readonly event: RoomEvent };
+
 /**
- * Events of rooms that this server does not take part in: only the end of an invitation (or knock) of a local account is taken, from
- * who sent it or the account itself. Without the room's state nothing else can be judged.
+ * Events of rooms that this server does not take part in: only the end of an invitation or a knock of a local account is taken, from
+ * the account itself, from who invited it, and for a knock from whoever knows its event, which only those in the room do. Without the
+ * room's state nothing else can be judged.
  */
 @Injectable()
 export class InviteRetractions {
@@ -48,8 +52,8 @@ export class InviteRetractions {
       if (membership !== 'leave' && membership !== 'ban') continue;
       const held = await this.memberships.ofUserInRoom(userId, roomId);
       if (held?.membership !== 'invite' && held?.membership !== 'knock') continue;
-      if (event.pdu.sender !== held.sender && event.pdu.sender !== userId) continue;
-      if (!(await this.#isProven(origin, event, rules, held.eventNid))) continue;
+      const [pending] = await this.events.byNids([held.eventNid]);
+      if (!pending || !(await this.#isProven(origin, event, rules, { ...held, event: pending.event }))) continue;
       await this.outside.record({ roomId, rules, userId, membership, event, sender: event.pdu.sender, strippedState: null });
       results[event.eventId] = {};
     }
@@ -61,16 +65,19 @@ export class InviteRetractions {
    * invited, and the account's own event brings its record. Who hands over another server's event could keep an old one and end a
    * later invitation with it, so that such a one has to cite this invitation.
    */
-  async #isProven(origin: string, event: RoomEvent, rules: RoomVersionRules, invitationNid: number): Promise<boolean> {
-    if (!rules.portable) return this.verifier.isSigned(event, rules);
-    const [invitation] = await this.events.byNids([invitationNid]);
-    if (origin !== event.pdu.home && !referencedIds(event.pdu.auth_events as JsonValue).includes(invitation?.event.eventId ?? '')) return false;
+  async #isProven(origin: string, event: RoomEvent, rules: RoomVersionRules, pending: Pending): Promise<boolean> {
     const isOwn = event.pdu.sender === event.pdu.state_key;
+    const isCited = referencedIds(event.pdu.auth_events as JsonValue).includes(pending.event.eventId);
+    if (!isOwn && (pending.membership === 'knock' ? !isCited : event.pdu.sender !== pending.sender)) return false;
+    if (!rules.portable) return this.verifier.isSigned(event, rules);
+    if (origin !== event.pdu.home && !isCited) return false;
+    // Who answers a knock is a stranger here.
+    if (!isOwn && pending.membership === 'knock') await this.servers.isPortable(event.pdu.sender);
     const shown = isOwn ? recordOf(event) : undefined;
     const record = shown?.user_id === event.pdu.sender ? await this.servers.highestRecord(shown) : await this.servers.knownRecord(event.pdu.sender);
     if (!record) {
-      // Nothing is known of the inviter any more: then it is the home that invited, or nobody.
-      return !isOwn && origin === event.pdu.home && origin === invitation?.event.pdu.home;
+      // Nothing is known of the sender: then it is the home that invited, or one that knows the knock, or nobody.
+      return !isOwn && origin === event.pdu.home && (pending.membership === 'knock' || origin === pending.event.pdu.home);
     }
     const home = record.homes.find((h) => h.server_name === event.pdu.home);
     if (home && (await this.servers.hasDropped(record.user_id, home.server_name, record))) return false;

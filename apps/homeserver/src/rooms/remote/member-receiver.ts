@@ -8,6 +8,7 @@ import { AcceptEvent } from '../pipeline/accept-event.js';
 import { EventSigners } from '../pipeline/event-signers.js';
 import type { Room } from '../room.js';
 import { membershipOf } from '../state/room-state.js';
+import { shownState } from '../state/stripped-state.js';
 import { SnapshotsStore } from '../state/snapshots.store.js';
 import { StateResolver } from '../state/state-resolver.js';
 import { EventsStore } from '../timeline/events.store.js';
@@ -25,7 +26,7 @@ export interface JoinedRoom {
   readonly authChain: readonly RoomEvent[];
 }
 
-/** Takes membership events that other servers completed (Server-Server, `send_join` and `send_leave`). */
+/** Takes membership events that other servers completed (Server-Server, `send_join`, `send_knock` and `send_leave`). */
 @Injectable()
 export class MemberReceiver {
   constructor(
@@ -55,12 +56,19 @@ export class MemberReceiver {
     return { room, event, state, authChain: [...chain.values()].map((item) => ('nid' in item ? item.event : item)) };
   }
 
+  /** @returns what who knocks is shown of the room: events (`knock_room_state`) */
+  async knock(origin: string, roomId: string, eventId: string, body: unknown): Promise<RoomEvent[]> {
+    const room = await this.templates.residentRoom(roomId, origin);
+    await this.#accept(origin, room, await this.#read(origin, room, eventId, body, 'knock'));
+    return shownState(room.state);
+  }
+
   async leave(origin: string, roomId: string, eventId: string, body: unknown): Promise<void> {
     const room = await this.templates.residentRoom(roomId, origin);
     await this.#accept(origin, room, await this.#read(origin, room, eventId, body, 'leave'));
   }
 
-  async #read(origin: string, room: Room, eventId: string, body: unknown, membership: 'join' | 'leave'): Promise<RoomEvent> {
+  async #read(origin: string, room: Room, eventId: string, body: unknown, membership: 'join' | 'leave' | 'knock'): Promise<RoomEvent> {
     // The hash is part of what is signed.
     const { type: given, hashes } = (body ?? {}) as { type?: unknown; hashes?: unknown };
     if (given !== undefined && hashes === undefined) throw MatrixError.forbidden('The event is not signed');

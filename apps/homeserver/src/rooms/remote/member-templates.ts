@@ -15,7 +15,7 @@ export interface MemberTemplate {
   readonly event: JsonObject;
 }
 
-/** Makes templates of membership events for other servers (Server-Server, `make_join` and `make_leave`). */
+/** Makes templates of membership events for other servers (Server-Server, `make_join`, `make_knock` and `make_leave`). */
 @Injectable()
 export class MemberTemplates {
   constructor(
@@ -30,9 +30,7 @@ export class MemberTemplates {
    */
   async join(origin: string, roomId: string, userId: string, versions: readonly string[]): Promise<MemberTemplate> {
     const room = await this.residentRoom(roomId, origin);
-    if (!versions.includes(room.rules.id)) {
-      throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', `Your server does not know room version ${room.rules.id}`, { room_version: room.rules.id });
-    }
+    assertVersion(room, versions);
     assertOwnUser(room, origin, userId);
     const current = membershipOf(room.state.get('m.room.member', userId));
     if (current === 'ban') throw MatrixError.forbidden('The user is banned from the room');
@@ -45,6 +43,20 @@ export class MemberTemplates {
       membership: 'join', ...(authoriser ? { join_authorised_via_users_server: authoriser } : {}),
       ...(authoriser && room.rules.portable ? { 'io.partyline.authorised_home': room.state.serverName } : {}),
     });
+  }
+
+  /**
+   * @param versions room versions that the other server knows
+   * @throws 404 `M_NOT_FOUND`, 403 `M_FORBIDDEN` also where nobody can knock, 400 `M_INCOMPATIBLE_ROOM_VERSION`
+   */
+  async knock(origin: string, roomId: string, userId: string, versions: readonly string[]): Promise<MemberTemplate> {
+    const room = await this.residentRoom(roomId, origin);
+    assertVersion(room, versions);
+    assertOwnUser(room, origin, userId);
+    if (!hasKnocking(room)) throw MatrixError.forbidden('The room is not one at which anybody can knock');
+    const current = membershipOf(room.state.get('m.room.member', userId));
+    if (current === 'ban' || current === 'invite' || current === 'join') throw MatrixError.forbidden('The user is banned, invited or in the room');
+    return this.#template(room, userId, { membership: 'knock' });
   }
 
   async leave(origin: string, roomId: string, userId: string): Promise<MemberTemplate> {
@@ -77,6 +89,17 @@ export class MemberTemplates {
     }
     return { room_version: room.rules.id, event: { ...event, ...references } };
   }
+}
+
+function assertVersion({ rules }: Room, versions: readonly string[]): void {
+  if (versions.includes(rules.id)) return;
+  throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', `Your server does not know room version ${rules.id}`, { room_version: rules.id });
+}
+
+/** Whether the join rule has a door to knock at (auth rule 4.7.1). */
+function hasKnocking({ rules, state }: Room): boolean {
+  const joinRule = joinRuleOf(state);
+  return (rules.knocking && joinRule === 'knock') || (rules.knockRestricted && joinRule === 'knock_restricted');
 }
 
 /** In standard rooms a server speaks for the users of its own name; in portable ones the signed event will prove it. */
