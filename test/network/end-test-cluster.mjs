@@ -15,5 +15,6 @@ export async function endTestCluster(folder) {
   } catch {
     // It was never started, or it has ended.
   }
-  rmSync(folder, { recursive: true, force: true });
+  // What the cluster started, or another run that ends it as well, may be at work there for a moment.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 }

@@ -6,6 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 const SETTLE_MS = 1_000;
 /** How often it is looked whether a time of work is over. */
 const LOOK_MS = 2_000;
+/** Rest before it is over: after such a collection V8's heap grows anew, and the first second of work takes up to half as long again. */
+const REST_MS = 60_000;
 /** Bytes in use beyond which a collection at rest is not thorough: it would take too long. */
 const THOROUGH_BYTES = 96 * 1024 * 1024;
 /** Shares of the time that the event loop is at work: of a server that works, and of one that rests. */
@@ -32,12 +34,14 @@ export async function settleMemory(): Promise<void> {
 function collectAtRest(): void {
   let last = performance.eventLoopUtilization();
   let hasWorked = false;
+  let restedMs = 0;
   setInterval(() => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, last);
     last = now;
     if (utilization > AT_WORK) hasWorked = true;
-    if (!hasWorked || utilization > AT_REST) return;
+    restedMs = utilization > AT_REST ? 0 : restedMs + LOOK_MS;
+    if (!hasWorked || restedMs < REST_MS) return;
     hasWorked = false;
     // The thorough collection takes 2 to 4 ms per megabyte that is in use, and somebody may come meanwhile.
     const flavor = process.memoryUsage().heapUsed > THOROUGH_BYTES ? 'regular' : 'last-resort';
