@@ -3,6 +3,8 @@ import type { ReplicaAnswer } from './replica-requests.js';
 
 /** Replicas that are asked: those that are named, then those that these name. */
 export const MAX_ASKED = 50;
+/** Others that one of those named may lead to in any case, however many are named. */
+const MIN_LED_TO = 2;
 /** From then on nobody is waited for, where two have answered and have what the client has seen. */
 const SETTLED_MS = 1_000;
 /** The same, where what the client has seen is not among it. */
@@ -22,6 +24,9 @@ export interface Gathered {
 /**
  * Asks all replicas of a room that are named, and those that they name, at once; waits for those that answer soon.
  *
+ * Each of those that are named, with all that it leads to, has its own share of the places: else who answers first could fill all of
+ * them with names that he made up, and those would not be asked of whom the others know.
+ *
  * @param ask asks one
  * @param seen events that the client of the account has
  */
@@ -32,12 +37,18 @@ export async function gatherReplicas(
   const asked = new Set<string>([own]);
   const answers: ReplicaAnswer[] = [];
   let failure: unknown;
-  const begin = (server: string): void => {
-    if (asked.has(server) || asked.size > MAX_ASKED) return;
+  const first = [...new Set(named)].filter((server) => server !== own).slice(0, MAX_ASKED);
+  const share = Math.max(MIN_LED_TO, Math.floor((MAX_ASKED - first.length) / first.length));
+  const begin = (server: string, root: { left: number }): void => {
     asked.add(server);
     const answer = ask(server).then((given) => {
       answers.push(given);
-      for (const other of given.servers) begin(other);
+      for (const other of given.servers) {
+        if (root.left === 0) break;
+        if (asked.has(other)) continue;
+        root.left--;
+        begin(other, root);
+      }
       return given;
     }, (error: unknown) => {
       failure = error;
@@ -46,7 +57,7 @@ export async function gatherReplicas(
     pending.set(server, answer);
     void answer.then(() => pending.delete(server));
   };
-  for (const server of named) begin(server);
+  for (const server of first) begin(server, { left: share });
   const since = now();
   const patience = (): number => {
     if (answers.length === 0) return Infinity;
