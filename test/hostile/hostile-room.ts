@@ -86,9 +86,13 @@ export class HostileRoom {
     return event;
   }
 
+  /** What the content of the user's own member event says. */
+  get joinContent(): JsonObject {
+    return { membership: 'join', ...this.extra.content };
+  }
+
   #joinOf({ event }: Json, changes: Partial<EventChanges> = {}): RoomEvent {
-    const content = { membership: 'join', ...this.extra.content };
-    return this.event({ ...event, ...(this.extra.home === undefined ? {} : { home: this.extra.home }), origin_server_ts: this.#ts++, content, ...changes });
+    return this.event({ ...event, ...(this.extra.home === undefined ? {} : { home: this.extra.home }), origin_server_ts: this.#ts++, content: this.joinContent, ...changes });
   }
 
   #note({ pdu, eventId }: RoomEvent): void {

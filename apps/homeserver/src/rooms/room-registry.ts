@@ -9,7 +9,7 @@ import { SharedRuns } from '../observability/shared-runs.js';
 import { StreamPositions } from '../storage/stream-positions.js';
 import { CommitService } from './pipeline/commit.service.js';
 import type { RoomDraft } from './pipeline/room-draft.js';
-import type { Extremity, RoomContents } from './room-view.js';
+import { endOf, type Extremity, type RoomContents } from './room-view.js';
 import { Room } from './room.js';
 import { RoomsStore, type RoomRow } from './rooms.store.js';
 import { RoomState } from './state/room-state.js';
@@ -176,7 +176,7 @@ export class RoomRegistry {
     const extremities: Extremity[] = [];
     for (const stored of events) {
       const after = events.length === 1 ? current : await this.stateAfter(stored, rules);
-      extremities.push({ nid: stored.nid, eventId: stored.event.eventId, depth: stored.depth, after });
+      extremities.push(endOf(stored.nid, stored.event, after, rules));
     }
     return extremities;
   }

@@ -1,4 +1,4 @@
-import type { RoomVersionRules } from '#federation';
+import { serverNameOf, type RoomEvent, type RoomVersionRules } from '#federation';
 import type { RoomState } from './state/room-state.js';
 import type { Snapshot } from './state/snapshot.js';
 
@@ -7,8 +7,20 @@ export interface Extremity {
   readonly nid: number;
   readonly eventId: string;
   readonly depth: number;
+  /** The server that made the event. */
+  readonly server: string;
   /** State after the event. */
   readonly after: Snapshot;
+}
+
+/** An event as a forward extremity. */
+export function endOf(nid: number, event: RoomEvent, after: Snapshot, rules: RoomVersionRules): Extremity {
+  return { nid, eventId: event.eventId, depth: event.pdu.depth, server: makerOf(event, rules), after };
+}
+
+/** The server that made an event: its acting home in portable rooms, else its sender's. */
+export function makerOf({ pdu }: RoomEvent, rules: RoomVersionRules): string {
+  return rules.portable && pdu.home !== undefined ? pdu.home : serverNameOf(pdu.sender);
 }
 
 /** What changes of a room, as the database has it. */

@@ -44,6 +44,7 @@ import { EventSigners } from './pipeline/event-signers.js';
 import { BesideCurrent } from './pipeline/beside-current.js';
 import { LastWords } from './pipeline/last-words.js';
 import { Replication } from './pipeline/replication.js';
+import { RoomEnds } from './pipeline/room-ends.js';
 import { RoomSender } from './pipeline/room-sender.js';
 import { Redactions } from './pipeline/redactions.js';
 import { Twins } from './pipeline/twins.js';
@@ -73,7 +74,7 @@ import { RoomAccess } from './timeline/room-access.js';
 
 const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, WholeState, RoomRegistry,
-  EventSigners, EventSender, NamedPersons, UnnamedLevels, Twins, Redactions, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
+  EventSigners, EventSender, NamedPersons, UnnamedLevels, Twins, Redactions, RoomEnds, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, RoomServers, LocalMembershipsStore, Memberships, Inviter, Joiner, Knocker, RestrictedJoins, MemberHandshake, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, UnspreadEnds, RoomAccess,

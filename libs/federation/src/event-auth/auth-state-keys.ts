@@ -2,7 +2,7 @@ import { jsonMember, stateKeyOf, type Pdu, type RoomEvent } from '../events/inde
 import type { RoomVersionRules } from '../room-versions/index.js';
 import type { StateReader } from './auth-context.js';
 import { KNOWN_RECORD_TYPE } from './known-record.js';
-import { isOwnMemberEvent, thirdPartyTokenOf } from './room-facts.js';
+import { thirdPartyTokenOf } from './room-facts.js';
 
 /**
  * The auth events selection algorithm (server-server API, "Auth events selection"): which state an event may cite, as
@@ -23,11 +23,12 @@ export function authStateKeys(
   if (!rules.roomIdIsCreateHash) add('m.room.create', '');
   add('m.room.power_levels', '');
   add('m.room.member', draft.sender);
-  // Portable rooms (protocol §3, "What events cite"): state cites what it replaces, one's own member event what is known of one's record.
+  // Portable rooms (protocol §3, "What events cite"): state cites what it replaces.
   if (rules.portable && draft.state_key !== undefined && !isOwnDoing(draft, state?.get(draft.type, draft.state_key))) add(draft.type, draft.state_key);
-  if (rules.portable && isOwnMemberEvent(draft)) add(KNOWN_RECORD_TYPE, draft.sender);
   if (draft.type === 'm.room.member' && draft.state_key !== undefined) {
     add('m.room.member', draft.state_key);
+    // What is known of the member's record, after what is shown: so whoever copies a record cites him who brought it.
+    if (rules.portable) add(KNOWN_RECORD_TYPE, draft.state_key);
     const membership = jsonMember(draft.content, 'membership');
     if (membership === 'join' || membership === 'invite' || membership === 'knock') add('m.room.join_rules', '');
     const token = thirdPartyTokenOf(draft);

@@ -175,8 +175,8 @@ describe('p3: the record only goes forward', () => {
     }
   });
 
-  it('lets a kick bring a higher record, but nobody else the first one', () => {
-    expect(room().try(of(alice, bob, 'leave', { record: recordFor(bob, 3, homes) }))).toBe('allowed');
+  it('lets nobody but its bearer bring a higher record, or the first one', () => {
+    for (const membership of ['leave', 'ban', 'invite']) expect(room().try(of(alice, bob, membership, { record: recordFor(bob, 3, homes) }))).toBe('p3');
     expect(room().try(of(alice, bob, 'leave', { record: recordFor(carol, 3, homes) }))).toBe('p2');
     expect(room().try(of(alice, carol, 'invite'))).toBe('allowed');
     expect(room().try(of(alice, carol, 'invite', { record: recordFor(carol, 0, ['c.example'], {}, 'second') }))).toBe('p3');

@@ -21,8 +21,8 @@ export function goodRecord(event: RoomEvent): HomeRecord | undefined {
  * Rule 3: once the room has a record of a user, every member event for them carries one that may follow it.
  *
  * A creator's first record is that of the create event: else a stranger with a second genesis for the creator's name
- * could make the creator's first join. And only its subject brings the first record: else an inviter could plant
- * another genesis, with which the real user could never join.
+ * could make the creator's first join. And only its subject brings a record, others copy it: else an inviter could plant
+ * another genesis, with which the real user could never join, or who kicks revoke a home without saying what it had done before.
  */
 export function checkRecord(input: RuleInput, target: string): void {
   const { event, state, create, judged } = input;
@@ -42,7 +42,8 @@ export function checkRecord(input: RuleInput, target: string): void {
     if (isSameGenesis(current, next)) reject('p6', 'the name was released from this genesis');
     return;
   }
-  const follows = judged === 'before' ? mayFollow(current, next) : current.user_id === next.user_id && isSameGenesis(current, next);
+  const follows = judged !== 'before' ? current.user_id === next.user_id && isSameGenesis(current, next)
+    : isOwnMemberEvent(event.pdu) ? mayFollow(current, next) : isSameGenesis(current, next) && compareRecords(current, next) === 0;
   if (!follows) reject('p3', 'the home record may not follow the one that the room has');
 }
 

@@ -58,17 +58,22 @@ export function isSetBy(userId: string, { pdu }: RoomEvent): boolean {
 
 /**
  * Whether an event of a portable room may cite another one beside the auth events that every event has: what stands, in a
- * `io.partyline.stands` event or in its sender's own member event that brings another record; and there such an event.
+ * `io.partyline.stands` event or in its sender's own member event that brings another record, and there such an event; in every member event
+ * what is known of its subject's record.
  *
  * @param previous the sender's member event among the auth events
  */
 export function mayCite(event: RoomEvent, cited: RoomEvent, previous: RoomEvent | undefined): boolean {
   const { pdu } = event;
   if (isStandsEvent(pdu)) return isSetBy(pdu.sender, cited);
+  if (isAboutSubject(event, cited)) return true;
   if (!isOwnMemberEvent(pdu)) return false;
-  // What the state knows of the sender's record.
-  if (cited.pdu.type === 'm.room.member' && cited.pdu.state_key === pdu.sender) return true;
   const [current, next] = [recordOf(previous), recordOf(event)];
   if (!current || !next || compareRecords(current, next) === 0) return false;
   return isStandsEvent(cited.pdu) ? cited.pdu.sender === pdu.sender : isSetBy(pdu.sender, cited);
+}
+
+/** Whether both are member events about the same user: the one may say what is known of his record. */
+export function isAboutSubject({ pdu }: RoomEvent, cited: RoomEvent): boolean {
+  return pdu.type === 'm.room.member' && cited.pdu.type === 'm.room.member' && cited.pdu.state_key === pdu.state_key;
 }

@@ -223,11 +223,16 @@ describe('a state that somebody tells of', () => {
     expect(told(lie).get(stateKeyOf('m.room.power_levels', ''))).toBe(levels.eventId);
   });
 
-  it('keeps what stood when somebody was kicked with a record that the room had not seen', () => {
+  it('is not one in which a kick alone says that a home is revoked: others than the bearer copy what the room knows', () => {
     const here = room();
     here.send(byB1('m.room.topic', { topic: 'before' }));
-    here.send({ type: 'm.room.member', sender: alice, stateKey: bob, content: { membership: 'leave' }, record: revoked });
-    expect(told(here)).toEqual(here.stateIds());
+    const kick = here.build({ type: 'm.room.member', sender: alice, stateKey: bob, content: { membership: 'leave' }, record: revoked });
+    expect(here.verdict(kick)).toBe('p3');
+    const cites = (record: HomeRecord, ...events: RoomEvent[]): string => here.verdict(
+      here.build({ type: 'm.room.member', sender: alice, stateKey: bob, content: { membership: 'leave' }, record, auth: [...kick.pdu.auth_events.map((id) => here.events.get(id)!), ...events] }));
+    expect(cites(both)).toBe('allowed');
+    // By an event that nobody sees in the state it is no better.
+    expect(cites(revoked, here.fork().add(here.build(carries(revoked))))).toBe('p3 by state, allowed by auth events');
   });
 
   it('keeps what a home did that has retired, and what stood when it was closed', () => {

@@ -6,6 +6,7 @@ import { Config } from '../../config/config.js';
 import { Log } from '../../observability/log.js';
 import { walkBack } from '../../rooms/history/walk-back.js';
 import { MemberChanges } from '../../rooms/membership/member-changes.js';
+import { CROWDED_ENDS, RoomEnds } from '../../rooms/pipeline/room-ends.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import { RoomsStore } from '../../rooms/rooms.store.js';
 import type { Room } from '../../rooms/room.js';
@@ -16,6 +17,8 @@ import { EventStatus } from '../../rooms/timeline/stored-event.js';
 const SETTLED_MS = 50;
 /** After a start the others are heard first: one of them may have spoken meanwhile. */
 const RESUMED_MS = 2_000;
+/** Rooms with many ends get so long for somebody's event to bind them; and again each time. */
+const CROWDED_MS = 1_000;
 /** Of a room with more servers than these several take one turn. */
 const MAX_TURNS = 600;
 /** Rooms and members that wait for this server's turn; what is left out spreads with somebody's next event. */
@@ -25,11 +28,14 @@ const MAX_AFTER_DROP = 100;
 const MAX_BEFORE_DROP = 200;
 /** Residents that are tried. */
 const MAX_SPEAKERS = 3;
+/** What waits in a room for its ends to be bound; no user id. */
+const CROWDED = 'crowded';
 
 /**
  * A retired home's last words do not count by its own word (protocol §3, "Delivery"), and it may be dead. Who had taken such events
  * and learns of the drop builds on them, by a member event of a resident that says nothing else: with it they reach all others. So
- * does a server that is in a room again through others' events, and holds what happened when nobody was left who would tell these.
+ * does a server that is in a room again through others' events, and holds what happened when nobody was left who would tell these, and,
+ * in rooms of any version, one in whose graph too many ends are loose.
  */
 @Injectable()
 export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy {
@@ -47,6 +53,7 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
     private readonly rooms: RoomsStore,
     private readonly events: EventsStore,
     private readonly members: MemberChanges,
+    private readonly ends: RoomEnds,
     private readonly log: Log,
   ) {}
 
@@ -58,6 +65,7 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
       const isBack = message.membershipChanges.some((change) => change.isLocal && change.membership === 'join' && change.previous !== 'join');
       if (isBack && !message.events.some(({ isOwn }) => isOwn)) this.#after(SETTLED_MS, roomId, '', () => this.#speak(roomId, () => this.#severalEnds(roomId)));
     });
+    this.ends.onCrowded((roomId) => this.#noteCrowded(roomId));
     // Turns that were waited for when this server stopped.
     const resumed = this.#resume()
       .catch((error: unknown) => this.#stopped || this.log.error('rooms with several ends could not be read', error))
@@ -78,6 +86,23 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
     if (retiredNames(event).length > 0) this.#after(delayMs, roomId, event.pdu.sender, () => this.#takeTurn(roomId, event));
   }
 
+  /** Not put off by more of them: whoever makes ends may go on without end. */
+  #noteCrowded(roomId: string): void {
+    if (!this.#turns.has(turnKey(roomId, CROWDED))) this.#after(CROWDED_MS, roomId, CROWDED, () => this.#bindCrowded(roomId));
+  }
+
+  async #bindCrowded(roomId: string): Promise<void> {
+    const needing = async (): Promise<Room | null> => {
+      const room = await this.registry.find(roomId);
+      return room?.state.isResident && room.extremities.length >= CROWDED_ENDS ? room : null;
+    };
+    const room = await needing();
+    if (!room) return;
+    const turn = turnOf(this.config.serverName, room.state.otherServers, roomId);
+    if (turn === 0) await this.#speak(roomId, needing);
+    else this.#after(turn * this.turnMs, roomId, CROWDED, () => this.#speak(roomId, needing));
+  }
+
   async onModuleDestroy(): Promise<void> {
     this.#stopped = true;
     this.#unsubscribe?.();
@@ -87,7 +112,7 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
 
   /** One thing at a time waits for a room and member: what is later looks at all that has come. */
   #after(delayMs: number, roomId: string, who: string, task: () => Promise<void>): void {
-    const key = `${roomId} ${who}`;
+    const key = turnKey(roomId, who);
     if (this.#stopped || (this.#turns.size >= MAX_WAITING && !this.#turns.has(key))) return;
     clearTimeout(this.#turns.get(key));
     this.#turns.set(key, setTimeout(() => {
@@ -139,6 +164,10 @@ export class LastWordsSpread implements OnApplicationBootstrap, OnModuleDestroy 
     const room = await this.registry.find(roomId);
     return room?.rules.portable && room.state.isResident && room.extremities.length > 1 ? room : null;
   }
+}
+
+function turnKey(roomId: string, who: string): string {
+  return `${roomId} ${who}`;
 }
 
 /** Names of homes that an own member event retires. */

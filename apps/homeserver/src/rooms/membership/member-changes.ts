@@ -88,7 +88,7 @@ export class MemberChanges {
     await this.update(roomId, userId, { ...rest, ...shownProfile((await this.profiles.get(userId)) as JsonObject) }, { carries: true });
   }
 
-  /** Portable rooms: says again that somebody is joined, upon all ends of the graph; nothing where there is one only. */
+  /** Says again that somebody is joined, upon all ends of the graph; nothing where there is one only. Whoever is joined may, whatever the levels. */
   async bind(roomId: string, userId: string): Promise<void> {
     const room = await this.registry.get(roomId);
     const signer = await this.signers.of(userId, room.rules);
@@ -96,7 +96,7 @@ export class MemberChanges {
     await room.run((draft) => {
       const current = draft.get('m.room.member', userId);
       if (draft.extremities.length < 2) return;
-      if (!room.rules.portable || membershipOf(current) !== 'join') throw MatrixError.forbidden('You are not in this room');
+      if (membershipOf(current) !== 'join') throw MatrixError.forbidden('You are not in this room');
       const content = memberContent(draft, userId, userId, 'join', signer.record, current!.pdu.content, { carries: true });
       this.sender.appendTo(draft, { sender: userId, type: 'm.room.member', stateKey: userId, content, ts: this.clock.now(), restsOn, isRepeat: true }, signer);
     });

@@ -17,6 +17,7 @@ import { noteMissing } from './note-missing.js';
 import { Redactions } from './redactions.js';
 import type { NewEvent } from './room-commit.js';
 import type { RoomDraft } from './room-draft.js';
+import { RoomEnds } from './room-ends.js';
 import { Twins } from './twins.js';
 
 /** An event that stands anywhere in the graph: received, or made here on a state that may be old by now. */
@@ -64,6 +65,7 @@ export class AcceptEvent {
     private readonly beside: BesideCurrent,
     private readonly twins: Twins,
     private readonly redactions: Redactions,
+    private readonly ends: RoomEnds,
     private readonly positions: StreamPositions,
     private readonly door: NameDoor,
   ) {}
@@ -76,7 +78,8 @@ export class AcceptEvent {
   /**
    * Runs inside the room's queue.
    *
-   * @throws DroppedEvent when nothing may be kept of this copy
+   * @throws DroppedEvent when nothing may be kept of this copy; MatrixError 429 `M_LIMIT_EXCEEDED` when the room has too many ends for one
+   *   more of that server, to be sent again
    */
   async accept(draft: RoomDraft, item: GraphEvent): Promise<Acceptance> {
     const { event } = item;
@@ -85,6 +88,8 @@ export class AcceptEvent {
     const existing = related.get(event.eventId);
     const inDraft = draft.find(event.eventId);
     const held = new Map(draft.events.map((added) => [added.nid, added.event]));
+    const known = (inDraft ?? existing)?.status ?? EventStatus.outlier;
+    if (known === EventStatus.outlier || (known === EventStatus.softFailed && room.rules.portable)) await this.ends.assertRoom(draft, event, related);
     if (inDraft || (existing && existing.status !== EventStatus.outlier)) return this.#again(draft, item, inDraft ?? existing!, held);
 
     const before = await this.#stateBefore(draft, item, held, related);
@@ -121,7 +126,7 @@ export class AcceptEvent {
     noteMissing(draft, added, related);
     if (status !== EventStatus.accepted) draft.afters.set(event.eventId, status === EventStatus.rejected ? before : draft.after(before, event, added.nid));
     if (status === EventStatus.accepted) {
-      await this.currentState.advance(draft, added, before, held);
+      await this.currentState.advance(draft, added, before, held, related);
       await this.redactions.apply(draft, added, before);
       await this.#welcome(draft, added);
     }

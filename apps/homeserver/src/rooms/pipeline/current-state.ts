@@ -4,22 +4,35 @@ import type { StateEntry } from '../state/state-entry.js';
 import type { Snapshot } from '../state/snapshot.js';
 import { splitStateKey } from '../state/state-key.js';
 import { StateResolver } from '../state/state-resolver.js';
+import type { StoredEvent } from '../timeline/stored-event.js';
+import { endOf } from '../room-view.js';
 import type { NewEvent } from './room-commit.js';
 import type { RoomDraft } from './room-draft.js';
+import { RoomEnds } from './room-ends.js';
 
 /** What accepted events do to a room's ends and to its current state. */
 @Injectable()
 export class CurrentState {
-  constructor(private readonly resolver: StateResolver) {}
+  constructor(
+    private readonly resolver: StateResolver,
+    private readonly ends: RoomEnds,
+  ) {}
 
-  /** The event becomes an extremity; the current state follows from all extremities. */
-  async advance(draft: RoomDraft, added: NewEvent, before: Snapshot, held: ReadonlyMap<number, RoomEvent>): Promise<void> {
+  /**
+   * The event becomes an extremity; the current state follows from all extremities.
+   *
+   * @param related stored events that are at hand, among them the predecessors
+   */
+  async advance(
+    draft: RoomDraft, added: NewEvent, before: Snapshot, held: ReadonlyMap<number, RoomEvent>, related?: ReadonlyMap<string, StoredEvent>,
+  ): Promise<void> {
     const { event, nid } = added;
-    const followsAll = before === draft.snapshot && draft.extremities.every((e) => event.pdu.prev_events.includes(e.eventId));
+    const reached = await this.ends.reachedBy(draft, event, related);
+    const followsAll = before === draft.snapshot && draft.extremities.every((e) => reached.has(e.eventId));
     const after = draft.after(before, event, nid);
     draft.afters.set(event.eventId, after);
-    const rest = draft.extremities.filter((e) => !event.pdu.prev_events.includes(e.eventId));
-    draft.extremities = [...rest, { nid, eventId: event.eventId, depth: event.pdu.depth, after }];
+    draft.extremities = [...draft.extremities.filter((e) => !reached.has(e.eventId)), endOf(nid, event, after, draft.room.rules)];
+    this.ends.note(draft);
     if (followsAll) {
       draft.follow(added, before);
       return;

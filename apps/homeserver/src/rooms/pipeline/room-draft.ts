@@ -1,6 +1,6 @@
 import { canonicalJson, KNOWN_RECORD_TYPE, redactPdu, roomEventFromJson, stateKeyOf, wirePdu, type RoomEvent, type StateReader } from '#federation';
 import type { MembershipChange } from '../../bus/bus.js';
-import type { Extremity, RoomView } from '../room-view.js';
+import { endOf, type Extremity, type RoomView } from '../room-view.js';
 import { membershipOf, readable, type StateChange } from '../state/room-state.js';
 import type { StateEntry } from '../state/state-entry.js';
 import { splitStateKey } from '../state/state-key.js';
@@ -184,12 +184,13 @@ export class RoomDraft implements StateReader {
     return this.extend(before, before.changesBy(event, nid, this.room.rules));
   }
 
-  /** Adds an accepted event that follows all extremities: the state after it becomes the current one. */
+  /** Adds an accepted event upon the extremities that it names, whose state before is the current one: that after it becomes it. */
   append(item: Omit<AddedEvent, 'before' | 'status'>): NewEvent {
     const added = this.add({ ...item, status: EventStatus.accepted, before: this.snapshot });
     this.follow(added, this.snapshot);
     this.afters.set(item.event.eventId, this.snapshot);
-    this.extremities = [{ nid: item.nid, eventId: item.event.eventId, depth: item.event.pdu.depth, after: this.snapshot }];
+    const named = new Set(item.event.pdu.prev_events);
+    this.extremities = [...this.extremities.filter((end) => !named.has(end.eventId)), endOf(item.nid, item.event, this.snapshot, this.room.rules)];
     return added;
   }
 

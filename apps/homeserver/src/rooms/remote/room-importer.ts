@@ -7,7 +7,7 @@ import { StreamPositions } from '../../storage/stream-positions.js';
 import type { NewEvent } from '../pipeline/room-commit.js';
 import type { RoomDraft } from '../pipeline/room-draft.js';
 import { RoomRegistry } from '../room-registry.js';
-import type { Extremity } from '../room-view.js';
+import { endOf, type Extremity } from '../room-view.js';
 import { RoomsStore } from '../rooms.store.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import type { StateEntry } from '../state/state-entry.js';
@@ -199,7 +199,7 @@ export class RoomImporter {
         const snapshot = draft.after(before, event, nid);
         draft.afters.set(event.eventId, snapshot);
         if (i === entries.length - 1) await this.#become(draft, befores[i]!, snapshot, ends, added);
-        draft.extremities = [{ nid, eventId: event.eventId, depth: event.pdu.depth, after: snapshot }];
+        draft.extremities = [endOf(nid, event, snapshot, rules)];
         for (const id of event.pdu.prev_events) {
           const prev = known.get(id);
           if (!made.has(id) && (!prev || prev.status === EventStatus.outlier)) draft.missing.push({ eventId: id, child: added });

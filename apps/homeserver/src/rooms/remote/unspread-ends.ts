@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { MAX_ENDS } from '../pipeline/room-ends.js';
 import { RoomRegistry } from '../room-registry.js';
 import { MissingEvents } from './missing-events.js';
 
-/** Ends that are asked for; more than one event can name are not kept. */
-const MAX_ENDS = 20;
+/** Ends that are asked for: beside the one that is about to come. */
+const MAX_UNSPREAD = MAX_ENDS - 1;
 
 /**
  * What this server holds of a portable room in which nobody of it is any more, as it sees it, and those who bring the room anew do
@@ -24,7 +25,7 @@ export class UnspreadEnds {
   async of(roomId: string, servers: readonly string[]): Promise<string[]> {
     const room = await this.registry.find(roomId);
     if (!room?.rules.portable || room.state.isResident) return [];
-    let ends = room.extremities.slice(0, MAX_ENDS).map((end) => end.eventId);
+    let ends = room.extremities.slice(0, MAX_UNSPREAD).map((end) => end.eventId);
     for (const server of servers) {
       if (ends.length === 0) break;
       const given = new Set((await this.missing.single(room, ends, server)).map((event) => event.eventId));

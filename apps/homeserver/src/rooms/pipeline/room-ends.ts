@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import type { RoomEvent } from '#federation';
+import { MatrixError } from '../../errors/matrix-error.js';
+import { makerOf } from '../room-view.js';
+import { EventsStore } from '../timeline/events.store.js';
+import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
+import type { RoomDraft } from './room-draft.js';
+
+/** Forward extremities of a room: as many as one event can name, so that whatever is made here follows all of them. */
+export const MAX_ENDS = 20;
+/** From then on a server that has an end gets no other, and residents bind those that there are. */
+export const CROWDED_ENDS = 10;
+/** Events that were not accepted and are passed through on the way from an event to the ends that it leads to. */
+const MAX_PASSED = 500;
+const RETRY_MS = 5_000;
+
+/**
+ * Bounds the ends of a room's graph. Each has a state, and all states are resolved with each event that follows some of them only: anybody
+ * in the room could make thousands by naming what is long past, and more than twenty could not be bound by one event.
+ */
+@Injectable()
+export class RoomEnds {
+  readonly #listeners: ((roomId: string) => void)[] = [];
+
+  constructor(private readonly events: EventsStore) {}
+
+  /** Is told of rooms whose ends should be bound: often, and of some that will not have that many after all. */
+  onCrowded(listener: (roomId: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  note(draft: RoomDraft): void {
+    if (draft.extremities.length >= CROWDED_ENDS) for (const listener of this.#listeners) listener(draft.room.id);
+  }
+
+  /**
+   * Where an event would become one end more, as seen by the one before which it is to be judged.
+   *
+   * @param related stored events that are at hand, among them the predecessors
+   * @throws MatrixError 429 `M_LIMIT_EXCEEDED`: to be sent again when the ends have been bound
+   */
+  async assertRoom(draft: RoomDraft, event: RoomEvent, related: ReadonlyMap<string, StoredEvent>): Promise<void> {
+    const { extremities, room } = draft;
+    const maker = makerOf(event, room.rules);
+    if (extremities.length < CROWDED_ENDS || maker === room.state.serverName) return;
+    if (extremities.length < MAX_ENDS && !extremities.some((end) => end.server === maker)) return;
+    const reached = await this.reachedBy(draft, event, related);
+    if (extremities.some((end) => reached.has(end.eventId))) return;
+    this.note(draft);
+    throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'The room has too many ends that nobody has bound', { retry_after_ms: RETRY_MS });
+  }
+
+  /**
+   * What an event follows: what it names, and behind events of it that were not accepted what these name. An end before an event that was
+   * soft-failed is none any more once something builds on that.
+   */
+  async reachedBy(draft: RoomDraft, event: RoomEvent, related?: ReadonlyMap<string, StoredEvent>): Promise<ReadonlySet<string>> {
+    const reached = new Set(event.pdu.prev_events);
+    let level = [...reached];
+    for (let passed = 0; passed < MAX_PASSED; ) {
+      const open = level.filter((id) => !draft.extremities.some((end) => end.eventId === id));
+      if (open.length === 0 || draft.extremities.every((end) => reached.has(end.eventId))) break;
+      const hidden = (await this.#known(draft, open, passed === 0 ? related : undefined)).filter(isHidden);
+      passed += hidden.length;
+      level = [...new Set(hidden.flatMap((item) => item.event.pdu.prev_events))].filter((id) => !reached.has(id));
+      if (level.length === 0) break;
+      for (const id of level) reached.add(id);
+    }
+    return reached;
+  }
+
+  async #known(draft: RoomDraft, ids: readonly string[], related?: ReadonlyMap<string, StoredEvent>): Promise<{ event: RoomEvent; status: EventStatus }[]> {
+    const inDraft = ids.flatMap((id) => draft.find(id) ?? []);
+    const rest = ids.filter((id) => !inDraft.some((item) => item.event.eventId === id));
+    return [...inDraft, ...(related ? rest.flatMap((id) => related.get(id) ?? []) : await this.events.byIds(draft.room.id, rest))];
+  }
+}
+
+function isHidden({ status }: { status: EventStatus }): boolean {
+  return status === EventStatus.softFailed || status === EventStatus.rejected;
+}
