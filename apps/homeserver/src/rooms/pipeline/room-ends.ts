@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { RoomEvent } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
-import { makerOf } from '../room-view.js';
+import { makerOf, type Extremity, type RoomView } from '../room-view.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
-import type { RoomDraft } from './room-draft.js';
 
 /** Forward extremities of a room: as many as one event can name, so that whatever is made here follows all of them. */
 export const MAX_ENDS = 20;
@@ -13,6 +12,13 @@ export const CROWDED_ENDS = 10;
 /** Events that were not accepted and are passed through on the way from an event to the ends that it leads to. */
 const MAX_PASSED = 500;
 const RETRY_MS = 5_000;
+
+/** A room, or one as it will be, and events that are not stored yet. */
+export interface EndsView {
+  readonly room: RoomView;
+  readonly extremities: readonly Extremity[];
+  find(eventId: string): { event: RoomEvent; status: EventStatus } | undefined;
+}
 
 /**
  * Bounds the ends of a room's graph. Each has a state, and all states are resolved with each event that follows some of them only: anybody
@@ -29,7 +35,7 @@ export class RoomEnds {
     this.#listeners.push(listener);
   }
 
-  note(draft: RoomDraft): void {
+  note(draft: EndsView): void {
     if (draft.extremities.length >= CROWDED_ENDS) for (const listener of this.#listeners) listener(draft.room.id);
   }
 
@@ -39,7 +45,7 @@ export class RoomEnds {
    * @param related stored events that are at hand, among them the predecessors
    * @throws MatrixError 429 `M_LIMIT_EXCEEDED`: to be sent again when the ends have been bound
    */
-  async assertRoom(draft: RoomDraft, event: RoomEvent, related: ReadonlyMap<string, StoredEvent>): Promise<void> {
+  async assertRoom(draft: EndsView, event: RoomEvent, related?: ReadonlyMap<string, StoredEvent>): Promise<void> {
     const { extremities, room } = draft;
     const maker = makerOf(event, room.rules);
     if (extremities.length < CROWDED_ENDS || maker === room.state.serverName) return;
@@ -54,7 +60,7 @@ export class RoomEnds {
    * What an event follows: what it names, and behind events of it that were not accepted what these name. An end before an event that was
    * soft-failed is none any more once something builds on that.
    */
-  async reachedBy(draft: RoomDraft, event: RoomEvent, related?: ReadonlyMap<string, StoredEvent>): Promise<ReadonlySet<string>> {
+  async reachedBy(draft: EndsView, event: RoomEvent, related?: ReadonlyMap<string, StoredEvent>): Promise<ReadonlySet<string>> {
     const reached = new Set(event.pdu.prev_events);
     let level = [...reached];
     for (let passed = 0; passed < MAX_PASSED; ) {
@@ -69,7 +75,7 @@ export class RoomEnds {
     return reached;
   }
 
-  async #known(draft: RoomDraft, ids: readonly string[], related?: ReadonlyMap<string, StoredEvent>): Promise<{ event: RoomEvent; status: EventStatus }[]> {
+  async #known(draft: EndsView, ids: readonly string[], related?: ReadonlyMap<string, StoredEvent>): Promise<{ event: RoomEvent; status: EventStatus }[]> {
     const inDraft = ids.flatMap((id) => draft.find(id) ?? []);
     const rest = ids.filter((id) => !inDraft.some((item) => item.event.eventId === id));
     return [...inDraft, ...(related ? rest.flatMap((id) => related.get(id) ?? []) : await this.events.byIds(draft.room.id, rest))];

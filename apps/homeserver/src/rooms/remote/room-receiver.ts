@@ -8,6 +8,7 @@ import { Log } from '../../observability/log.js';
 import { isUnavailable } from '../../storage/database-errors.js';
 import { AcceptEvent, type Acceptance } from '../pipeline/accept-event.js';
 import { DroppedEvent } from '../pipeline/dropped-event.js';
+import { RoomEnds } from '../pipeline/room-ends.js';
 import { ServerVisibility } from '../history/server-visibility.js';
 import { serversByAge } from '../history/servers-by-age.js';
 import { RoomRegistry } from '../room-registry.js';
@@ -61,6 +62,7 @@ export class RoomReceiver extends PduReceiver {
     private readonly absent: AbsentRooms,
     private readonly door: NameDoor,
     private readonly budget: AskBudget,
+    private readonly ends: RoomEnds,
     private readonly visibility: ServerVisibility,
     private readonly log: Log,
   ) {
@@ -197,8 +199,9 @@ export class RoomReceiver extends PduReceiver {
     }
   }
 
-  /** Whoever tells of many states makes as many ends, which are all resolved each time. */
-  #toldState(origin: string, room: Room, event: RoomEvent): Promise<ToldState> {
+  /** Whoever tells of many states makes as many ends: nothing is asked for what would be one too many. */
+  async #toldState(origin: string, room: Room, event: RoomEvent): Promise<ToldState> {
+    await this.ends.assertRoom({ room, extremities: room.extremities, find: () => undefined }, event);
     if (this.budget.take(origin, 1) > 0) return this.missing.stateBeforeOrAfterMissing(room, event, origin);
     throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many events that follow what nobody has', { retry_after_ms: RETRY_MS });
   }
