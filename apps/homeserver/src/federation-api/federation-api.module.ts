@@ -12,6 +12,7 @@ import { HistoryController } from './rooms/history.controller.js';
 import { InvitesController } from './rooms/invites.controller.js';
 import { JoinsController } from './rooms/joins.controller.js';
 import { KnocksController } from './rooms/knocks.controller.js';
+import { ThirdPartyInvitesController } from './rooms/third-party-invites.controller.js';
 import { QueryController } from './query/query.controller.js';
 import { SignedRequests } from './signed-requests.js';
 import { TransactionsController } from './transactions/transactions.controller.js';
@@ -20,7 +21,7 @@ import { VersionController } from './version/version.controller.js';
 /** The Server-Server API. */
 @Module({
   imports: [AccountsModule, DeviceKeysModule, DirectoryModule],
-  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, KnocksController, InvitesController, HistoryController, OpenIdUserInfoController, FederationPublicRoomsController, FederationSpacesController],
+  controllers: [DeviceKeysController, KeysController, VersionController, QueryController, TransactionsController, JoinsController, KnocksController, ThirdPartyInvitesController, InvitesController, HistoryController, OpenIdUserInfoController, FederationPublicRoomsController, FederationSpacesController],
   providers: [SignedRequests, InboundTransactions],
 })
 export class FederationApiModule {}

@@ -4,6 +4,8 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 export interface BodyOptions {
   /** Leaves the body to the handler as `request.body: IncomingMessage`; the handler bounds it. */
   readonly stream?: boolean;
+  /** A request between servers that nobody signs: its body is read all the same. */
+  readonly unsigned?: boolean;
   /** Largest body in bytes. */
   readonly limit?: number;
 }

@@ -69,6 +69,9 @@ import { SnapshotsStore } from './state/snapshots.store.js';
 import { StateResolver } from './state/state-resolver.js';
 import { WholeState } from './state/whole-state.js';
 import { StateValuesStore } from './state/state-values.store.js';
+import { IdentityServers } from './third-party/identity-servers.js';
+import { ThirdPartyExchange } from './third-party/third-party-exchange.js';
+import { ThirdPartyInviter } from './third-party/third-party-inviter.js';
 import { EventsStore } from './timeline/events.store.js';
 import { RoomAccess } from './timeline/room-access.js';
 
@@ -79,7 +82,7 @@ const providers = [
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, UnspreadEnds, RoomAccess,
   StandingServers, StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,
-  MemberTemplates, MemberReceiver, InviteReceiver,
+  MemberTemplates, MemberReceiver, InviteReceiver, IdentityServers, ThirdPartyInviter, ThirdPartyExchange,
 ];
 
 /** The rooms: the one writer of events, their state, timelines and memberships. Global: nearly everything above asks them. */

@@ -9,4 +9,5 @@ export { mayRedact } from './may-redact.js';
 export { isCreatorHimself, powerLevelsOf, type PowerLevels } from './power-levels-of.js';
 export { isAuthorisedBy, isReleased, joinRuleOf } from './room-facts.js';
 export { mayEndSay, revokesHomes, standingEvents, STANDS_TYPE } from './standing-events.js';
+export { keyOfThirdParty } from './third-party-invite-rules.js';
 export { stateOf } from './state-of.js';

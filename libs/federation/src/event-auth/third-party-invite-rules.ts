@@ -29,21 +29,25 @@ export function checkThirdPartyInvite({ event, state, numbers }: RuleInput, targ
   // … of this sender …
   if (invitation.pdu.sender !== pdu.sender) reject(`${n}.6`, 'the third-party invite is by another sender');
   // … with one of the keys that the invitation names.
-  if (!isSignedByInvitation(signed, invitation)) reject(`${n}.8`, 'signed by none of the keys of the invitation');
+  if (keyOfThirdParty(signed, invitation) === undefined) reject(`${n}.8`, 'signed by none of the keys of the invitation');
 }
 
-function isSignedByInvitation(signed: JsonObject, invitation: RoomEvent): boolean {
+/**
+ * The key of an `m.room.third_party_invite` with which somebody signed who accepts it, as the invitation spells it; undefined where
+ * none did. Whether the key was revoked, only who asks the identity server knows.
+ */
+export function keyOfThirdParty(signed: JsonObject, invitation: RoomEvent): string | undefined {
   const keys = publicKeysOf(invitation);
-  if (keys.length === 0) return false;
+  if (keys.length === 0) return undefined;
   const message = signedBytes(signed);
   let left = MAX_VERIFICATIONS;
   for (const signature of signaturesOf(signed)) {
     for (const key of keys) {
-      if (left-- === 0) return false;
-      if (verifySignature(key, message, signature)) return true;
+      if (left-- === 0) return undefined;
+      if (verifySignature(key, message, signature)) return key;
     }
   }
-  return false;
+  return undefined;
 }
 
 function publicKeysOf(invitation: RoomEvent): string[] {

@@ -8,7 +8,7 @@ import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser, JsonBody } from '../../http/param.decorators.js';
 import { RateLimit } from '../../http/rate-limit.decorator.js';
 import { RoomCreator } from '../../rooms/creation/room-creator.js';
-import { createRoomSchema, type CreateRoomBody } from './room.schemas.js';
+import { addressOf, createRoomSchema, type CreateRoomBody } from './room.schemas.js';
 
 /** client-server/create_room.yaml */
 @Controller('/_matrix/client/v3')
@@ -28,6 +28,7 @@ export class CreateRoomController {
       visibility,
       preset: body.preset ?? (visibility === 'public' ? 'public_chat' : 'private_chat'),
       invite: [...new Set(body.invite ?? [])].filter((invitee) => invitee !== requester.userId),
+      inviteAddresses: (body.invite_3pid ?? []).map(addressOf),
       isDirect: body.is_direct ?? false,
       creationContent: (body.creation_content ?? {}) as JsonObject,
       initialState: (body.initial_state ?? []).map(({ type, state_key: stateKey, content }) => ({

@@ -11,9 +11,11 @@ import { Knocker } from '../../rooms/membership/knocker.js';
 import { MemberChanges } from '../../rooms/membership/member-changes.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomAddresses } from '../../rooms/membership/room-address.js';
-import { inviteSchema, joinSchema, memberChangeSchema, reasonSchema, viaSchema, type JoinBody, type MemberChangeBody, type ReasonBody, type ViaQuery } from './room.schemas.js';
+import { ThirdPartyExchange } from '../../rooms/third-party/third-party-exchange.js';
+import { ThirdPartyInviter } from '../../rooms/third-party/third-party-inviter.js';
+import { addressOf, inviteSchema, joinSchema, memberChangeSchema, reasonSchema, viaSchema, type InviteBody, type JoinBody, type MemberChangeBody, type ReasonBody, type ViaQuery } from './room.schemas.js';
 
-/** client-server/{joining,knocking,leaving,kicking,banning,inviting,list_joined_rooms}.yaml */
+/** client-server/{joining,knocking,leaving,kicking,banning,inviting,list_joined_rooms,third_party_membership}.yaml */
 @Controller('/_matrix/client/v3')
 export class MembershipController {
   constructor(
@@ -21,6 +23,8 @@ export class MembershipController {
     private readonly knocker: Knocker,
     private readonly changes: MemberChanges,
     private readonly inviter: Inviter,
+    private readonly thirdParty: ThirdPartyInviter,
+    private readonly exchange: ThirdPartyExchange,
     private readonly memberships: Memberships,
     private readonly addresses: RoomAddresses,
   ) {}
@@ -41,6 +45,11 @@ export class MembershipController {
     @JsonBody(joinSchema) body: JoinBody,
   ): Promise<object> {
     const { roomId, servers } = await this.addresses.resolve(address, [...(query.via ?? []), ...(query.server_name ?? [])]);
+    if (body.third_party_signed) {
+      const { sender, mxid } = body.third_party_signed;
+      if (mxid !== requester.userId) throw MatrixError.forbidden('This invitation was signed for another account');
+      await this.exchange.redeem({ roomId, sender, target: mxid, signed: body.third_party_signed as JsonObject, via: servers });
+    }
     await this.joiner.join({ roomId, userId: requester.userId, via: servers, content: joinContent(body) });
     return { room_id: roomId };
   }
@@ -84,8 +93,10 @@ export class MembershipController {
   @Post('rooms/:roomId/invite')
   @Auth('user', { suspended: 'refuse' })
   @RateLimit('invite')
-  async invite(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @JsonBody(inviteSchema) body: MemberChangeBody): Promise<object> {
-    await this.inviter.invite({ roomId, sender: requester.userId, target: body.user_id, content: reasonOf(body) });
+  async invite(@CurrentUser() requester: Requester, @Param('roomId') roomId: string, @JsonBody(inviteSchema) body: InviteBody): Promise<object> {
+    const { user_id: target } = body;
+    if (target !== undefined) await this.inviter.invite({ roomId, sender: requester.userId, target, content: reasonOf(body) });
+    else await this.thirdParty.invite({ roomId, sender: requester.userId, ...addressOf(body as Required<InviteBody>), content: {} });
     return {};
   }
 

@@ -1,11 +1,15 @@
 import { isJsonObject, isRoomId, isServerName, isUserId, type JsonObject } from '#federation';
 import { z } from 'zod';
+import type { ThirdPartyAddress } from '../../rooms/third-party/identity-servers.js';
 import { optionalText, queryList, queryNumber, text } from '../../http/query-schemas.js';
 
 // Who is meant may be on a server that lets people have the names of old.
 const userId = text(255).refine((value) => isUserId(value, { historical: true }), 'must be a user id');
 // The parser has made it, so what is inside is JSON. Looking at it by recursion would overflow the stack, which canonical JSON does not.
 const object = z.custom<JsonObject>(isJsonObject, 'must be an object');
+
+/** client-server/definitions/invite_3pid.yaml */
+const thirdPartyAddress = z.object({ id_server: text(255), id_access_token: text(4_096), medium: z.enum(['email', 'msisdn']), address: text(500).min(1) });
 
 /** client-server/create_room.yaml */
 export const createRoomSchema = z.object({
@@ -14,7 +18,7 @@ export const createRoomSchema = z.object({
   name: optionalText(65_536),
   topic: optionalText(65_536),
   invite: z.array(userId).max(1_000).nullish(),
-  invite_3pid: z.array(z.unknown()).max(0, 'invitations by e-mail or phone are not supported').nullish(),
+  invite_3pid: z.array(thirdPartyAddress).max(50).nullish(),
   room_version: z.string().max(32).nullish(),
   creation_content: object.nullish(),
   initial_state: z
@@ -31,13 +35,27 @@ export type CreateRoomBody = z.output<typeof createRoomSchema>;
 export const memberChangeSchema = z.object({ user_id: userId, reason: optionalText(4_096), 'io.partyline.release': z.boolean().optional() });
 export type MemberChangeBody = z.output<typeof memberChangeSchema>;
 
-/** client-server/inviting.yaml; third-party invitations have other members. */
-export const inviteSchema = z.object({ user_id: userId, reason: optionalText(4_096) });
+/** client-server/{inviting,third_party_membership}.yaml: an account, or whoever has an address. */
+export const inviteSchema = z
+  .object({ user_id: userId.optional(), reason: optionalText(4_096), ...thirdPartyAddress.partial().shape })
+  .superRefine((body, context) => {
+    if (body.user_id !== undefined) return;
+    const missing = (['id_server', 'id_access_token', 'medium', 'address'] as const).filter((name) => body[name] === undefined);
+    const name = missing.length === 4 ? 'user_id' : missing[0];
+    if (name !== undefined) context.addIssue({ code: 'custom', message: `Missing ${name}`, params: { errcode: 'M_MISSING_PARAM' } });
+  });
+export type InviteBody = z.output<typeof inviteSchema>;
+
+export function addressOf({ id_server: idServer, id_access_token: accessToken, medium, address }: z.output<typeof thirdPartyAddress>): ThirdPartyAddress {
+  return { idServer, accessToken, medium, address };
+}
 
 /** client-server/{joining,leaving}.yaml */
 export const reasonSchema = z.object({ reason: optionalText(4_096), third_party_signed: z.unknown().optional() });
 export type ReasonBody = z.output<typeof reasonSchema>;
-export const joinSchema = reasonSchema.loose();
+/** client-server/definitions/third_party_signed.yaml; all of it is signed. */
+const thirdPartySigned = z.looseObject({ sender: userId, mxid: userId, token: text(255), signatures: object });
+export const joinSchema = reasonSchema.extend({ third_party_signed: thirdPartySigned.nullish() }).loose();
 export type JoinBody = z.output<typeof joinSchema>;
 
 // Links that people paste hold all sorts of things: what cannot be a server is not asked.

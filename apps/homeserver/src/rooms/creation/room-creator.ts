@@ -16,6 +16,8 @@ import { EventSender } from '../pipeline/event-sender.js';
 import { EventSigners, type EventSigner } from '../pipeline/event-signers.js';
 import { RoomRegistry } from '../room-registry.js';
 import { NamedPersons } from '../pipeline/named-persons.js';
+import type { ThirdPartyAddress } from '../third-party/identity-servers.js';
+import { ThirdPartyInviter } from '../third-party/third-party-inviter.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { createContent, initialEvents, type InitialEvent, type RoomRequest } from './initial-events.js';
 import { RoomVersionChoice } from './room-version-choice.js';
@@ -24,6 +26,8 @@ export interface CreateRoom extends RoomRequest {
   readonly roomVersion?: string;
   /** Full alias, on this server. */
   readonly alias?: string;
+  /** Addresses of people who may have no account. */
+  readonly inviteAddresses: readonly ThirdPartyAddress[];
 }
 
 /** Makes rooms (client-server "POST /createRoom"). */
@@ -39,6 +43,7 @@ export class RoomCreator {
     private readonly signatures: HomeSignatures,
     private readonly sender: EventSender,
     private readonly inviter: Inviter,
+    private readonly thirdParty: ThirdPartyInviter,
     private readonly persons: NamedPersons,
     private readonly aliases: AliasesStore,
     private readonly profiles: Profiles,
@@ -53,7 +58,7 @@ export class RoomCreator {
    * @throws MatrixError 400 `M_UNSUPPORTED_ROOM_VERSION`, `M_ROOM_IN_USE`, `M_INVALID_ROOM_STATE`; 403 `M_FORBIDDEN`
    */
   async create(creator: string, request: CreateRoom): Promise<string> {
-    const rules = await this.versions.choose(creator, request.roomVersion, request.invite);
+    const rules = await this.versions.choose(creator, request.roomVersion, request.invite, request.inviteAddresses.length > 0);
     const signer = await this.signers.of(creator, rules);
     const ts = this.#creationTime();
     const create = this.#createEvent(creator, await this.#createContent(creator, request, rules, signer), rules, signer, ts);
@@ -83,6 +88,7 @@ export class RoomCreator {
     });
     if (request.alias) await this.aliases.add(request.alias, room.nid, creator);
     await this.#inviteRemote(creator, room.id, request, new Set(localInvites.map((invitee) => invitee.userId)));
+    await this.#inviteAddresses(creator, room.id, request);
     return room.id;
   }
 
@@ -112,6 +118,16 @@ export class RoomCreator {
         await this.inviter.invite({ roomId, sender: creator, target: invitee, content: request.isDirect ? { is_direct: true } : {} });
       } catch (error) {
         this.log.warn('invitation from a new room failed', { roomId, invitee, reason: error instanceof Error ? error.message : String(error) });
+      }
+    }
+  }
+
+  async #inviteAddresses(creator: string, roomId: string, { inviteAddresses, isDirect }: CreateRoom): Promise<void> {
+    for (const address of inviteAddresses) {
+      try {
+        await this.thirdParty.invite({ roomId, sender: creator, ...address, content: isDirect ? { is_direct: true } : {} });
+      } catch (error) {
+        this.log.warn('invitation of an address from a new room failed', { roomId, reason: error instanceof Error ? error.message : String(error) });
       }
     }
   }
