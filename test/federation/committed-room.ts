@@ -77,7 +77,7 @@ export class CommittedRoom {
     if (destinations) {
       const event = { eventId, roomId: this.roomId, json } as RoomEvent;
       this.server.get(Bus).publish({
-        kind: 'room', roomId: this.roomId, roomNid: this.nid, pos, users: [], membershipChanges: [], hasHistory: false, redacted: [], resent: [],
+        kind: 'room', roomId: this.roomId, roomNid: this.nid, pos, users: [], membershipChanges: [], hasHistory: false, redacted: [], related: [], resent: [],
         events: [{ event, pos, isOwn: true, destinations }],
       });
     }

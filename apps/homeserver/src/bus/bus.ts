@@ -39,6 +39,8 @@ export interface RoomCommitted {
   readonly hasHistory: boolean;
   /** Ids of events that are redacted from now on. */
   readonly redacted: readonly string[];
+  /** Ids of events to which more or fewer events relate from now on; they need not be here. */
+  readonly related: readonly string[];
 }
 
 /** Something new in a stream for some accounts of this server. */

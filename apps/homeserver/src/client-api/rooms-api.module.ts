@@ -5,6 +5,7 @@ import { SyncModule } from '../sync/sync.module.js';
 import { PublicRoomsController } from './directory/public-rooms.controller.js';
 import { SpacesController } from './directory/spaces.controller.js';
 import { PeopleController } from './people/people.controller.js';
+import { RelationsController } from './relations/relations.controller.js';
 import { ReportsController } from './reports/reports.controller.js';
 import { AliasesController } from './rooms/aliases.controller.js';
 import { CreateRoomController } from './rooms/create-room.controller.js';
@@ -17,6 +18,9 @@ import { StateController } from './rooms/state.controller.js';
 /** Rooms for clients. */
 @Module({
   imports: [DirectoryModule, ModerationModule, SyncModule],
-  controllers: [CreateRoomController, MembershipController, SendController, StateController, MessagesController, AliasesController, PeopleController, PublicRoomsController, SpacesController, ReportsController, SearchController],
+  controllers: [
+    CreateRoomController, MembershipController, SendController, StateController, MessagesController, RelationsController, AliasesController, PeopleController,
+    PublicRoomsController, SpacesController, ReportsController, SearchController,
+  ],
 })
 export class RoomsApiModule {}

@@ -13,6 +13,7 @@ import { RoomTimelines } from './engine/room-timelines.js';
 import { SyncEngine } from './engine/sync-engine.js';
 import { Filters } from './filter/filters.js';
 import { FiltersStore } from './filter/filters.store.js';
+import { EventFinder } from './history/event-finder.js';
 import { EventViews } from './history/event-views.js';
 import { HistoryCollector } from './history/history-collector.js';
 import { HistoryRowsStore } from './history/history-rows.store.js';
@@ -24,11 +25,17 @@ import { EventSearch } from './search/event-search.js';
 import { SearchAnswers } from './search/search-answers.js';
 import { SearchedRooms } from './search/searched-rooms.js';
 import { VisibleMatches } from './search/visible-matches.js';
+import { RoomRelations } from './history/room-relations.js';
+import { RoomThreads } from './history/room-threads.js';
+import { ViewTexts } from './history/view-texts.js';
 import { SyncTurns } from './sync-turns.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
 import { EventStream } from './old-sync/event-stream.js';
 import { InitialSync } from './old-sync/initial-sync.js';
 import { LazyMembers } from './rooms/lazy-members.js';
+import { Aggregations } from './relations/aggregations.js';
+import { ChildrenStore } from './relations/children.store.js';
+import { RelationsStore } from './relations/relations.store.js';
 import { ReaderHistories } from './rooms/reader-histories.js';
 import { RoomLogStore } from './rooms/room-log.store.js';
 import { RoomPositions } from './rooms/room-positions.js';
@@ -53,11 +60,12 @@ import { UnreadStore } from './unread/unread.store.js';
     SyncNotifier, SyncTurns, FiltersStore, Filters,
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
-    HistoryRowsStore, RoomReaders, EventViews, HistoryCollector, RoomHistoryReader,
+    HistoryRowsStore, RoomReaders, EventViews, EventFinder, ViewTexts, HistoryCollector, RoomHistoryReader,
     RoomPlanner, RoomStates, RoomTimelines, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService, EventStream, InitialSync,
     SearchedRooms, VisibleMatches, EventSearch, EventContexts, SearchAnswers,
+    RelationsStore, Aggregations, ChildrenStore, RoomRelations, RoomThreads,
     UnreadStore, ReaderJoins, NotificationContexts, UnreadCounter,
   ],
-  exports: [RoomHistoryReader, SyncNotifier, Filters, SyncService, EventStream, InitialSync, SyncEvents, RoomWindows, SearchAnswers],
+  exports: [Aggregations, RoomHistoryReader, RoomRelations, RoomThreads, SyncNotifier, Filters, SyncService, EventStream, InitialSync, SyncEvents, RoomWindows, SearchAnswers],
 })
 export class SyncModule {}

@@ -16,6 +16,14 @@ const unstableFeatures: Readonly<Record<string, boolean>> = {
   'org.matrix.msc3916.stable': true,
   // Private read receipts, of v1.4.
   'org.matrix.msc2285.stable': true,
+  // Threads, of v1.4: what is gathered of them, lists of them, receipts and counts in them.
+  'org.matrix.msc3440.stable': true,
+  'org.matrix.msc3856.stable': true,
+  'org.matrix.msc3771': true,
+  'org.matrix.msc3773': true,
+  // Relations in both directions, of v1.4, and of relations, of v1.10.
+  'org.matrix.msc3715.stable': true,
+  'org.matrix.msc3981': true,
   // Push rules of mentions, of v1.7.
   'org.matrix.msc3952_intentional_mentions': true,
   // Profile fields of one's own, of v1.16.

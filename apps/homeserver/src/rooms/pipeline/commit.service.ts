@@ -4,6 +4,7 @@ import { Bus } from '../../bus/bus.js';
 import { Database, type Transaction } from '../../storage/database.js';
 import { GroupCommit } from '../../storage/group-commit.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
+import { relatedBy, RelationRowsStore } from '../relations/relation-rows.store.js';
 import { CommitStore } from './commit.store.js';
 import { InvitationLog } from './invitation-log.js';
 import type { RoomCommit } from './room-commit.js';
@@ -22,6 +23,7 @@ export class CommitService {
   constructor(
     private readonly db: Database,
     private readonly store: CommitStore,
+    private readonly relations: RelationRowsStore,
     private readonly invitations: InvitationLog,
     private readonly positions: StreamPositions,
     private readonly bus: Bus,
@@ -78,6 +80,7 @@ export class CommitService {
     await store.localMemberships(tx, commits, ends);
     await this.invitations.record(tx, commits, pending);
     await store.redactions(tx, commits);
+    await this.relations.write(tx, commits);
     await store.backwardExtremities(tx, commits);
     await store.stretches(tx, commits);
     return keyNids;
@@ -93,6 +96,7 @@ export class CommitService {
       membershipChanges: commit.membershipChanges,
       hasHistory: commit.events.some((event) => !event.inTimeline && event.pos !== null),
       redacted: commit.redactions.map((redaction) => redaction.targetId),
+      related: relatedBy(commit),
       resent: commit.resent.flatMap(({ item: { event, pos: eventPos }, destinations }) =>
         eventPos === null ? [] : [{ event, pos: eventPos, isOwn: true, destinations }]),
       events: commit.events

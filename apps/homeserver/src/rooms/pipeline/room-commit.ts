@@ -55,6 +55,8 @@ export interface LocalMembership {
 export interface AppliedRedaction {
   readonly targetId: string;
   readonly redactedJson: string;
+  /** The event that the target related to until then; null for none. */
+  readonly parentId: string | null;
   readonly redactionId: string;
 }
 

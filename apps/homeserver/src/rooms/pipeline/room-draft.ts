@@ -1,6 +1,7 @@
 import { canonicalJson, KNOWN_RECORD_TYPE, redactPdu, roomEventFromJson, stateKeyOf, wirePdu, type RoomEvent, type StateReader } from '#federation';
 import type { MembershipChange } from '../../bus/bus.js';
 import { endOf, type Extremity, type RoomView } from '../room-view.js';
+import { relationOf } from '../relations/relation-of.js';
 import { membershipOf, readable, type StateChange } from '../state/room-state.js';
 import type { StateEntry } from '../state/state-entry.js';
 import { splitStateKey } from '../state/state-key.js';
@@ -223,7 +224,7 @@ export class RoomDraft implements StateReader {
   /** Applies a redaction to an event that is stored or in this draft. */
   redact(target: RoomEvent, redaction: RoomEvent): void {
     const redactedJson = canonicalJson(redactPdu(wirePdu(target, this.room.rules), this.room.rules));
-    this.redactions.push({ targetId: target.eventId, redactedJson, redactionId: redaction.eventId });
+    this.redactions.push({ targetId: target.eventId, redactedJson, redactionId: redaction.eventId, parentId: relationOf(target.pdu)?.parentId ?? null });
     const { type, state_key: stateKey } = target.pdu;
     const current = stateKey === undefined ? undefined : this.entry(type, stateKey);
     if (current?.event.eventId === target.eventId) {

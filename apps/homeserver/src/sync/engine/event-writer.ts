@@ -21,11 +21,13 @@ export interface EventSurroundings {
   readonly membership?: string;
   /** The state event that it replaced. */
   readonly replaced?: SyncEvent;
+  /** JSON text of what relates to it (`Aggregations`). */
+  readonly relations?: string | undefined;
 }
 
 /** An event of an answer as JSON text, spliced from what is cached. */
 export function writeEvent(
-  event: SyncEvent, roomId: string, context: EventContext, { membership, replaced }: EventSurroundings = {},
+  event: SyncEvent, roomId: string, context: EventContext, { membership, replaced, relations }: EventSurroundings = {},
 ): string {
   let unsigned = `{"age":${context.now - event.originServerTs}`;
   if (event.clientTxn !== null && event.deviceId === context.deviceId && event.sender === context.userId) {
@@ -39,6 +41,7 @@ export function writeEvent(
   }
   // COMPAT(clients of Synapse, which names the redaction here too)
   if (event.redactedBy !== null) unsigned += `,"redacted_by":${JSON.stringify(event.redactedBy)}`;
+  if (relations !== undefined) unsigned += `,"m.relations":${relations}`;
   if (event.redactedBecause !== null) unsigned += `,"redacted_because":${event.redactedBecause}`;
   unsigned += '}';
   if (context.isFederationFormat) return federationFormat(event, roomId, unsigned, context.fields);

@@ -15,6 +15,8 @@ import { placed } from '../../rooms/state/state-entry.js';
 import { type EventContext, writeEvent } from './event-writer.js';
 import { type RoomExtras, RoomExtrasReader } from './room-extras.js';
 import type { AnswerPlan, RoomPlan } from './room-plan.js';
+import { Aggregations, type ShownEvents } from '../relations/aggregations.js';
+import { type Sight, upTo } from '../relations/sight.js';
 import { RoomStates, type RoomWithTimeline, type SelectedState } from './room-states.js';
 import { RoomTimelines } from './room-timelines.js';
 import { joinedText, quietCore, stateName } from './section-texts.js';
@@ -65,6 +67,7 @@ export class RoomSectionsWriter {
     private readonly events: SyncEvents,
     private readonly lazyMembers: LazyMembers,
     private readonly unread: UnreadCounter,
+    private readonly aggregations: Aggregations,
     private readonly tokens: SyncTokens,
     private readonly clock: Clock,
   ) {}
@@ -110,15 +113,16 @@ export class RoomSectionsWriter {
     const told = withTimelines.slice(0, count);
     const [unmoved, extras] = await Promise.all([this.#unmoved(told, states), answer.extras]);
     const shown = told.filter((room) => !unmoved.has(room.plan.room.roomNid) && isShown(room, states.get(room.plan.room.roomNid), extras));
-    const [unread, events] = await Promise.all([
+    const context = this.#context(request);
+    const [unread, events, relations] = await Promise.all([
       this.#unread(request, shown.flatMap((room) => (room.plan.section === 'join' ? [room.plan.room] : [])), plan.to),
       this.#stateEvents(shown, states),
+      this.aggregations.of(context, ignored, shown.map(shownEvents)),
     ]);
-    const context = this.#context(request);
     for (const room of shown) {
       const { roomId, roomNid } = room.plan.room;
       const state = states.get(roomNid) ?? NONE;
-      const core = this.#core(request, room, state, events, context);
+      const core = this.#core(request, room, state, events, relations, context);
       this.#remember(request, room, state, events, plan.to);
       if (room.plan.section === 'leave') leave.set(roomId, `{${core},"account_data":{"events":[]}}`);
       else join.set(roomId, joinedText(core, state.summary, extras.get(roomId), unread.get(roomId)));
@@ -195,7 +199,7 @@ export class RoomSectionsWriter {
 
   #core(
     request: SyncRequest, { plan, timeline }: RoomWithTimeline, state: SelectedState, events: ReadonlyMap<number, SyncEvent>,
-    context: EventContext,
+    relations: ReadonlyMap<number, string>, context: EventContext,
   ): string {
     const { roomId } = plan.room;
     const replaced = new Map<number, SyncEvent>();
@@ -205,7 +209,7 @@ export class RoomSectionsWriter {
     }
     const membershipAt = (pos: number): string => plan.history?.membershipAt(pos) ?? 'join';
     const timelineTexts = timeline.entries.map(({ event, pos }) =>
-      writeEvent(event, roomId, context, { membership: membershipAt(pos), replaced: replaced.get(event.nid) }));
+      writeEvent(event, roomId, context, { membership: membershipAt(pos), replaced: replaced.get(event.nid), relations: relations.get(event.nid) }));
     const stateTexts: string[] = [];
     for (const nid of state.nids) {
       const event = events.get(nid);
@@ -249,4 +253,10 @@ function isShown(
 ): boolean {
   if (plan.section === 'leave' || plan.state === 'full' || timeline.entries.length > 0 || timeline.limited) return true;
   return state !== undefined && (state.nids.length > 0 || state.summary !== null || extras.has(plan.room.roomId));
+}
+
+/** The timeline of a room, and how much of the room the reader may see beside it. */
+function shownEvents({ plan: { room, section, history, hides, stateTo }, timeline }: RoomWithTimeline): ShownEvents {
+  const sight = (): Sight => (history && hides ? upTo(history.seen(), section === 'leave' ? stateTo : Infinity) : null);
+  return { roomId: room.roomId, roomNid: room.roomNid, events: timeline.entries.map(({ event }) => event), sight };
 }

@@ -1,19 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { AccountData } from '../../account-data/account-data.js';
 import type { Requester } from '../../accounts/requester.js';
-import { MatrixError } from '../../errors/matrix-error.js';
-import { Clock } from '../../observability/clock.js';
 import { SnapshotsStore } from '../../rooms/state/snapshots.store.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
 import { EventStatus } from '../../rooms/timeline/stored-event.js';
-import { type EventContext, writeEvent } from '../engine/event-writer.js';
 import type { SyncEvent } from '../rooms/sync-event.js';
 import { SyncEvents } from '../rooms/sync-events.js';
-import { type EventView, EventViews, senderMembers } from './event-views.js';
+import { EventFinder } from './event-finder.js';
+import { type EventView, senderMembers } from './event-views.js';
 import { HistoryCollector } from './history-collector.js';
 import { SyncTokens } from '../sync-tokens.js';
 import { parseRoomEventFilter } from './room-event-filter.js';
 import { type RoomReader, RoomReaders } from './room-readers.js';
+import { ViewTexts } from './view-texts.js';
 
 const DEFAULT_LIMIT = 10;
 const MAX_LIMIT = 1_000;
@@ -36,13 +35,13 @@ export class RoomHistoryReader {
   constructor(
     private readonly readers: RoomReaders,
     private readonly collector: HistoryCollector,
-    private readonly views: EventViews,
+    private readonly finder: EventFinder,
+    private readonly texts: ViewTexts,
     private readonly events: SyncEvents,
     private readonly stored: EventsStore,
     private readonly snapshots: SnapshotsStore,
     private readonly accountData: AccountData,
     private readonly tokens: SyncTokens,
-    private readonly clock: Clock,
   ) {}
 
   /** A page of a room's timeline (`GET /rooms/{roomId}/messages`). @throws 403 `M_FORBIDDEN`, 400 `M_INVALID_PARAM` */
@@ -58,32 +57,32 @@ export class RoomHistoryReader {
     const ignored = await this.accountData.ignored(requester.userId);
     const wish = { reader, from: start.pos, limit, matcher, ignored, ...(query.to ? { to: (await this.tokens.placeOf(query.to, query.dir === 'b' ? 'f' : 'b')).pos } : {}) };
     const { views, end, isPending } = query.dir === 'b' ? await this.collector.back(wish, 'fill') : await this.collector.forward(wish);
-    const context = this.#context(requester);
-    const parts = [`"start":${JSON.stringify(startText)}`, `"chunk":${list(views.map((view) => this.#text(view, roomId, context)))}`];
+    const texts = await this.texts.for(requester, [{ reader, views }]);
+    const parts = [`"start":${JSON.stringify(startText)}`, `"chunk":${list(views.map((view) => texts.view(view, roomId)))}`];
     if (end !== null) parts.push(`"end":"${this.tokens.place(end, isPending ? start.attempt + 1 : 0)}"`);
-    if (matcher.filter.lazy_load_members) parts.push(`"state":${list(senderMembers(views).map((event) => writeEvent(event, roomId, context)))}`);
+    if (matcher.filter.lazy_load_members) parts.push(`"state":${list(senderMembers(views).map((event) => texts.state(event, roomId)))}`);
     return `{${parts.join(',')}}`;
   }
 
   /** One event (`GET /rooms/{roomId}/event/{eventId}`). @throws 404 `M_NOT_FOUND` also for what the reader may not see */
   async event(requester: Requester, roomId: string, eventId: string): Promise<string> {
-    const reader = await this.#reader(requester.userId, roomId);
-    const context = this.#context(requester);
+    const reader = await this.finder.reader(requester.userId, roomId);
     const stored = await this.stored.byId(roomId, eventId);
     // An event of the state with which this server came into the room has no place in its timeline.
     if (stored?.status === EventStatus.outlier && isCurrentState(reader, stored.event.pdu.type, stored.stateKey, stored.nid)) {
       const event = (await this.events.load([stored.nid])).get(stored.nid);
-      if (event) return writeEvent(event, roomId, context);
+      if (event) return (await this.texts.for(requester, [])).state(event, roomId);
     }
-    return this.#text(await this.#visible(reader, eventId), roomId, context);
+    const view = await this.finder.visible(reader, eventId);
+    return (await this.texts.for(requester, [{ reader, views: [view] }])).view(view, roomId);
   }
 
   /** An event with those around it (`GET /rooms/{roomId}/context/{eventId}`). @throws 404 `M_NOT_FOUND` */
   async context(requester: Requester, roomId: string, eventId: string, query: ContextQuery): Promise<string> {
     const matcher = parseRoomEventFilter(query.filter);
     const limit = Math.min(query.limit ?? DEFAULT_LIMIT, matcher.filter.limit ?? MAX_CONTEXT, MAX_CONTEXT);
-    const reader = await this.#reader(requester.userId, roomId);
-    const view = await this.#visible(reader, eventId);
+    const reader = await this.finder.reader(requester.userId, roomId);
+    const view = await this.finder.visible(reader, eventId);
     const base = { reader, matcher, ignored: await this.accountData.ignored(requester.userId) };
     const [older, newer] = [Math.floor(limit / 2), Math.ceil(limit / 2)];
     const isBlocked = matcher.blocksRoom(roomId);
@@ -93,30 +92,11 @@ export class RoomHistoryReader {
     ]);
     const shown = [...before, view, ...after];
     const state = matcher.filter.lazy_load_members ? senderMembers(shown) : await this.#stateAfter(reader, after.at(-1) ?? view);
-    const context = this.#context(requester);
-    const texts = (views: readonly EventView[]) => list(views.map((one) => this.#text(one, roomId, context)));
+    const texts = await this.texts.for(requester, [{ reader, views: shown }]);
+    const chunk = (views: readonly EventView[]) => list(views.map((one) => texts.view(one, roomId)));
     return `{"start":"${this.tokens.place((before.at(-1) ?? view).pos - 1)}","end":"${this.tokens.place((after.at(-1) ?? view).pos)}"`
-      + `,"event":${this.#text(view, roomId, context)},"events_before":${texts(before)},"events_after":${texts(after)}`
-      + `,"state":${list(state.filter((event) => matcher.passes(event)).map((event) => writeEvent(event, roomId, context)))}}`;
-  }
-
-  async #visible(reader: RoomReader, eventId: string): Promise<EventView> {
-    const stored = await this.stored.byId(reader.room.id, eventId);
-    if (stored && stored.pos !== null && stored.pos <= reader.upTo) {
-      const [view] = await this.views.of(reader, [{ nid: stored.nid, pos: stored.pos, stateNid: stored.stateNid }]);
-      if (view?.isVisible) return view;
-    }
-    throw MatrixError.notFound('No such event, or not one for you');
-  }
-
-  /** Somebody who may not look into the room learns nothing of its events either. */
-  async #reader(userId: string, roomId: string): Promise<RoomReader> {
-    try {
-      return await this.readers.of(userId, roomId);
-    } catch (error) {
-      if (error instanceof MatrixError && error.status === 403) throw MatrixError.notFound('No such event, or not one for you');
-      throw error;
-    }
+      + `,"event":${texts.view(view, roomId)},"events_before":${chunk(before)},"events_after":${chunk(after)}`
+      + `,"state":${list(state.filter((event) => matcher.passes(event)).map((event) => texts.state(event, roomId)))}}`;
   }
 
   /** The whole state after an event. */
@@ -125,14 +105,6 @@ export class RoomHistoryReader {
     const state = [...(await this.events.load(before.shown(room.rules).values())).values()];
     if (event.stateKey === null) return state;
     return [...state.filter((one) => one.type !== event.type || one.stateKey !== event.stateKey), event];
-  }
-
-  #text(view: EventView, roomId: string, context: EventContext): string {
-    return writeEvent(view.event, roomId, context, { membership: view.membership, ...(view.replaced ? { replaced: view.replaced } : {}) });
-  }
-
-  #context({ userId, deviceId }: Requester): EventContext {
-    return { now: this.clock.now(), userId, deviceId, fields: null, isFederationFormat: false, withRoomId: true };
   }
 }
 

@@ -5,6 +5,7 @@ import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import type { Room } from '../../rooms/room.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
+import { type Sight, upTo } from '../relations/sight.js';
 import { ReaderHistories } from '../rooms/reader-histories.js';
 
 /** Somebody who looks into a room. */
@@ -40,6 +41,12 @@ export class RoomReaders {
     }
     if (left === undefined) throw MatrixError.forbidden('You are not in this room');
     return { room, userId, isJoined: false, lastJoined: left, upTo: left };
+  }
+
+  /** What of the room the reader may see, by what its timeline says of it here. Two questions at most. */
+  async sight({ room, userId, isJoined, upTo: highest }: RoomReader): Promise<Sight> {
+    const past = (await this.histories.of(userId, [{ roomNid: room.nid, isJoined }], this.positions.current('events'))).get(room.nid)!;
+    return isJoined && past.isOpen ? null : upTo(past.history.seen(), highest);
   }
 
   /** Position of the event that ended the reader's last time in the room. */

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { type HistoryVisibility, RoomHistory } from './history-visibility.js';
 import type { StateDelta } from './room-log.js';
 
@@ -48,6 +49,17 @@ describe('RoomHistory', () => {
 
   it('counts as shared without an event', () => {
     expect(visible(history([], [[6, 'join']]), range)).toEqual(range);
+  });
+
+  it('says the same of stretches as of positions', () => {
+    const steps = (values: readonly string[]) => fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.constantFrom(...values)), { selector: ([pos]) => pos, maxLength: 6 })
+      .map((list) => list.sort(([a], [b]) => a - b));
+    const all = Array.from({ length: 40 }, (_, i) => i - 4);
+    fc.assert(fc.property(steps(['world_readable', 'shared', 'invited', 'joined']), steps(['join', 'leave', 'invite', 'ban']), (visibility, membership) => {
+      const room = history(visibility, membership);
+      const stretches = room.seen();
+      expect(all.filter((pos) => stretches.some(([from, to]) => pos >= from && pos <= to))).toEqual(visible(room, all));
+    }));
   });
 
   it('knows the membership at each event', () => {

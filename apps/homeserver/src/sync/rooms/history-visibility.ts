@@ -62,6 +62,21 @@ export class RoomHistory {
     return false;
   }
 
+  /** The positions that are visible, as stretches. */
+  seen(): [lowest: number, highest: number][] {
+    const changes = [...this.#visibility, ...this.#membership].flatMap(({ pos }) => [pos, pos + 1]);
+    const starts = [...new Set([-Infinity, this.#lastJoined, ...changes])].filter((pos) => pos < Infinity).sort((a, b) => a - b);
+    const stretches: [number, number][] = [];
+    for (const [i, start] of starts.entries()) {
+      if (!this.isVisible(start)) continue;
+      const end = (starts[i + 1] ?? Infinity) - 1;
+      const last = stretches.at(-1);
+      if (last && last[1] === start - 1) last[1] = end;
+      else stretches.push([start, end]);
+    }
+    return stretches;
+  }
+
   /** The member's membership after the event at the position. */
   membershipAt(pos: number): string {
     return valueAt(this.#membership, pos) ?? 'leave';

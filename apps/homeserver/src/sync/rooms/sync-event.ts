@@ -14,6 +14,8 @@ export interface SyncEventRow {
   client_txn: string | null;
   json: string;
   redacted_by: string | null;
+  /** Whether events relate to it; absent where nobody asks. */
+  is_parent?: boolean;
 }
 
 /** An event, ready to be spliced into answers. The same object serves all users; what differs per user is `unsigned`. */
@@ -39,6 +41,8 @@ export class SyncEvent {
    * over this event. 0 when none is missing, undefined until it was looked up.
    */
   gapPos: number | undefined;
+  /** False where no event relates to this one. */
+  isParent: boolean;
   #content: JsonObject | undefined;
   #txn: string | null | undefined;
 
@@ -54,6 +58,7 @@ export class SyncEvent {
     this.clientTxn = row.client_txn;
     this.redactedBy = row.redacted_by;
     this.json = row.json;
+    this.isParent = row.is_parent ?? false;
     this.open = clientEventJson({ json: row.json, eventId: row.event_id, roomId: '' }, { omitRoomId: true }).slice(0, -1);
     // Own events follow what was here, except those by which somebody came into a room of another server.
     if (row.is_own && row.type !== 'm.room.member') this.gapPos = 0;

@@ -25,13 +25,17 @@ export class SyncEvents implements OnModuleDestroy {
   readonly #loading = new Map<number, Promise<readonly SyncEvent[]>>();
   /** Redactions seen: what was read before one must not be cached after it. */
   #redactions = 0;
+  /** Of each read under way: the events to which others related meanwhile. */
+  readonly #related = new Set<Set<string>>();
 
   constructor(
     private readonly store: SyncEventsStore,
     bus: Bus,
   ) {
     this.#unsubscribe = bus.subscribe((message) => {
-      if (message.kind === 'room') this.forget(message.redacted);
+      if (message.kind !== 'room') return;
+      this.forget(message.redacted);
+      this.#relate(message.related);
     });
   }
 
@@ -78,14 +82,34 @@ export class SyncEvents implements OnModuleDestroy {
 
   async #read(nids: readonly number[]): Promise<readonly SyncEvent[]> {
     const redactions = this.#redactions;
-    const fresh = (await this.store.byNids(nids)).map((row) => new SyncEvent(row));
-    await this.#addRedactions(fresh);
+    const fresh = await this.#readRows(nids);
     if (redactions !== this.#redactions) return fresh;
     for (const event of fresh) {
       this.#cache.set(event.nid, event);
       this.#nids.set(event.eventId, event.nid);
     }
     return fresh;
+  }
+
+  async #readRows(nids: readonly number[]): Promise<SyncEvent[]> {
+    const related = new Set<string>();
+    this.#related.add(related);
+    try {
+      const fresh = (await this.store.byNids(nids)).map((row) => new SyncEvent(row));
+      await this.#addRedactions(fresh);
+      for (const event of fresh) if (related.has(event.eventId)) event.isParent = true;
+      return fresh;
+    } finally {
+      this.#related.delete(related);
+    }
+  }
+
+  #relate(eventIds: readonly string[]): void {
+    for (const eventId of eventIds) {
+      const event = this.#cache.peek(this.#nids.get(eventId) ?? -1);
+      if (event) event.isParent = true;
+      for (const related of this.#related) related.add(eventId);
+    }
   }
 
   /** Drops events that were redacted. */

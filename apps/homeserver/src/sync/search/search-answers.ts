@@ -7,10 +7,10 @@ import { RoomAccess } from '../../rooms/timeline/room-access.js';
 import { SearchIndexer } from '../../search/search-indexer.js';
 import { SearchMatchesStore, type TextQuery } from '../../search/search-matches.store.js';
 import { TextKey } from '../../search/indexed-text.js';
-import { type EventContext, writeEvent } from '../engine/event-writer.js';
 import { EventMatcher } from '../filter/event-matcher.js';
 import type { EventView } from '../history/event-views.js';
-import { EventContexts } from './event-contexts.js';
+import { ViewTexts } from '../history/view-texts.js';
+import { EventContexts, type FoundContext } from './event-contexts.js';
 import { EventSearch } from './event-search.js';
 import { readSearchToken, searchToken } from './search-place.js';
 import type { GroupKey, RoomEventsSearch, SearchOrder } from './search-request.js';
@@ -31,6 +31,7 @@ export class SearchAnswers {
     private readonly search: EventSearch,
     private readonly rooms: SearchedRooms,
     private readonly contexts: EventContexts,
+    private readonly texts: ViewTexts,
     private readonly matches: SearchMatchesStore,
     private readonly access: RoomAccess,
     private readonly clock: Clock,
@@ -69,21 +70,22 @@ export class SearchAnswers {
     return `{${parts.join(',')}}`;
   }
 
-  async #results(requester: Requester, found: readonly FoundEvent[], wish: RoomEventsSearch): Promise<string[]> {
-    const context: EventContext = { now: this.clock.now(), userId: requester.userId, deviceId: requester.deviceId, fields: null, isFederationFormat: false, withRoomId: true };
-    const text = (view: EventView, roomId: string): string => writeEvent(view.event, roomId, context, { membership: view.membership, ...(view.replaced ? { replaced: view.replaced } : {}) });
-    const results: string[] = [];
-    for (const one of found) {
+  async #results(requester: Requester, found: readonly FoundEvent[], { event_context: wish }: RoomEventsSearch): Promise<string[]> {
+    const contexts = new Map<FoundEvent, FoundContext>();
+    if (wish) for (const one of found) contexts.set(one, await this.contexts.of(one, wish));
+    const texts = await this.texts.for(requester, found.map((one) => {
+      const { before = [], after = [] } = contexts.get(one) ?? {};
+      return { reader: one.reader, views: [one.view, ...before, ...after] };
+    }));
+    return found.map((one) => {
       const roomId = one.reader.room.id;
-      let around = '';
-      if (wish.event_context) {
-        const { before, after, start, end, profiles } = await this.contexts.of(one, wish.event_context);
-        const list = (views: readonly EventView[]): string => `[${views.map((view) => text(view, roomId)).join(',')}]`;
-        around = `,"context":{"start":"${start}","end":"${end}","events_before":${list(before)},"events_after":${list(after)}${profiles ? `,"profile_info":${JSON.stringify(profiles)}` : ''}}`;
-      }
-      results.push(`{"rank":${one.match.rank},"result":${text(one.view, roomId)}${around}}`);
-    }
-    return results;
+      const list = (views: readonly EventView[]): string => `[${views.map((view) => texts.view(view, roomId)).join(',')}]`;
+      const { before = [], after = [], start, end, profiles } = contexts.get(one) ?? {};
+      const around = wish
+        ? `,"context":{"start":"${start}","end":"${end}","events_before":${list(before)},"events_after":${list(after)}${profiles ? `,"profile_info":${JSON.stringify(profiles)}` : ''}}`
+        : '';
+      return `{"rank":${one.match.rank},"result":${texts.view(one.view, roomId)}${around}}`;
+    });
   }
 
   /** The present state of each room, for who left it the one when he did. */
