@@ -156,3 +156,61 @@ describe('threads of a room', () => {
     await bob.expectError(403, 'M_FORBIDDEN', 'GET', `/v1/rooms/${encodeURIComponent(hidden.roomId)}/threads`);
   });
 });
+
+describe('what may be said of other events', () => {
+  it('is the same annotation once, for each sender, type and key', async () => {
+    const path = () => `${room.path}/send/m.reaction/${alice.nextTxn()}`;
+    const content = { 'm.relates_to': { rel_type: 'm.annotation', event_id: root, key: '👍' } };
+    const first = await room.react(alice, root, '👍');
+    await alice.expectError(400, 'M_DUPLICATE_ANNOTATION', 'PUT', path(), content);
+    await room.react(alice, root, '👎');
+    await room.react(bob, root, '👍');
+    await room.send(alice, 'org.example.reaction', content);
+    await room.redact(alice, first);
+    const again = await room.react(alice, root, '👍');
+    const both = await Promise.all(['a', 'b'].map(() => alice.raw('PUT', path(), { 'm.relates_to': { rel_type: 'm.annotation', event_id: again, key: 'x' } })));
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 400]);
+  });
+
+  it('is the same request as often as it comes', async () => {
+    const path = `${room.path}/send/m.reaction/same`;
+    const content = { 'm.relates_to': { rel_type: 'm.annotation', event_id: root, key: '👍' } };
+    const first = await alice.request('PUT', path, content);
+    expect(await alice.request('PUT', path, content)).toEqual(first);
+    await net.server('a').restart();
+    expect(await alice.request('PUT', path, content)).toEqual(first);
+  });
+
+  it('is no thread in a thread', async () => {
+    const reply = await room.reply(alice, root, 'reply');
+    const content = { msgtype: 'm.text', body: 'deeper', 'm.relates_to': { rel_type: 'm.thread', event_id: reply } };
+    await alice.expectError(400, 'M_UNKNOWN', 'PUT', `${room.path}/send/m.room.message/${alice.nextTxn()}`, content);
+    const stranger = await net.client().register('stranger');
+    await stranger.expectError(403, 'M_FORBIDDEN', 'PUT', `${room.path}/send/m.room.message/1`, content);
+  });
+});
+
+describe('filters', () => {
+  it('know how events relate, and what relates to them', async () => {
+    const reply = await room.reply(alice, root, 'reply');
+    const reference = await room.say(alice, 'reference', { rel_type: 'm.reference', event_id: root });
+    const reaction = await room.react(bob, reply, '👍');
+    const shown = async (filter: Json): Promise<string[]> => {
+      const inMessages = ids(await bob.request('GET', `${room.path}/messages`, undefined, { query: { dir: 'f', limit: 100, filter: JSON.stringify(filter) } }));
+      const sync = await bob.request('GET', '/v3/sync', undefined, { query: { filter: JSON.stringify({ room: { rooms: [room.roomId], timeline: { ...filter, limit: 50 } } }) } });
+      expect(sync.rooms.join[room.roomId].timeline.events.map((event: Json) => event.event_id)).toEqual(inMessages);
+      return inMessages;
+    };
+    for (const prefix of ['', 'org.matrix.msc3874.']) {
+      expect(await shown({ [`${prefix}rel_types`]: ['m.thread'] })).toEqual([reply]);
+      expect(await shown({ [`${prefix}rel_types`]: ['m.thread', 'm.reference'] })).toEqual([reply, reference]);
+      expect(await shown({ types: ['m.room.message'], [`${prefix}not_rel_types`]: ['m.thread'] })).toEqual([root, reference]);
+    }
+    expect(await shown({ related_by_rel_types: ['m.thread'] })).toEqual([root]);
+    expect(await shown({ related_by_rel_types: ['m.annotation', 'm.reference'] })).toEqual([root, reply]);
+    expect(await shown({ related_by_senders: [bob.userId] })).toEqual([reply]);
+    expect(await shown({ related_by_senders: [bob.userId], related_by_rel_types: ['m.thread'] })).toEqual([]);
+    expect(await shown({ related_by_senders: [alice.userId], related_by_rel_types: ['m.thread'] })).toEqual([root]);
+    expect(reaction).toMatch(/^\$/);
+  });
+});

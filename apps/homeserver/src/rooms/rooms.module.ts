@@ -36,6 +36,7 @@ import { RoomServers } from './membership/room-servers.js';
 import { AcceptEvent } from './pipeline/accept-event.js';
 import { CommitService } from './pipeline/commit.service.js';
 import { CommitStore } from './pipeline/commit.store.js';
+import { SentRelations } from './relations/sent-relations.js';
 import { RelationRowsStore } from './relations/relation-rows.store.js';
 import { CurrentState } from './pipeline/current-state.js';
 import { InvitationLog } from './pipeline/invitation-log.js';
@@ -77,7 +78,7 @@ import { EventsStore } from './timeline/events.store.js';
 import { RoomAccess } from './timeline/room-access.js';
 
 const providers = [
-  RoomsStore, EventsStore, SnapshotsStore, CommitStore, RelationRowsStore, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, WholeState, RoomRegistry,
+  RoomsStore, EventsStore, SnapshotsStore, CommitStore, RelationRowsStore, SentRelations, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, WholeState, RoomRegistry,
   EventSigners, EventSender, NamedPersons, UnnamedLevels, Twins, Redactions, RoomEnds, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, RoomServers, LocalMembershipsStore, Memberships, Inviter, Joiner, Knocker, RestrictedJoins, MemberHandshake, RemoteJoiner, RemoteLeaver,
   OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,

@@ -24,6 +24,8 @@ const unstableFeatures: Readonly<Record<string, boolean>> = {
   // Relations in both directions, of v1.4, and of relations, of v1.10.
   'org.matrix.msc3715.stable': true,
   'org.matrix.msc3981': true,
+  // What relates, in filters.
+  'org.matrix.msc3874': true,
   // Push rules of mentions, of v1.7.
   'org.matrix.msc3952_intentional_mentions': true,
   // Profile fields of one's own, of v1.16.

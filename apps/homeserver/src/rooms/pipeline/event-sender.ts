@@ -3,6 +3,7 @@ import { MAX_STANDING_EVENTS, powerLevelsOf, STANDS_TYPE, type JsonObject, type 
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { isUniqueViolation } from '../../storage/database-errors.js';
+import { SentRelations } from '../relations/sent-relations.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { RoomRegistry } from '../room-registry.js';
 import { HomeSignatures } from '../state/home-signatures.js';
@@ -54,6 +55,7 @@ export class EventSender {
     private readonly signatures: HomeSignatures,
     private readonly events: EventsStore,
     private readonly redactions: Redactions,
+    private readonly relations: SentRelations,
     private readonly positions: StreamPositions,
     private readonly clock: Clock,
   ) {}
@@ -81,7 +83,9 @@ export class EventSender {
     const signer = await this.signers.of(request.sender, room.rules);
     const event: LocalEvent = { ...request, ts: request.ts ?? this.clock.now() };
     try {
-      if (request.redacts === undefined) return await room.run((draft) => this.appendTo(draft, event, signer, request));
+      const append = (): Promise<SentEvent> => room.run((draft) => this.appendTo(draft, event, signer, request));
+      // Who is not in the room learns nothing of what is said there.
+      if (request.redacts === undefined) return await (room.state.joined.has(request.sender) ? this.relations.run(request, room.nid, append) : append());
       return await room.run((draft) => this.#redact(draft, event, signer, request));
     } catch (error) {
       if (!request.txn || !isUniqueViolation(error, 'events_txn')) throw error;

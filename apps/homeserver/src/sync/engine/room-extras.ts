@@ -97,6 +97,6 @@ export function textsOf(
 ): string[] {
   if (roomId !== null && matcher.blocksRoom(roomId)) return [];
   return events
-    .filter(({ type }) => matcher.passes({ type, sender: userId, hasUrl: false }))
+    .filter(({ type }) => matcher.passes({ type, sender: userId, hasUrl: false, relType: undefined }))
     .map(({ type, content }) => `{"type":${JSON.stringify(type)},"content":${content}}`);
 }

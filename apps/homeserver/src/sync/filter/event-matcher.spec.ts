@@ -1,7 +1,7 @@
 import { EventMatcher } from './event-matcher.js';
 import { TypePatterns } from './type-patterns.js';
 
-const event = { type: 'm.room.message', sender: '@a:x', hasUrl: false };
+const event = { type: 'm.room.message', sender: '@a:x', hasUrl: false, relType: 'm.thread' };
 
 describe('EventMatcher', () => {
   it('lets everything through without conditions', () => {
@@ -22,9 +22,21 @@ describe('EventMatcher', () => {
     [{ senders: ['@a:x'], not_senders: ['@a:x'] }, false],
     [{ contains_url: true }, false],
     [{ contains_url: false }, true],
+    [{ rel_types: ['m.thread'] }, true],
+    [{ rel_types: ['m.reference'] }, false],
+    [{ rel_types: [] }, false],
+    [{ 'org.matrix.msc3874.rel_types': ['m.reference'] }, false],
+    [{ not_rel_types: ['m.thread'] }, false],
+    [{ 'org.matrix.msc3874.not_rel_types': ['m.reference'] }, true],
+    [{ related_by_senders: ['@a:x'] }, true],
   ])('with %j says %s', (filter, passes) => {
     expect(new EventMatcher(filter).passes(event)).toBe(passes);
     expect(new EventMatcher(filter).passesAll).toBe(false);
+  });
+
+  it('takes events that relate to none for those of no relation', () => {
+    expect(new EventMatcher({ rel_types: ['m.thread'] }).passes({ ...event, relType: undefined })).toBe(false);
+    expect(new EventMatcher({ not_rel_types: ['m.thread'] }).passes({ ...event, relType: undefined })).toBe(true);
   });
 
   it('blocks rooms, where a block outweighs a permission', () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isRoomId, isUserId } from '#federation';
+import { text } from '../../http/query-schemas.js';
 
 /** Timeline events per room when the filter says nothing, and at most. */
 export const DEFAULT_TIMELINE_LIMIT = 10;
@@ -9,6 +10,7 @@ const list = <T extends z.ZodType>(item: T) => z.array(item).max(1_000).optional
 const userId = z.string().max(255).refine((id) => isUserId(id, { historical: true }), 'must be a user id');
 const roomId = z.string().max(255).refine((id) => isRoomId(id), 'must be a room id');
 const type = z.string().max(255);
+const relType = text(255);
 
 const eventFilter = z.looseObject({
   limit: z.number().int().min(0).optional(),
@@ -26,6 +28,13 @@ export const roomEventFilterSchema = eventFilter.extend({
   rooms: list(roomId),
   not_rooms: list(roomId),
   contains_url: z.boolean().optional(),
+  // What an event says of another one (MSC3874), and what others say of it (MSC3440).
+  rel_types: list(relType),
+  not_rel_types: list(relType),
+  'org.matrix.msc3874.rel_types': list(relType),
+  'org.matrix.msc3874.not_rel_types': list(relType),
+  related_by_senders: list(userId),
+  related_by_rel_types: list(relType),
 });
 
 /**

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { relationOf } from '../../rooms/relations/relation-of.js';
 import { type EventContext, writeEvent } from '../engine/event-writer.js';
 import type { SyncEvent } from '../rooms/sync-event.js';
 import { SyncEvents } from '../rooms/sync-events.js';
@@ -74,12 +73,7 @@ export class Aggregations {
 /** Edits and annotations have nothing beside them, nor has state. */
 function mayGather(event: SyncEvent): boolean {
   if (!event.isParent || event.stateKey !== null) return false;
-  const relType = relTypeOf(event);
-  return relType !== 'm.replace' && relType !== 'm.annotation';
-}
-
-function relTypeOf({ type, content }: SyncEvent): string | undefined {
-  return relationOf({ type, content })?.relType;
+  return event.relType !== 'm.replace' && event.relType !== 'm.annotation';
 }
 
 function nidsOf(related: Iterable<Related>): number[] {
@@ -103,7 +97,7 @@ class Writer {
     if (!found) return undefined;
     const parts = this.#parts(event, found, roomId);
     // A thread begins at an event that relates to none.
-    const latest = relTypeOf(event) === undefined ? this.events.get(found.thread?.latest ?? -1) : undefined;
+    const latest = event.relType === undefined ? this.events.get(found.thread?.latest ?? -1) : undefined;
     if (latest && this.#hasPlace(latest)) {
       const own = this.below.get(latest.nid);
       const relations = own && joined(this.#parts(latest, own, roomId));

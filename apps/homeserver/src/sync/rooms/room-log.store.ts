@@ -1,10 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { stateKeyOf } from '#federation';
 import { Database, statement } from '../../storage/database.js';
+import type { SqlFilter } from '../filter/event-matcher.js';
 import type { StateDelta, Stretch, TimelineRow } from './room-log.js';
 import { rewind } from './room-log.js';
 
 const stretches = 'unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r (room_nid, after, upto)';
+
+/** The condition on what relates to an event `e`, with the parameters that hold senders and ways of relating. */
+export const isRelatedTo = (senders: string, relTypes: string) =>
+  `((${senders}::text[] IS NULL AND ${relTypes}::text[] IS NULL) OR EXISTS (
+     SELECT 1 FROM event_relations x WHERE x.room_nid = e.room_nid AND x.parent_id = e.event_id
+       AND (${senders}::text[] IS NULL OR x.sender = ANY(${senders})) AND (${relTypes}::text[] IS NULL OR x.rel_type = ANY(${relTypes}))))`;
 
 const newest = statement(
   'room_log.newest',
@@ -19,6 +26,7 @@ const newestFiltered = statement(
      WHERE e.room_nid = r.room_nid AND e.pos > r.after AND e.pos <= r.upto
        AND ($5::text[] IS NULL OR e.type LIKE ANY($5)) AND ($6::text[] IS NULL OR NOT e.type LIKE ANY($6))
        AND ($7::text[] IS NULL OR e.sender = ANY($7)) AND ($8::text[] IS NULL OR NOT e.sender = ANY($8))
+       AND ${isRelatedTo('$9', '$10')}
      ORDER BY e.pos DESC LIMIT $4) t`,
 );
 const deltas = statement(
@@ -72,13 +80,9 @@ interface DeltaResult {
   previous_nid: number | null;
 }
 
-/** Conditions on timeline events that the database checks; null asks nothing. Types are patterns of LIKE. */
-export interface SqlFilter {
-  readonly types: string[] | null;
-  readonly notTypes: string[] | null;
-  readonly senders: string[] | null;
-  readonly notSenders: string[] | null;
-}
+/** The six parameters of a filter, in the order of the statements here and of `/messages`. */
+export const filterValues = (filter: SqlFilter): (string[] | null)[] =>
+  [filter.types, filter.notTypes, filter.senders, filter.notSenders, filter.relatedBySenders, filter.relatedByRelTypes];
 
 /** Reads timelines and state of many rooms at once; every method is one query. */
 @Injectable()
@@ -90,7 +94,7 @@ export class RoomLogStore {
     wanted: readonly Stretch[], limit: number, filter: SqlFilter | null = null,
   ): Promise<Map<number, TimelineRow[]>> {
     const values: unknown[] = [...columnsOf(wanted), limit];
-    if (filter) values.push(filter.types, filter.notTypes, filter.senders, filter.notSenders);
+    if (filter) values.push(...filterValues(filter));
     const rows = await this.db.query<RowResult>(filter ? newestFiltered : newest, values);
     rows.sort((a, b) => a.pos - b.pos);
     const found = new Map<number, TimelineRow[]>(wanted.map(({ roomNid }) => [roomNid, []]));

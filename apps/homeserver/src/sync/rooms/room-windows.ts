@@ -2,7 +2,8 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { stateKeyOf } from '#federation';
 import { Bus } from '../../bus/bus.js';
 import { advance, type StateDelta, type TimelineRow } from './room-log.js';
-import { RoomLogStore, type SqlFilter } from './room-log.store.js';
+import type { SqlFilter } from '../filter/event-matcher.js';
+import { RoomLogStore } from './room-log.store.js';
 import { RoomWindow } from './room-window.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 

@@ -1,5 +1,6 @@
 import { clientEventJson, referencedIds, type JsonObject, type JsonValue } from '#federation';
 import { parseStoredJson } from '#json';
+import { relationOf } from '../../rooms/relations/relation-of.js';
 
 /** A row of `events` as the cache of sync reads it. */
 export interface SyncEventRow {
@@ -83,6 +84,10 @@ export class SyncEvent {
 
   get hasUrl(): boolean {
     return this.content['url'] !== undefined;
+  }
+
+  get relType(): string | undefined {
+    return relationOf({ type: this.type, content: this.content })?.relType;
   }
 
   /** `content.membership` of a member event. */
