@@ -5,7 +5,8 @@ if (major < 24 || (major === 24 && minor < 9)) {
 }
 
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/network/contract-environment.mjs',
+  setupFilesAfterEnv: ['<rootDir>/test/network/contract-hooks.ts'],
   testEnvironmentOptions: { customExportConditions: ['partyline-source', 'node', 'node-addons'] },
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: ['<rootDir>/{libs,apps,test}/**/*.spec.ts'],

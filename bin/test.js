@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// npm test: types, lint and layers, then all suites. Arguments go to jest: `npm test -- libs/federation`.
+// npm test: types, lint and layers, all suites, then whether they call every operation of the specification. Arguments go to jest: `npm test -- libs/federation`.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureDependencies, ensureNode, root } from './bootstrap.js';
@@ -19,12 +19,16 @@ const steps = [
     ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', bin('jest/bin/jest.js'), '--ci', '--json', `--outputFile=${results}`, ...process.argv.slice(2)],
   ],
 ];
+// Every operation of the specification is called by some suite, where all of them run.
+const calls = join(folder, 'calls');
+mkdirSync(calls);
+if (process.argv.length === 2) steps.push(['operations', [join(root, 'test', 'contract', 'openapi', 'report-uncalled.ts'), calls]]);
 const failed = [];
 for (const [what, args] of steps) {
   process.stdout.write(`${what} …\n`);
   // jest prints its JSON on stdout too; its report for people is on stderr.
   const stdout = what === 'suites' ? 'ignore' : 'inherit';
-  const { status } = spawnSync(node, args, { cwd: root, stdio: ['ignore', stdout, 'inherit'] });
+  const { status } = spawnSync(node, args, { cwd: root, stdio: ['ignore', stdout, 'inherit'], env: { ...process.env, PARTYLINE_CONTRACT_CALLS: calls } });
   if (status !== 0) failed.push(what);
 }
 

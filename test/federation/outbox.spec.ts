@@ -48,7 +48,7 @@ describe('the outgoing queues', () => {
   /** A signed request: b shows that it is alive. */
   const speak = (from: TestServer, to: TestServer) =>
     from.get(FederationClient).request({
-      destination: to.name, method: 'PUT', path: `/_matrix/federation/v1/send/${Math.random()}`, body: { pdus: [] }, ignoreBackoff: true,
+      destination: to.name, method: 'PUT', path: `/_matrix/federation/v1/send/${Math.random()}`, body: { origin: from.name, origin_server_ts: Date.now(), pdus: [] }, ignoreBackoff: true,
     });
 
   it('deliver in order, once, and tell who has taken an event', async () => {

@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http';
+import { checkExchange } from './contract-check.js';
 import type { TestServer } from './test-server.js';
 
 const TIMEOUT_MS = 60_000;
@@ -96,7 +97,10 @@ export class TestClient {
         response.on('error', reject);
         response.on('end', () => {
           const bytes = Buffer.concat(chunks);
-          resolve({ status: response.statusCode!, headers: response.headers, bytes, body: parse(bytes) });
+          const answer: RawResponse = { status: response.statusCode!, headers: response.headers, bytes, body: parse(bytes) };
+          const sent = { method, path: url.pathname + url.search, request: isRaw ? parse(Buffer.from(body)) : body };
+          checkExchange({ ...sent, status: answer.status, answer: answer.body, isLenient: headers['authorization']?.startsWith('X-Matrix') });
+          resolve(answer);
         });
       });
       request.on('timeout', () => request.destroy(new Error(`${method} ${path}: no answer within ${TIMEOUT_MS} ms`)));

@@ -3,6 +3,7 @@ import type { Type } from '@nestjs/common';
 import type { Config } from '../../apps/homeserver/src/config/config.js';
 import { Log, type LogLevel } from '../../apps/homeserver/src/observability/log.js';
 import { startServer, type RunningServer, type ServerOptions } from '../../apps/homeserver/src/server.js';
+import { watchTransport } from './watched-transport.js';
 
 /** A real server of a test network, in this process. It can be stopped, crashed and started again on its data. */
 export class TestServer {
@@ -49,6 +50,7 @@ export class TestServer {
       // PARTYLINE_TEST_LOG=debug shows the servers' logs.
       log: new Log((process.env['PARTYLINE_TEST_LOG'] ?? 'silent') as LogLevel, { server: this.label }),
     });
+    watchTransport(this);
   }
 
   /** Graceful end. */
