@@ -1,6 +1,7 @@
 import { LoginToken } from './auth/login-token.entity.js';
 import { RegistrationToken } from './auth/registration-token.entity.js';
 import { KeyBackup } from './device-keys/backup/key-backup.entity.js';
+import { DehydratedDevice } from './device-keys/dehydration/dehydrated-device.entity.js';
 import { ListedRoom } from './directory/listed-room.entity.js';
 import { Media, MediaFile } from './media/media.entity.js';
 import { Report } from './moderation/report.entity.js';
@@ -8,6 +9,7 @@ import { PastKeyResponse, ServerKey, ServerKeyResponse } from './federation/keys
 
 /** The tables off the hot paths, as TypeORM knows them. */
 export const entities = [
+  DehydratedDevice,
   KeyBackup,
   ListedRoom,
   LoginToken,

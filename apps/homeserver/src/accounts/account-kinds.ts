@@ -10,6 +10,7 @@ export type AccountOpKind =
   | 'cross_signing'
   | 'signature'
   | 'fallback_key'
+  | 'dehydrated_device'
   | 'key_backup'
   | 'backed_up_key'
   | 'to_device'
@@ -80,6 +81,10 @@ export const accountKinds: Readonly<Record<AccountOpKind, AccountKind>> = {
   },
   fallback_key: {
     merge: 'last-writer', tables: ['fallback_keys'], writer: 'clients; an algorithm of a device', size: '64 KiB', test: 'test/homes/devices.spec.ts',
+  },
+  dehydrated_device: {
+    merge: 'last-writer', tables: ['dehydrated_devices'], writer: 'clients; the device that nobody is logged in with', size: '64 KiB, 1',
+    test: 'test/homes/dehydrated-device.spec.ts',
   },
   key_backup: {
     merge: 'removal-wins', tables: ['key_backups'], writer: 'clients; a backup of message keys, by its version', size: '64 KiB, 1,000', test: 'test/homes/key-backup.spec.ts',

@@ -16,6 +16,7 @@ import { RemoteDeviceLists } from './device-lists/remote-device-lists.js';
 import { KeyBackupReplication } from './backup/key-backup-replication.js';
 import { KeyBackupStore } from './backup/key-backup.store.js';
 import { KeyBackups } from './backup/key-backups.js';
+import { DehydratedDevices } from './dehydration/dehydrated-devices.js';
 import { CrossSigning } from './keys/cross-signing.js';
 import { DeviceKeyStore } from './keys/device-key.store.js';
 import { DeviceKeyUpload } from './keys/device-key-upload.js';
@@ -39,10 +40,11 @@ import { ToDeviceStore } from './to-device/to-device.store.js';
     ToDeviceStore, ToDeviceInbox, ToDevice,
     DeletedDevices, AdoptedDevices, DeviceKeyReplication,
     KeyBackupStore, KeyBackups, KeyBackupReplication,
+    DehydratedDevices,
   ],
   exports: [
     DeviceKeyUpload, CrossSigning, SignatureUpload, KeyQuery, KeyClaimer, OneTimeKeys, DeviceLists, DeviceListReader,
-    ToDevice, ToDeviceInbox, AdoptedDevices, KeyBackupStore, KeyBackups,
+    ToDevice, ToDeviceInbox, AdoptedDevices, KeyBackupStore, KeyBackups, DehydratedDevices,
   ],
 })
 export class DeviceKeysModule {}

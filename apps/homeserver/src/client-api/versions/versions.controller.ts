@@ -26,6 +26,8 @@ const unstableFeatures: Readonly<Record<string, boolean>> = {
   'org.matrix.msc3981': true,
   // What relates, in filters.
   'org.matrix.msc3874': true,
+  // Dehydrated devices.
+  'org.matrix.msc3814': true,
   // Push rules of mentions, of v1.7.
   'org.matrix.msc3952_intentional_mentions': true,
   // Profile fields of one's own, of v1.16.

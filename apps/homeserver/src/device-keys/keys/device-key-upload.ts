@@ -19,35 +19,55 @@ export interface KeyUpload {
   readonly fallbackKeys: Readonly<Record<string, unknown>>;
 }
 
+/** The same, as it is stored. */
+export interface CheckedUpload {
+  /** Canonical JSON. */
+  readonly deviceKeys: string | undefined;
+  readonly oneTime: readonly SessionKey[];
+  readonly fallback: readonly SessionKey[];
+}
+
 /** `POST /keys/upload`. */
 @Injectable()
 export class DeviceKeyUpload {
   constructor(
     private readonly db: Database,
-    private readonly store: DeviceKeyStore,
+    private readonly keys: DeviceKeyStore,
     private readonly deviceLists: DeviceLists,
     private readonly oneTimeKeys: OneTimeKeys,
     private readonly ops: AccountOps,
   ) {}
 
   /** @throws MatrixError 400 M_INVALID_PARAM or M_BAD_JSON; then nothing is stored */
-  async upload(userId: string, deviceId: string, { deviceKeys, oneTimeKeys, fallbackKeys }: KeyUpload): Promise<void> {
-    const json = deviceKeys && checkedDeviceKeys(userId, deviceId, deviceKeys);
-    const oneTime = Object.entries(oneTimeKeys).map(([name, key]) => sessionKey(name, key));
+  async upload(userId: string, deviceId: string, upload: KeyUpload): Promise<void> {
+    await this.store(userId, deviceId, this.checked(userId, deviceId, upload));
+  }
+
+  /** @throws MatrixError 400 M_INVALID_PARAM or M_BAD_JSON */
+  checked(userId: string, deviceId: string, { deviceKeys, oneTimeKeys, fallbackKeys }: KeyUpload): CheckedUpload {
     const fallback = Object.entries(fallbackKeys).map(([name, key]) => sessionKey(name, key));
     if (new Set(fallback.map((key) => key.algorithm)).size < fallback.length) {
       throw MatrixError.invalidParam('There can be one fallback key of each algorithm');
     }
-    if (json !== undefined) await this.#putDeviceKeys(userId, deviceId, json);
+    return {
+      deviceKeys: deviceKeys && checkedDeviceKeys(userId, deviceId, deviceKeys),
+      oneTime: Object.entries(oneTimeKeys).map(([name, key]) => sessionKey(name, key)),
+      fallback,
+    };
+  }
+
+  /** @throws MatrixError 400 M_INVALID_PARAM for one-time keys that are there and are others */
+  async store(userId: string, deviceId: string, { deviceKeys, oneTime, fallback }: CheckedUpload): Promise<void> {
+    if (deviceKeys !== undefined) await this.#putDeviceKeys(userId, deviceId, deviceKeys);
     await this.oneTimeKeys.upload(userId, deviceId, oneTime, fallback);
   }
 
   async #putDeviceKeys(userId: string, deviceId: string, json: string): Promise<void> {
-    if ((await this.store.device(this.db, userId, deviceId)) === json) return;
+    if ((await this.keys.device(this.db, userId, deviceId)) === json) return;
     await this.deviceLists.deviceChanged(userId, deviceId, async (tx) => {
       // They signed other keys.
-      await this.store.deleteSignaturesOfDevice(tx, userId, deviceId);
-      await this.store.putDevice(tx, userId, deviceId, json);
+      await this.keys.deleteSignaturesOfDevice(tx, userId, deviceId);
+      await this.keys.putDevice(tx, userId, deviceId, json);
       await this.ops.record(tx, userId, [{ kind: 'device_keys', key: deviceId, value: json }]);
     });
   }
