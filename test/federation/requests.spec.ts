@@ -8,6 +8,7 @@ import { FederationClient, type FederationRequest } from '../../apps/homeserver/
 import { KeyRing } from '../../apps/homeserver/src/federation/keys/key-ring.js';
 import { ServerKeys } from '../../apps/homeserver/src/federation/keys/server-keys.js';
 import { authorizationHeader } from '../../apps/homeserver/src/federation/outgoing/request-signature.js';
+import { takeViolations } from '../network/contract-check.js';
 import { Network } from '../network/network.js';
 import type { TestServer } from '../network/test-server.js';
 import { RecordingReceiver, TransportModule } from './transport-module.js';
@@ -15,6 +16,9 @@ import { RecordingReceiver, TransportModule } from './transport-module.js';
 const SEND = '/_matrix/federation/v1/send';
 
 describe('requests between servers', () => {
+  // The transactions are made here, of what would be no events, and not by servers.
+  afterEach(() => void takeViolations());
+
   let net: Network;
   let a: TestServer;
   let b: TestServer;
