@@ -6,7 +6,6 @@ import { Network } from '../network/network.js';
 const requests: Readonly<Record<string, readonly [method: string, path: string]>> = {
   'Notifications on phones': ['POST', '/_matrix/client/v3/pushers/set'],
   Presence: ['GET', '/_matrix/client/v3/presence/@alice:example.org/status'],
-  'Upgrades of rooms': ['POST', '/_matrix/client/v3/rooms/!a:example.org/upgrade'],
   'E-mail addresses and phone numbers': ['GET', '/_matrix/client/v3/account/3pid'],
   'Single sign-on': ['GET', '/_matrix/client/v3/login/sso/redirect'],
   'Application services': ['POST', '/_matrix/client/v1/appservice/bridge/ping'],

@@ -33,6 +33,13 @@ export class Tags {
     await this.#change(userId, roomId, ({ [tag]: _removed, ...tags }) => tags);
   }
 
+  /** Takes the tags of a room to another one that has none. */
+  async copy(userId: string, from: string, to: string): Promise<void> {
+    const tags = await this.list(userId, from);
+    if (Object.keys(tags).length === 0 || Object.keys(await this.list(userId, to)).length > 0) return;
+    await this.#change(userId, to, (present) => (Object.keys(present).length > 0 ? present : tags));
+  }
+
   async #change(userId: string, roomId: string, apply: (tags: TagList) => TagList): Promise<void> {
     await this.writer.submit({
       userId,

@@ -13,6 +13,7 @@ import { MembershipController } from './rooms/membership.controller.js';
 import { MessagesController } from './rooms/messages.controller.js';
 import { SendController } from './rooms/send.controller.js';
 import { SearchController } from './search/search.controller.js';
+import { UpgradeController } from './rooms/upgrade.controller.js';
 import { StateController } from './rooms/state.controller.js';
 
 /** Rooms for clients. */
@@ -20,7 +21,7 @@ import { StateController } from './rooms/state.controller.js';
   imports: [DirectoryModule, ModerationModule, SyncModule],
   controllers: [
     CreateRoomController, MembershipController, SendController, StateController, MessagesController, RelationsController, AliasesController, PeopleController,
-    PublicRoomsController, SpacesController, ReportsController, SearchController,
+    PublicRoomsController, SpacesController, ReportsController, SearchController, UpgradeController,
   ],
 })
 export class RoomsApiModule {}

@@ -3,6 +3,7 @@ import { Bus } from '../bus/bus.js';
 import { Log } from '../observability/log.js';
 import { RoomRegistry } from '../rooms/room-registry.js';
 import type { RoomView } from '../rooms/room-view.js';
+import { RoomSuccessions } from '../rooms/upgrades/room-successions.js';
 import { Database, statement } from '../storage/database.js';
 import { StreamPositions } from '../storage/stream-positions.js';
 import { ListedRoom } from './listed-room.entity.js';
@@ -25,6 +26,7 @@ export class Listings implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly db: Database,
     private readonly registry: RoomRegistry,
+    private readonly successions: RoomSuccessions,
     private readonly positions: StreamPositions,
     private readonly bus: Bus,
     private readonly log: Log,
@@ -35,6 +37,11 @@ export class Listings implements OnApplicationBootstrap, OnModuleDestroy {
     this.#unsubscribe = this.bus.subscribe((message) => {
       if (message.kind !== 'room' || !this.#listed.has(message.roomId)) return;
       if (message.membershipChanges.length > 0 || message.events.some(({ event }) => event.pdu.state_key !== undefined)) this.#hasChanged(message.roomId);
+    });
+    this.successions.onSucceeded(async (former, successor) => {
+      if (!this.#listed.has(former.id)) return;
+      await this.add(successor);
+      await this.remove(former);
     });
     // Changes that were not in when the process ended.
     for (const { room_id: roomId } of await this.db.query<{ room_id: string }>(stale)) this.#hasChanged(roomId);

@@ -1,4 +1,5 @@
 import { Global, Module } from '@nestjs/common';
+import { AccountDataModule } from '../account-data/account-data.module.js';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { PduReceiver } from '../federation/pdu-receiver.js';
 import { RoomAliasLookup } from '../federation/room-alias-lookup.js';
@@ -63,6 +64,9 @@ import { RoomArrivals } from './remote/room-arrivals.js';
 import { RoomImporter } from './remote/room-importer.js';
 import { RoomReceiver } from './remote/room-receiver.js';
 import { UnspreadEnds } from './remote/unspread-ends.js';
+import { FollowedSettings } from './upgrades/followed-settings.js';
+import { RoomSuccessions } from './upgrades/room-successions.js';
+import { RoomUpgrader } from './upgrades/room-upgrader.js';
 import { RoomRegistry } from './room-registry.js';
 import { RoomsStore } from './rooms.store.js';
 import { HomeSignatures } from './state/home-signatures.js';
@@ -81,7 +85,7 @@ const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, RelationRowsStore, SentRelations, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, WholeState, RoomRegistry,
   EventSigners, EventSender, NamedPersons, UnnamedLevels, Twins, Redactions, RoomEnds, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, RoomServers, LocalMembershipsStore, Memberships, Inviter, Joiner, Knocker, RestrictedJoins, MemberHandshake, RemoteJoiner, RemoteLeaver,
-  OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice,
+  OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice, FollowedSettings, RoomSuccessions, RoomUpgrader,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, UnspreadEnds, RoomAccess,
   StandingServers, StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver, IdentityServers, ThirdPartyInviter, ThirdPartyExchange,
@@ -90,7 +94,7 @@ const providers = [
 /** The rooms: the one writer of events, their state, timelines and memberships. Global: nearly everything above asks them. */
 @Global()
 @Module({
-  imports: [AccountsModule],
+  imports: [AccountsModule, AccountDataModule],
   providers: [
     ...providers,
     { provide: PduReceiver, useExisting: RoomReceiver },

@@ -6,7 +6,7 @@ export { checkAuth } from './check-auth.js';
 export { checkAuthEvents } from './check-auth-events.js';
 export { changesOf, entriesOf, KNOWN_RECORD_TYPE, knownRecord, knownRecordKey } from './known-record.js';
 export { mayRedact } from './may-redact.js';
-export { isCreatorHimself, powerLevelsOf, type PowerLevels } from './power-levels-of.js';
+export { isCreatorHimself, powerLevelsOf, readLevel, type PowerLevels } from './power-levels-of.js';
 export { isAuthorisedBy, isReleased, joinRuleOf } from './room-facts.js';
 export { mayEndSay, revokesHomes, standingEvents, STANDS_TYPE } from './standing-events.js';
 export { keyOfThirdParty } from './third-party-invite-rules.js';

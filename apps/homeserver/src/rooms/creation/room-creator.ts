@@ -28,6 +28,8 @@ export interface CreateRoom extends RoomRequest {
   readonly alias?: string;
   /** Addresses of people who may have no account. */
   readonly inviteAddresses: readonly ThirdPartyAddress[];
+  /** What another room takes along in place of what a preset makes, complete; bans among it. */
+  readonly firstEvents?: readonly InitialEvent[];
 }
 
 /** Makes rooms (client-server "POST /createRoom"). */
@@ -68,7 +70,7 @@ export class RoomCreator {
     const room = this.registry.create(create.roomId, rules);
     const profile = (await this.profiles.get(creator)) as JsonObject;
     const join = memberContent(room.state, creator, creator, 'join', signer.record, shownProfile(profile));
-    const initial = await this.#initialEvents(creator, request, rules);
+    const initial = request.firstEvents ?? (await this.#initialEvents(creator, request, rules));
     const localInvites = await Promise.all((await this.inviter.localInvitees(rules, request.invite)).map(async (invitee) => (
       { ...invitee, genesis: await this.inviter.genesisOf(rules, invitee.userId) }
     )));
@@ -77,7 +79,9 @@ export class RoomCreator {
       draft.append({ event: create, nid: this.positions.nextId('event_nid'), isOwn: true });
       this.sender.appendTo(draft, { sender: creator, type: 'm.room.member', stateKey: creator, content: join, ts }, signer);
       for (const event of initial) {
-        this.#append(() => this.sender.appendTo(draft, { ...event, sender: creator, ts }, signer));
+        const isBan = event.type === 'm.room.member';
+        const content = isBan ? memberContent(draft, creator, event.stateKey, 'ban', signer.record, event.content) : event.content;
+        this.#append(() => this.sender.appendTo(draft, { ...event, content, sender: creator, ts }, signer));
       }
       for (const invitee of localInvites) {
         const content = memberContent(draft, creator, invitee.userId, 'invite', signer.record, {

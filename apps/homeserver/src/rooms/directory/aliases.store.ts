@@ -13,6 +13,7 @@ const find = statement(
   'SELECT r.room_id, a.creator FROM room_aliases a JOIN rooms r USING (room_nid) WHERE a.alias = $1',
 );
 const insert = statement('aliases.insert', 'INSERT INTO room_aliases (alias, room_nid, creator) VALUES ($1, $2, $3)');
+const move = statement('aliases.move', 'UPDATE room_aliases SET room_nid = $2 WHERE room_nid = $1');
 const remove = statement('aliases.delete', 'DELETE FROM room_aliases WHERE alias = $1 RETURNING 1');
 const ofRoom = statement(
   'aliases.of_room',
@@ -41,6 +42,11 @@ export class AliasesStore {
 
   async remove(alias: string): Promise<boolean> {
     return (await this.db.query(remove, [alias])).length > 0;
+  }
+
+  /** Lets all aliases of a room lead to another one. */
+  async move(fromNid: number, toNid: number): Promise<void> {
+    await this.db.write(move, [fromNid, toNid]);
   }
 
   async ofRoom(roomId: string): Promise<string[]> {

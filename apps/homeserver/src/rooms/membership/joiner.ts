@@ -7,6 +7,7 @@ import { EventSender } from '../pipeline/event-sender.js';
 import { EventSigners } from '../pipeline/event-signers.js';
 import { RoomArrivals } from '../remote/room-arrivals.js';
 import { RoomRegistry } from '../room-registry.js';
+import { RoomSuccessions } from '../upgrades/room-successions.js';
 import type { Room } from '../room.js';
 import { GuestAccess } from './guest-access.js';
 import { memberContent } from './member-content.js';
@@ -37,11 +38,17 @@ export class Joiner {
     private readonly servers: RoomServers,
     private readonly profiles: Profiles,
     private readonly guests: GuestAccess,
+    private readonly successions: RoomSuccessions,
     private readonly clock: Clock,
   ) {}
 
-  /** Resolves when the join is stored here; nothing happens when the user is in the room already. */
+  /** Resolves when the join is stored here; nothing happens when the user is in the room already. Where the room replaces another one his settings of that come along. */
   async join(request: JoinRequest): Promise<void> {
+    await this.#join(request);
+    await this.successions.joined(request.userId, request.roomId);
+  }
+
+  async #join(request: JoinRequest): Promise<void> {
     const profile = shownProfile((await this.profiles.get(request.userId)) as JsonObject);
     const complete = { ...request, content: { ...profile, ...request.content } };
     if (await this.#joinIfHere(complete)) return;
