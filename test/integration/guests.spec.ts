@@ -7,10 +7,10 @@ let net: Network;
 let alice: TestClient;
 let guest: TestClient;
 beforeAll(async () => {
-  net = await Network.start();
-  alice = await net.client().register('alice');
-  const session = await net.client().request('POST', '/v3/register?kind=guest', {}, { anonymous: true });
-  guest = net.client();
+  net = await Network.start({ servers: ['a', 'b'] });
+  alice = await net.client('a').register('alice');
+  const session = await net.client('a').request('POST', '/v3/register?kind=guest', {}, { anonymous: true });
+  guest = net.client('a');
   Object.assign(guest, { accessToken: session.access_token, userId: session.user_id, deviceId: session.device_id });
 });
 afterAll(() => net.stop());
@@ -30,4 +30,35 @@ it('lets guests into rooms that take them, and has them leave when the room stop
   await eventually(async () => (await membership(roomId)) === 'leave');
   const joined = await alice.request('GET', `${roomPath(roomId)}/joined_members`);
   expect(Object.keys(joined.joined)).toEqual([alice.userId]);
+});
+
+it('has guests leave rooms of other servers that do not take them', async () => {
+  const bob = await net.client('b').register('bob');
+  const join = (roomId: string) => guest.raw('POST', `${roomPath(roomId)}/join`, {}, { query: { via: net.server('b').name } });
+  const [{ room_id: closed }, { room_id: open }] = [await bob.request('POST', '/v3/createRoom', { preset: 'public_chat' }), await bob.request('POST', '/v3/createRoom', {
+    preset: 'public_chat', initial_state: [{ type: 'm.room.guest_access', state_key: '', content: { guest_access: 'can_join' } }],
+  })];
+  const refused = await join(closed);
+  expect([refused.status, refused.body.errcode]).toEqual([403, 'M_GUEST_ACCESS_FORBIDDEN']);
+  await eventually(async () => !Object.keys((await bob.request('GET', `${roomPath(closed)}/joined_members`)).joined).includes(guest.userId));
+  expect((await guest.request('GET', '/v3/joined_rooms')).joined_rooms).not.toContain(closed);
+  expect((await join(open)).status).toBe(200);
+  expect(Object.keys((await bob.request('GET', `${roomPath(open)}/joined_members`)).joined)).toContain(guest.userId);
+});
+
+it('lets guests read rooms that are open to the world, and do in them nothing else', async () => {
+  const { room_id: roomId } = await alice.request('POST', '/v3/createRoom', {
+    preset: 'public_chat', name: 'Open', initial_state: [{ type: 'm.room.history_visibility', state_key: '', content: { history_visibility: 'world_readable' } }],
+  });
+  const { event_id: eventId } = await alice.request('PUT', `${roomPath(roomId)}/send/m.room.message/1`, { body: 'hello', msgtype: 'm.text' });
+  const path = roomPath(roomId);
+  expect((await guest.request('GET', `${path}/state/m.room.name`)).name).toBe('Open');
+  for (const read of [`${path}/state`, `${path}/members`, `${path}/messages?dir=b`, `${path}/event/${encodeURIComponent(eventId)}`, `${path}/context/${encodeURIComponent(eventId)}`, `${path}/initialSync`]) {
+    expect(JSON.stringify(await guest.request('GET', read))).toContain(roomId);
+  }
+  await guest.expectError(403, 'M_FORBIDDEN', 'PUT', `${path}/send/m.room.message/2`, { body: 'x', msgtype: 'm.text' });
+  for (const [method, route, body] of [
+    ['POST', `/v3/knock/${encodeURIComponent(roomId)}`, {}], ['POST', `${path}/invite`, { user_id: alice.userId }], ['POST', `${path}/kick`, { user_id: alice.userId }],
+    ['POST', '/v3/createRoom', {}], ['GET', `/v3/events/${encodeURIComponent(eventId)}`, undefined], ['GET', '/v3/initialSync', undefined], ['GET', '/v3/events', undefined],
+  ] as const) await guest.expectError(403, 'M_GUEST_ACCESS_FORBIDDEN', method, route, body);
 });

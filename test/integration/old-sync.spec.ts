@@ -64,6 +64,15 @@ describe('GET /events', () => {
   });
 });
 
+it('GET /events/{eventId} shows an event to those who may see it', async () => {
+  const roomId = await createRoom();
+  const { event_id: eventId } = await say(alice, roomId, 'here');
+  const path = `/v3/events/${encodeURIComponent(eventId)}`;
+  expect(await alice.request('GET', path)).toMatchObject({ event_id: eventId, room_id: roomId, content: { body: 'here' } });
+  await bob.expectError(404, 'M_NOT_FOUND', 'GET', path);
+  await alice.expectError(404, 'M_NOT_FOUND', 'GET', '/v3/events/%24none');
+});
+
 describe('initial synchronisation of old', () => {
   it('holds the rooms with their newest events, state and tags', async () => {
     const carol = await net.client().register('carol');
@@ -97,5 +106,10 @@ describe('initial synchronisation of old', () => {
     const outside = await bob.request('GET', path);
     expect(outside.state.some((event: Json) => event.type === 'm.room.name')).toBe(true);
     expect(outside).not.toHaveProperty('membership');
+    expect(outside.visibility).toBe('private');
+    const { room_id: listed } = await alice.request('POST', '/v3/createRoom', { visibility: 'public' });
+    expect((await alice.request('GET', `${roomPath(listed)}/initialSync`)).visibility).toBe('public');
+    const { rooms } = await alice.request('GET', '/v3/initialSync');
+    expect(Object.fromEntries(rooms.map((one: Json) => [one.room_id, one.visibility]))).toMatchObject({ [listed]: 'public', [roomId]: 'private' });
   });
 });

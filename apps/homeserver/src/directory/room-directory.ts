@@ -29,6 +29,13 @@ export class RoomDirectory {
     return this.#listed.existsBy({ roomNid: room.nid });
   }
 
+  /** Those of the rooms that are listed. */
+  async listed(roomIds: readonly string[]): Promise<ReadonlySet<string>> {
+    if (roomIds.length === 0) return new Set();
+    const rows = await this.#listed.find({ select: { roomId: true }, where: { roomId: In([...roomIds]) } });
+    return new Set(rows.map(({ roomId }) => roomId));
+  }
+
   /** Lists a room that its creator wants to be public. */
   async list(roomId: string): Promise<void> {
     await this.listings.add(await this.registry.get(roomId));

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AccountDataModule } from '../account-data/account-data.module.js';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { DeviceKeysModule } from '../device-keys/device-keys.module.js';
+import { DirectoryModule } from '../directory/directory.module.js';
 import { EphemeralModule } from '../ephemeral/ephemeral.module.js';
 import { PushModule } from '../push/push.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
@@ -55,7 +56,7 @@ import { UnreadStore } from './unread/unread.store.js';
 
 /** `/sync` in all its forms, and who waits for it. AccountVector and ResumePoints come from the homes. */
 @Module({
-  imports: [AccountsModule, AccountDataModule, DeviceKeysModule, RoomsModule, EphemeralModule, PushModule, SearchModule, SyncTokensModule],
+  imports: [AccountsModule, AccountDataModule, DeviceKeysModule, DirectoryModule, RoomsModule, EphemeralModule, PushModule, SearchModule, SyncTokensModule],
   providers: [
     SyncNotifier, SyncTurns, FiltersStore, Filters,
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,

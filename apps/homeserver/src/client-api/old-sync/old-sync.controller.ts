@@ -6,6 +6,8 @@ import { Auth } from '../../http/auth.decorator.js';
 import type { Caller } from '../../http/caller.js';
 import { CurrentCaller, CurrentUser, QueryParams } from '../../http/param.decorators.js';
 import { queryBoolean, queryNumber } from '../../http/query-schemas.js';
+import { RawJson } from '../../http/raw-json.js';
+import { RoomHistoryReader } from '../../sync/history/room-history.js';
 import { EventStream, type EventStreamAnswer } from '../../sync/old-sync/event-stream.js';
 import { InitialSync } from '../../sync/old-sync/initial-sync.js';
 import { MAX_TIMEOUT_MS } from '../../sync/sync.service.js';
@@ -27,6 +29,7 @@ export class OldSyncController {
   constructor(
     private readonly stream: EventStream,
     private readonly initial: InitialSync,
+    private readonly history: RoomHistoryReader,
   ) {}
 
   @Get(['v3/events', 'r0/events'])
@@ -38,6 +41,12 @@ export class OldSyncController {
       throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'Guests have to name a room');
     }
     return this.stream.next(requester, { from: query.from, timeoutMs: query.timeout, roomId: query.room_id }, caller);
+  }
+
+  @Get('v3/events/:eventId')
+  @Auth('user')
+  async event(@CurrentUser() requester: Requester, @Param('eventId') eventId: string): Promise<RawJson> {
+    return new RawJson(await this.history.eventAnywhere(requester, eventId));
   }
 
   @Get('v3/initialSync')

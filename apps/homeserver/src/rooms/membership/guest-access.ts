@@ -31,6 +31,18 @@ export class GuestAccess implements OnModuleInit {
     throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'Guests cannot join this room');
   }
 
+  /** As `assertMayJoin`, of a room that came here by the guest's join: the guest leaves. */
+  async assertMayStay(roomId: string, userId: string): Promise<void> {
+    const room = await this.registry.find(roomId);
+    if (!room) return;
+    try {
+      await this.assertMayJoin(room, userId);
+    } catch (error) {
+      await this.changes.leave({ roomId, sender: userId });
+      throw error;
+    }
+  }
+
   /** They leave by themselves: nobody here may have the level to kick them. */
   async #removeGuests(roomId: string): Promise<void> {
     try {

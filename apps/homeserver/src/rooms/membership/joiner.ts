@@ -56,6 +56,7 @@ export class Joiner {
       // Somebody else may have brought the room here meanwhile.
       if (!(await this.#joinIfHere(complete))) await work(turn);
     }));
+    await this.guests.assertMayStay(request.roomId, request.userId);
   }
 
   /** @returns false when another server is needed: to get the room from, or to let the user in */

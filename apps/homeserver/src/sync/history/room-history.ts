@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AccountData } from '../../account-data/account-data.js';
 import type { Requester } from '../../accounts/requester.js';
+import { MatrixError } from '../../errors/matrix-error.js';
 import { SnapshotsStore } from '../../rooms/state/snapshots.store.js';
 import { EventsStore } from '../../rooms/timeline/events.store.js';
 import { EventStatus } from '../../rooms/timeline/stored-event.js';
@@ -75,6 +76,13 @@ export class RoomHistoryReader {
     }
     const view = await this.finder.visible(reader, eventId);
     return (await this.texts.for(requester, [{ reader, views: [view] }])).view(view, roomId);
+  }
+
+  /** One event of whatever room (`GET /events/{eventId}`, deprecated). @throws 404 `M_NOT_FOUND` */
+  async eventAnywhere(requester: Requester, eventId: string): Promise<string> {
+    const roomId = await this.stored.roomOf(eventId);
+    if (roomId === undefined) throw MatrixError.notFound('No such event, or not one for you');
+    return this.event(requester, roomId, eventId);
   }
 
   /** An event with those around it (`GET /rooms/{roomId}/context/{eventId}`). @throws 404 `M_NOT_FOUND` */

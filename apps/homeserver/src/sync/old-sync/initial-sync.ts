@@ -3,6 +3,7 @@ import { clientEventJson, type JsonObject } from '#federation';
 import { parseStoredJson } from '#json';
 import { AccountData } from '../../account-data/account-data.js';
 import type { Requester } from '../../accounts/requester.js';
+import { RoomDirectory } from '../../directory/room-directory.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomAccess } from '../../rooms/timeline/room-access.js';
 import { SyncTokens } from '../sync-tokens.js';
@@ -24,6 +25,7 @@ export class InitialSync {
     private readonly history: RoomHistoryReader,
     private readonly memberships: Memberships,
     private readonly accountData: AccountData,
+    private readonly directory: RoomDirectory,
     private readonly tokens: SyncTokens,
   ) {}
 
@@ -35,9 +37,10 @@ export class InitialSync {
     }, caller);
     const body = parseStoredJson(text) as SyncBody;
     const { join = {}, invite = {}, leave = {} } = body.rooms ?? {};
+    const listed = await this.directory.listed([...Object.keys(join), ...Object.keys(leave)]);
     const rooms = [
-      ...Object.entries(join).map(([roomId, room]) => roomOf(roomId, 'join', room, body.next_batch)),
-      ...Object.entries(leave).map(([roomId, room]) => roomOf(roomId, 'leave', room, body.next_batch)),
+      ...Object.entries(join).map(([roomId, room]) => roomOf(roomId, 'join', room, body.next_batch, listed)),
+      ...Object.entries(leave).map(([roomId, room]) => roomOf(roomId, 'leave', room, body.next_batch, listed)),
       ...Object.entries(invite).map(([roomId, room]) => inviteOf(roomId, room.invite_state.events ?? [], requester.userId)),
     ];
     const receipts = Object.entries(join).flatMap(([roomId, room]) =>
@@ -57,11 +60,12 @@ export class InitialSync {
       ? { chunk: [], end: this.tokens.place(upTo) }
       : parseStoredJson(await this.history.messages(requester, roomId, { dir: 'b', limit: wanted })) as { chunk: JsonObject[]; end?: string };
     const membership = (await this.memberships.roomsOf(userId)).get(roomId)?.membership;
+    const listed = await this.directory.listed([roomId]);
     const accountData = (await this.accountData.rooms(userId, null, 0, [roomId])).get(roomId) ?? [];
     return {
       room_id: roomId,
       ...(membership === undefined ? {} : { membership }),
-      visibility: 'private',
+      visibility: listed.has(roomId) ? 'public' : 'private',
       messages: { start: page.end ?? this.tokens.place(0), end: this.tokens.place(upTo), chunk: page.chunk.toReversed() },
       state: (await state.all()).map((event) => parseStoredJson(clientEventJson(event)) as JsonObject),
       account_data: accountData.map(({ type, content }) => ({ type, content: parseStoredJson(content) as JsonObject })),
@@ -75,12 +79,12 @@ function bounded(limit: number | undefined): number {
   return Math.min(limit ?? DEFAULT_LIMIT, MAX_LIMIT);
 }
 
-function roomOf(roomId: string, membership: 'join' | 'leave', room: JoinedRoom, end: string): object {
+function roomOf(roomId: string, membership: 'join' | 'leave', room: JoinedRoom, end: string, listed: ReadonlySet<string>): object {
   const inRoom = (events: readonly JsonObject[] = []) => events.map((event) => ({ ...event, room_id: roomId }));
   return {
     room_id: roomId,
     membership,
-    visibility: 'private',
+    visibility: listed.has(roomId) ? 'public' : 'private',
     messages: { start: room.timeline.prev_batch ?? end, end, chunk: inRoom(room.timeline.events) },
     state: inRoom(room.state_after?.events ?? room.state?.events),
     account_data: room.account_data?.events ?? [],
