@@ -59,7 +59,7 @@ export class MemberHandshake {
         if (!best || weightOf(error) > weightOf(best)) best = error;
       }
     }
-    throw best;
+    throw best && forClient(best);
   }
 
   /**
@@ -109,6 +109,14 @@ export class MemberHandshake {
     if (rules.portable) this.signatures.trust(event, signer.name, signer.key.keyId, signer.key.publicKey);
     return event;
   }
+}
+
+/** What another server says to this one about a request of its own is no word to the client (`make_join`, `send_join`). */
+function forClient(error: MatrixError): MatrixError {
+  if (!(error instanceof RemoteError)) return error;
+  if (error.errcode === 'M_UNABLE_TO_AUTHORISE_JOIN' || error.errcode === 'M_UNABLE_TO_GRANT_JOIN') return MatrixError.forbidden(error.message);
+  if (error.errcode === 'M_MISSING_PARAM' || error.errcode === 'M_INVALID_PARAM') return MatrixError.unknown(502, error.message);
+  return error;
 }
 
 /** What it says to who asks: a server that has the room more than one that has not, and that more than one that is away. */
