@@ -86,6 +86,10 @@ it('one at a room that one of the homes holds is shown at the other, and taken b
   await is('leave', roomId);
   await is('leave', roomId, alice.userId, erin.at(b));
   for (const server of [a, b]) await shows(alice.at(server), 'knock', roomId, false);
+  // Nobody has told this home who is in the room: the other one is.
+  await knock(alice.at(a), roomId);
+  await is('knock', roomId);
+  for (const server of [a, b]) await shows(alice.at(server), 'knock', roomId);
 }, 90_000);
 
 it('one at a room whose server is away goes through another that has the room', async () => {
