@@ -4,8 +4,9 @@ import { RelatingRoom } from '../network/relating.js';
 import type { TestServer } from '../network/test-server.js';
 
 const rows = statement('test.relations', 'SELECT * FROM event_relations ORDER BY room_nid, parent_id, pos');
-const drop = { ...statement('test.drop', 'DROP TABLE event_relations'), writes: true };
-const forget = { ...statement('test.forget', `DELETE FROM migrations WHERE name LIKE '0038-%'`), writes: true };
+const threads = statement('test.threads', 'SELECT * FROM threads ORDER BY room_nid, root_id');
+const drop = ['event_relations', 'threads'].map((table) => ({ ...statement(`test.drop.${table}`, `DROP TABLE ${table}`), writes: true }));
+const forget = { ...statement('test.forget', `DELETE FROM migrations WHERE name LIKE '0038-%' OR name LIKE '0039-%'`), writes: true };
 
 let net: Network;
 let server: TestServer;
@@ -30,10 +31,12 @@ it('events that are here when the program becomes new relate to each other as be
   }
   await room.send(alice, 'm.room.encrypted', { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: 'x', 'm.relates_to': { rel_type: 'm.replace', event_id: root } });
   const expected = await server.get(Database).query(rows);
-  expect(expected).toHaveLength(6);
-  await server.get(Database).query(drop);
+  const expectedThreads = await server.get(Database).query(threads);
+  expect([expected.length, expectedThreads.length]).toEqual([6, 1]);
+  for (const one of drop) await server.get(Database).query(one);
   await server.get(Database).query(forget);
   await server.restart();
   expect(await server.get(Database).query(rows)).toEqual(expected);
+  expect(await server.get(Database).query(threads)).toEqual(expectedThreads);
   expect((await room.event(alice, root)).unsigned['m.relations']).toMatchObject({ 'm.thread': { count: 1 }, 'm.replace': expect.anything() });
 });

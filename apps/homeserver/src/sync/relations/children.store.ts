@@ -28,19 +28,19 @@ const recursive = (order: Order) => statement(
 );
 const pages = { b: [direct('DESC'), recursive('DESC')], f: [direct('ASC'), recursive('ASC')] } as const;
 
-// A reply is its thread's newest one where none is above it.
+// Who left looks at the threads in which something was said until then.
 const threads = statement(
   'children.threads',
-  `SELECT r.pos AS latest, ${columns} FROM (
-     SELECT r.parent_id, r.pos FROM event_relations r
-     WHERE r.room_nid = $1 AND r.rel_type = 'm.thread' AND r.pos <= least($2::bigint, $3::bigint) AND NOT EXISTS (
-       SELECT 1 FROM event_relations n
-       WHERE n.room_nid = r.room_nid AND n.parent_id = r.parent_id AND n.rel_type = 'm.thread' AND n.pos > r.pos AND n.pos <= $3)
-     AND ($4::text IS NULL
-       OR EXISTS (SELECT 1 FROM event_relations o WHERE o.room_nid = r.room_nid AND o.parent_id = r.parent_id AND o.rel_type = 'm.thread' AND o.sender = $4 AND o.pos <= $3)
-       OR EXISTS (SELECT 1 FROM events p WHERE p.event_id = r.parent_id AND p.room_nid = r.room_nid AND p.sender = $4))
-     ORDER BY r.pos DESC LIMIT $5) r
-   LEFT JOIN events e ON e.event_id = r.parent_id AND e.room_nid = $1 ORDER BY r.pos DESC`,
+  `SELECT t.latest_pos AS latest, ${columns} FROM (
+     SELECT t.root_id, t.latest_pos FROM threads t
+     WHERE t.room_nid = $1 AND t.latest_pos <= $2
+       AND (t.latest_pos <= $3 OR EXISTS (
+         SELECT 1 FROM event_relations r WHERE r.room_nid = t.room_nid AND r.parent_id = t.root_id AND r.rel_type = 'm.thread' AND r.pos <= $3))
+       AND ($4::text IS NULL
+         OR EXISTS (SELECT 1 FROM event_relations o WHERE o.room_nid = t.room_nid AND o.parent_id = t.root_id AND o.rel_type = 'm.thread' AND o.sender = $4 AND o.pos <= $3)
+         OR EXISTS (SELECT 1 FROM events p WHERE p.event_id = t.root_id AND p.room_nid = t.room_nid AND p.sender = $4))
+     ORDER BY t.latest_pos DESC LIMIT $5) t
+   LEFT JOIN events e ON e.event_id = t.root_id AND e.room_nid = $1 ORDER BY t.latest_pos DESC`,
 );
 
 /** Which of the events that relate to one are asked for. */
@@ -83,7 +83,7 @@ export class ChildrenStore {
   /**
    * Threads whose newest reply is at `from` or below, the newest first.
    *
-   * @param upTo replies above it are not looked at
+   * @param upTo only threads with replies at it or below
    * @param participant who wrote one of its events; null for all threads
    */
   async threads(roomNid: number, from: number, upTo: number, participant: string | null, limit: number): Promise<ThreadRow[]> {
