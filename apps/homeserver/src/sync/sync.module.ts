@@ -36,6 +36,7 @@ import { InitialSync } from './old-sync/initial-sync.js';
 import { LazyMembers } from './rooms/lazy-members.js';
 import { Aggregations } from './relations/aggregations.js';
 import { ChildrenStore } from './relations/children.store.js';
+import { EventThreads } from './relations/event-threads.js';
 import { RelationsStore } from './relations/relations.store.js';
 import { ReaderHistories } from './rooms/reader-histories.js';
 import { RoomLogStore } from './rooms/room-log.store.js';
@@ -64,7 +65,7 @@ import { UnreadStore } from './unread/unread.store.js';
     HistoryRowsStore, RoomReaders, EventViews, EventFinder, ViewTexts, HistoryCollector, RoomHistoryReader,
     RoomPlanner, RoomStates, RoomTimelines, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService, EventStream, InitialSync,
     SearchedRooms, VisibleMatches, EventSearch, EventContexts, SearchAnswers,
-    RelationsStore, Aggregations, ChildrenStore, RoomRelations, RoomThreads,
+    RelationsStore, Aggregations, EventThreads, ChildrenStore, RoomRelations, RoomThreads,
     UnreadStore, ReaderJoins, NotificationContexts, UnreadCounter,
   ],
   exports: [Aggregations, RoomHistoryReader, RoomRelations, RoomThreads, SyncNotifier, Filters, SyncService, EventStream, InitialSync, SyncEvents, RoomWindows, SearchAnswers],

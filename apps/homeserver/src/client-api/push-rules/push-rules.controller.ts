@@ -138,7 +138,9 @@ export class PushRulesController {
 
   async #find(requester: Requester, scope: string, kind: string, ruleId: string): Promise<PushRule> {
     checkScope(scope);
-    const rule = (await this.rules.of(requester.userId))[validKind(kind)].find((candidate) => candidate.rule_id === ruleId);
+    const rules: Partial<Record<string, readonly PushRule[]>> = await this.rules.of(requester.userId);
+    // Clients ask whether there are kinds that only newer servers have.
+    const rule = (Object.hasOwn(rules, kind) ? rules[kind]! : []).find((candidate) => candidate.rule_id === ruleId);
     if (!rule) throw ruleNotFound();
     return rule;
   }

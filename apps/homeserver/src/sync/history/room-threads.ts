@@ -73,7 +73,7 @@ export class RoomThreads {
 /** An event of an ignored sender as a thread shows it: clients that gather threads by themselves see no more of it either. */
 function redacted(event: SyncEvent, rules: RoomVersionRules): SyncEvent {
   return new SyncEvent({
-    event_nid: event.nid, event_id: event.eventId, type: event.type, state_key: event.stateKey, sender: event.sender,
+    event_nid: event.nid, room_nid: event.roomNid, event_id: event.eventId, type: event.type, state_key: event.stateKey, sender: event.sender,
     origin_server_ts: event.originServerTs, is_own: event.isOwn, device_id: event.deviceId, client_txn: event.clientTxn,
     json: canonicalJson(redactPdu(parseStoredJson(event.json) as Pdu, rules)), redacted_by: null, is_parent: event.isParent,
   });

@@ -1,4 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import type { JsonObject } from '#federation';
+import { parseStoredJson } from '#json';
+import type { Relating } from '../../rooms/relations/relation-of.js';
 import { Database, statement } from '../../storage/database.js';
 
 /** References that are told beside an event, the newest ones: all of them are to be had by `/relations`. */
@@ -29,6 +32,12 @@ const references = statement(
   `SELECT w.i, r.event_id, r.pos FROM unnest(${stretches}) AS w (${columns}) CROSS JOIN LATERAL (
      SELECT r.event_id, r.pos FROM event_relations r WHERE ${within} AND r.rel_type = 'm.reference' AND r.sender <> ALL($6)
      ORDER BY r.pos DESC LIMIT ${MAX_REFERENCES}) r ORDER BY w.i, r.pos`,
+);
+
+const relating = statement(
+  'relations.relating',
+  `SELECT e.room_nid, e.event_id, e.type, e.json FROM unnest($1::bigint[], $2::text[]) AS w (room_nid, event_id)
+   JOIN events e ON e.event_id = w.event_id AND e.room_nid = w.room_nid`,
 );
 
 /** An event to which others relate, and what of its room's timeline the reader may see. */
@@ -88,6 +97,14 @@ export class RelationsStore {
     for (const { i, event_id: eventId } of referenceRows) at(i).references.push(eventId);
     for (const one of found.values()) one.references.splice(0, one.references.length - MAX_REFERENCES);
     return found;
+  }
+
+  /** What events say of others, by room and event id: `1 $id`. Those that are not here are left out. */
+  async relating(wanted: readonly { readonly roomNid: number; readonly eventId: string }[]): Promise<Map<string, Relating>> {
+    const rows = await this.db.query<{ room_nid: number; event_id: string; type: string; json: string }>(
+      relating, [wanted.map(({ roomNid }) => roomNid), wanted.map(({ eventId }) => eventId)],
+    );
+    return new Map(rows.map((row) => [`${row.room_nid} ${row.event_id}`, { type: row.type, content: (parseStoredJson(row.json) as { content: JsonObject }).content }]));
   }
 }
 

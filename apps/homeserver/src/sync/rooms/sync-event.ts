@@ -1,10 +1,12 @@
 import { clientEventJson, referencedIds, type JsonObject, type JsonValue } from '#federation';
 import { parseStoredJson } from '#json';
-import { relationOf } from '../../rooms/relations/relation-of.js';
+import { type Relation, relationOf } from '../../rooms/relations/relation-of.js';
+import { MAIN_THREAD } from '../unread/unread-tally.js';
 
 /** A row of `events` as the cache of sync reads it. */
 export interface SyncEventRow {
   event_nid: number;
+  room_nid: number;
   event_id: string;
   type: string;
   state_key: string | null;
@@ -22,6 +24,7 @@ export interface SyncEventRow {
 /** An event, ready to be spliced into answers. The same object serves all users; what differs per user is `unsigned`. */
 export class SyncEvent {
   readonly nid: number;
+  readonly roomNid: number;
   readonly eventId: string;
   readonly type: string;
   readonly stateKey: string | null;
@@ -46,9 +49,11 @@ export class SyncEvent {
   isParent: boolean;
   #content: JsonObject | undefined;
   #txn: string | null | undefined;
+  #thread: string | undefined;
 
   constructor(row: SyncEventRow) {
     this.nid = row.event_nid;
+    this.roomNid = row.room_nid;
     this.eventId = row.event_id;
     this.type = row.type;
     this.stateKey = row.state_key;
@@ -86,8 +91,26 @@ export class SyncEvent {
     return this.content['url'] !== undefined;
   }
 
+  /** What it says of another event. */
+  get relation(): Relation | undefined {
+    return relationOf({ type: this.type, content: this.content });
+  }
+
   get relType(): string | undefined {
-    return relationOf({ type: this.type, content: this.content })?.relType;
+    return this.relation?.relType;
+  }
+
+  /** The thread that it is in: the event id of its first event, or `main`; undefined until it was looked up (`EventThreads`). */
+  get thread(): string | undefined {
+    if (this.#thread !== undefined) return this.#thread;
+    const relation = this.relation;
+    if (!relation) this.#thread = MAIN_THREAD;
+    else if (relation.relType === 'm.thread') this.#thread = relation.parentId;
+    return this.#thread;
+  }
+
+  set thread(thread: string | undefined) {
+    this.#thread = thread;
   }
 
   /** `content.membership` of a member event. */

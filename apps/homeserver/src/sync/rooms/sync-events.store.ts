@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database, statement } from '../../storage/database.js';
 import type { SyncEventRow } from './sync-event.js';
 
-const columns = 'event_nid, event_id, type, state_key, sender, origin_server_ts, is_own, device_id, client_txn, json, redacted_by';
+const columns = 'event_nid, room_nid, event_id, type, state_key, sender, origin_server_ts, is_own, device_id, client_txn, json, redacted_by';
 // Nothing is gathered beside state, so that nobody looks there whether there is anything.
 const byNids = statement(
   'sync_events.by_nids',

@@ -47,6 +47,11 @@ export class SyncEvents implements OnModuleDestroy {
     return this.#cache.get(nid);
   }
 
+  /** One of any room. */
+  cachedById(eventId: string): SyncEvent | undefined {
+    return this.#cache.peek(this.#nids.get(eventId) ?? -1);
+  }
+
   /** All events of these ids that exist. At most one query, and one more where redacted events are among them. */
   async load(nids: Iterable<number>): Promise<Map<number, SyncEvent>> {
     const events = new Map<number, SyncEvent>();
@@ -106,7 +111,7 @@ export class SyncEvents implements OnModuleDestroy {
 
   #relate(eventIds: readonly string[]): void {
     for (const eventId of eventIds) {
-      const event = this.#cache.peek(this.#nids.get(eventId) ?? -1);
+      const event = this.cachedById(eventId);
       if (event) event.isParent = true;
       for (const related of this.#related) related.add(eventId);
     }

@@ -11,10 +11,11 @@ import type { RoomMembership } from '../../rooms/membership/local-memberships.st
 import { partsOf } from '../rooms/row-parts.js';
 import type { TimelineRow } from '../rooms/room-log.js';
 import { RoomWindows } from '../rooms/room-windows.js';
+import { EventThreads } from '../relations/event-threads.js';
 import { SyncEvents } from '../rooms/sync-events.js';
 import { type ContextOfSender, NotificationContexts } from './notification-contexts.js';
 import { ReaderJoins } from './reader-joins.js';
-import { BEGINNING, type ReadUpTo, threadOf, type UnreadCounts, UnreadTally } from './unread-tally.js';
+import { BEGINNING, type ReadUpTo, MAIN_THREAD, type UnreadCounts, UnreadTally } from './unread-tally.js';
 import { UnreadStore } from './unread.store.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
@@ -58,6 +59,7 @@ export class UnreadCounter implements OnModuleDestroy {
     private readonly store: UnreadStore,
     private readonly windows: RoomWindows,
     private readonly events: SyncEvents,
+    private readonly threads: EventThreads,
     private readonly rules: PushRuleCache,
     private readonly accountData: AccountData,
     private readonly contexts: NotificationContexts,
@@ -176,6 +178,7 @@ export class UnreadCounter implements OnModuleDestroy {
   ): Promise<void> {
     const { userId } = rules;
     const events = await this.events.load(nidsOf(rows));
+    await this.threads.resolve(events.values());
     const busy = rooms.filter(({ roomNid }) => rows.get(roomNid)?.some(({ nid }) => events.get(nid)?.sender !== userId));
     const contexts = await this.contexts.of(userId, busy, to);
     let spent = 0;
@@ -188,7 +191,7 @@ export class UnreadCounter implements OnModuleDestroy {
         entry.pos = pos;
         const event = events.get(nid);
         if (!event || event.redactedBy !== null || entry.ignored.has(event.sender)) continue;
-        const thread = threadOf(event.content);
+        const thread = event.thread ?? MAIN_THREAD;
         if (!entry.tally.isUnread(thread, pos)) continue;
         const look = new PushLook({
           type: event.type, sender: event.sender, room_id: roomId, content: event.content,

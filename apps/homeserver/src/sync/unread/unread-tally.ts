@@ -20,7 +20,8 @@ export interface ReadUpTo {
 export const BEGINNING = Number.MIN_SAFE_INTEGER;
 const NOTHING: ReadUpTo = { pos: BEGINNING, above: new Set() };
 
-const MAIN = 'main';
+/** The thread of what is in none. */
+export const MAIN_THREAD = 'main';
 
 interface Count {
   notifications: number;
@@ -65,7 +66,7 @@ export class UnreadTally {
     const total: Count = { notifications: 0, highlights: 0 };
     const threads = new Map<string, Count>();
     for (const [thread, count] of this.#threads) {
-      if (perThread && thread !== MAIN) threads.set(thread, { ...count });
+      if (perThread && thread !== MAIN_THREAD) threads.set(thread, { ...count });
       else {
         total.notifications += count.notifications;
         total.highlights += count.highlights;
@@ -78,7 +79,7 @@ export class UnreadTally {
 /** The thread that an event is in (Client-Server, "Threading"): its root's event id, or `main`. */
 export function threadOf(content: Readonly<Record<string, unknown>>): string {
   const relation = content['m.relates_to'];
-  if (typeof relation !== 'object' || relation === null) return MAIN;
+  if (typeof relation !== 'object' || relation === null) return MAIN_THREAD;
   const { rel_type: type, event_id: root } = relation as Record<string, unknown>;
-  return type === 'm.thread' && typeof root === 'string' ? root : MAIN;
+  return type === 'm.thread' && typeof root === 'string' ? root : MAIN_THREAD;
 }
