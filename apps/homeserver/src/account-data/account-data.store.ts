@@ -48,6 +48,7 @@ const globalAll = bounded('global_all', "room_id = ''");
 const roomsAll = bounded('rooms_all', 'room_id = ANY($2)');
 const globalSince = bounded('global_since', "pos > $2 AND room_id = ''");
 const roomsSince = bounded('rooms_since', "pos > $2 AND room_id <> ''");
+const ofType = statement('account_data.of_type', `SELECT ${columns} FROM account_data WHERE user_id = $1 AND type = $2 AND room_id <> ''`);
 const everything = statement('account_data.everything', `SELECT ${columns} FROM account_data WHERE user_id = $1`);
 const grow = statement(
   'account_data.grow',
@@ -88,6 +89,11 @@ export class AccountDataStore {
   async rooms(userId: string, from: number | null, roomIds: readonly string[]): Promise<AccountDataEntry[]> {
     const rows = from === null ? this.db.query<Row>(roomsAll, [userId, roomIds]) : this.db.query<Row>(roomsSince, [userId, from]);
     return (await rows).map(entry);
+  }
+
+  /** The entries of a type, of all rooms. */
+  async ofType(userId: string, type: string): Promise<AccountDataEntry[]> {
+    return (await this.db.query<Row>(ofType, [userId, type])).map(entry);
   }
 
   async everything(userId: string): Promise<AccountDataEntry[]> {

@@ -52,7 +52,7 @@ export class Tags {
 }
 
 /** The content may also have been written as plain account data. */
-function tagsOf(json: string | null): TagList {
+export function tagsOf(json: string | null): TagList {
   const tags: unknown = json === null ? {} : (parseStoredJson(json) as { tags?: unknown }).tags;
   return typeof tags === 'object' && tags !== null && !Array.isArray(tags) ? (tags as TagList) : {};
 }

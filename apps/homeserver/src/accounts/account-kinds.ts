@@ -157,6 +157,7 @@ export const keptAtEachHome: Readonly<Record<string, string>> = {
   account_op_winners: 'of version 1',
   account_op_acks: 'of version 1',
   resume_points: 'of one home, for an hour',
+  sliding_connections: 'of one home; a client that moves resumes at the next one',
   device_list_changes: 'follows from the devices and their keys',
   device_list_streams: 'how this home numbers them',
   remote_device_lists: 'a copy of what others have',

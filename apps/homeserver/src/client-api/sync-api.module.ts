@@ -6,6 +6,7 @@ import { FilterController } from './filter/filter.controller.js';
 import { OldSyncController } from './old-sync/old-sync.controller.js';
 import { ReadMarkersController } from './read-markers/read-markers.controller.js';
 import { ReceiptsController } from './receipts/receipts.controller.js';
+import { SlidingSyncController } from './sliding-sync/sliding-sync.controller.js';
 import { SyncController } from './sync/sync.controller.js';
 import { SyncGateway } from './sync/sync.gateway.js';
 import { TypingController } from './typing/typing.controller.js';
@@ -13,7 +14,7 @@ import { TypingController } from './typing/typing.controller.js';
 /** Synchronisation and what is sent beside events, for clients. */
 @Module({
   imports: [AuthModule, SyncModule, EphemeralModule],
-  controllers: [FilterController, OldSyncController, ReadMarkersController, ReceiptsController, SyncController, TypingController],
+  controllers: [FilterController, OldSyncController, ReadMarkersController, ReceiptsController, SlidingSyncController, SyncController, TypingController],
   providers: [SyncGateway],
 })
 export class SyncApiModule {}

@@ -22,6 +22,8 @@ export interface SyncCursor {
   readonly positions: SyncPositions;
   readonly awaited?: AwaitedEvents | undefined;
   readonly behind?: readonly RoomsBehind[] | undefined;
+  /** In place of `positions.events` and `behind`: how far the client has read each room that it knows, by the room's number (sliding sync). */
+  readonly told?: ReadonlyMap<number, Pick<RoomResume, 'fromPos'> & Partial<RoomResume>>;
   readonly resume?: { readonly rooms: ReadonlyMap<string, RoomResume>; readonly isFresh?: boolean };
 }
 
@@ -54,9 +56,16 @@ export interface AwaitedEvents {
   readonly until: number;
 }
 
+/** Which answer of a client's connection a `pos` of a sliding sync stands for. */
+export interface AnswerNumber {
+  /** Random name of the connection. */
+  readonly connection: string;
+  readonly number: number;
+}
+
 /** A token as it reads, before it is judged (sync-tokens.ts). Tokens of the first version have no stamp, and no MAC. */
 export type TokenText =
-  | { readonly kind: 'sync'; readonly stamp: Stamp | null; readonly positions: SyncPositions; readonly awaited?: AwaitedEvents; readonly behind?: readonly RoomsBehind[] }
+  | { readonly kind: 'sync'; readonly stamp: Stamp | null; readonly positions: SyncPositions; readonly awaited?: AwaitedEvents; readonly behind?: readonly RoomsBehind[]; readonly answer?: AnswerNumber }
   | { readonly kind: 'resume'; readonly stamp: Stamp | null; readonly resumeId: string }
   | { readonly kind: 'place'; readonly stamp: Stamp | null; readonly pos: number; readonly attempt: number };
 
@@ -67,7 +76,7 @@ const EVENT_ID = /^\$[A-Za-z0-9_-]{43}$/;
 
 const STAMP = '([A-Za-z0-9_-]{22})([A-Za-z0-9_-]{8})';
 const AWAITED = `(?:~([0-9a-z]{1,8})((?:\\.[A-Za-z0-9_-]{43}){1,${MAX_AWAITED}}))?`;
-const SYNC = new RegExp(`^s2_${STAMP}((?:_[0-9a-z]{1,11}){${streamNames.length}})((?:-[0-9a-z]{1,11}\\.[0-9a-z]{0,11}){0,${MAX_BEHIND}})${AWAITED}$`);
+const SYNC = new RegExp(`^s2_${STAMP}((?:_[0-9a-z]{1,11}){${streamNames.length}})((?:-[0-9a-z]{1,11}\\.[0-9a-z]{0,11}){0,${MAX_BEHIND}})(?:!([A-Za-z0-9_-]{8})\\.([0-9a-z]{1,10}))?${AWAITED}$`);
 const RESUME = new RegExp(`^r2_${STAMP}_([A-Za-z0-9_-]{1,64})$`);
 const PLACE = new RegExp(`^t2_${STAMP}_(-?[0-9a-z]{1,11})(?:\\.(\\d{1,4}))?$`);
 const OLD_SYNC = new RegExp(`^s1((?:_\\d{1,16}){6})${AWAITED}$`);
@@ -81,9 +90,10 @@ export function tokenText(token: TokenText & { readonly stamp: Stamp }): string 
   if (token.kind === 'place') return `t2_${stamp}_${token.pos.toString(36)}${token.attempt === 0 ? '' : `.${token.attempt % 10_000}`}`;
   const behind = token.behind?.map(({ upTo, pos }) => `-${upTo.toString(36)}.${pos?.toString(36) ?? ''}`).join('') ?? '';
   const text = `s2_${stamp}${streamNames.map((name) => `_${token.positions[name].toString(36)}`).join('')}${behind}`;
-  const { awaited } = token;
-  if (!awaited || awaited.ids.size === 0) return text;
-  return `${text}~${Math.floor(awaited.until / MINUTE_MS).toString(36)}${[...awaited.ids].map((id) => `.${id.slice(1)}`).join('')}`;
+  const { awaited, answer } = token;
+  const numbered = answer ? `${text}!${answer.connection}.${answer.number.toString(36)}` : text;
+  if (!awaited || awaited.ids.size === 0) return numbered;
+  return `${numbered}~${Math.floor(awaited.until / MINUTE_MS).toString(36)}${[...awaited.ids].map((id) => `.${id.slice(1)}`).join('')}`;
 }
 
 /** What a client that comes now waits for; undefined for nothing. What is beyond MAX_AWAITED, and ids of old room versions, are left out. */
@@ -95,7 +105,7 @@ export function awaitEvents(ids: Iterable<string>, until: number): AwaitedEvents
 /** Reads a token without its MAC; undefined for anything that no server of this version made. */
 export function readTokenText(text: string): TokenText | undefined {
   let found = SYNC.exec(text);
-  if (found) return withBehind(syncToken(stampOf(found), found[3]!, 36, found[5], found[6]), found[4]!);
+  if (found) return withAnswer(withBehind(syncToken(stampOf(found), found[3]!, 36, found[7], found[8]), found[4]!), found[5], found[6]);
   found = PLACE.exec(text);
   if (found) return place(stampOf(found), Number.parseInt(found[3]!, 36), found[4]);
   found = RESUME.exec(text);
@@ -118,6 +128,10 @@ function stampOf(found: RegExpExecArray): Stamp {
 
 function place(stamp: Stamp | null, pos: number, attempt: string | undefined): TokenText | undefined {
   return Number.isSafeInteger(pos) ? { kind: 'place', stamp, pos, attempt: Number(attempt ?? 0) } : undefined;
+}
+
+function withAnswer(token: TokenText | undefined, connection: string | undefined, number: string | undefined): TokenText | undefined {
+  return token?.kind === 'sync' && connection !== undefined ? { ...token, answer: { connection, number: Number.parseInt(number!, 36) } } : token;
 }
 
 function withBehind(token: TokenText | undefined, list: string): TokenText | undefined {

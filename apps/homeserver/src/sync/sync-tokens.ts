@@ -5,7 +5,7 @@ import { ServerKeys } from '../federation/keys/server-keys.js';
 import { DatabaseEpoch, type Stamp, type Standing, UNSIGNED_RUN } from '../storage/database-epoch.js';
 import { boundedCache } from '../storage/bounded-cache.js';
 import { positionsBy } from '../storage/positions-text.js';
-import { type AwaitedEvents, readOldToken, readTokenText, type RoomsBehind, type SyncCursor, type SyncPositions, tokenText, type TokenText } from './sync-token.js';
+import { type AnswerNumber, type AwaitedEvents, readOldToken, readTokenText, type RoomsBehind, type SyncCursor, type SyncPositions, tokenText, type TokenText } from './sync-token.js';
 import { TokenSeal } from './token-seal.js';
 
 /** A `since`: where it stands, or the name of a stored resume point and whether that can have been lost with a database. */
@@ -55,6 +55,33 @@ export class SyncTokens {
     const text = this.#write({ kind: 'sync', stamp, positions, ...(awaited && { awaited }), ...(behind && { behind }) });
     if (requester) this.#given.set(requester, { ...stamp, text, start: { positions, awaited, behind } });
     return text;
+  }
+
+  /** A `pos` of a sliding sync. */
+  answer(positions: SyncPositions, answer: AnswerNumber): string {
+    return this.#write({ kind: 'sync', stamp: this.#stamp(), positions, answer });
+  }
+
+  /** Which answer a `pos` stands for, or which stored resume point; null for everything else, and for what was lost with a database. */
+  async answerOf(pos: string): Promise<AnswerNumber | { readonly resumeId: string } | null> {
+    const { token, standing } = (await this.#read(pos).catch((error: unknown) => {
+      if (error instanceof MatrixError) return null;
+      throw error;
+    })) ?? {};
+    if (!token || standing?.kind !== 'held') return null;
+    if (token.kind === 'resume') return { resumeId: token.resumeId };
+    return token.kind === 'sync' ? (token.answer ?? null) : null;
+  }
+
+  /** The place in a device's inbox up to which a client has received it, as text. */
+  inbox(pos: number): string {
+    return this.#write({ kind: 'sync', stamp: this.#stamp(), positions: { ...positionsBy(() => 0), to_device: pos } });
+  }
+
+  /** The place that `inbox` wrote, as far as this database has it; 0 for anything else, so that nothing is left out. */
+  async inboxOf(text: string): Promise<number> {
+    const start = await this.start(text).catch(() => null);
+    return start && 'positions' in start ? start.positions.to_device : 0;
   }
 
   /** Where a `since` starts that is the last token of the session, and of this run; undefined for all others. */

@@ -9,8 +9,10 @@ import { RoomsModule } from '../rooms/rooms.module.js';
 import { RoomExtrasReader } from './engine/room-extras.js';
 import { RoomPlanner } from './engine/room-planner.js';
 import { RoomSectionsWriter } from './engine/room-sections.js';
+import { RoomSizes } from './engine/room-sizes.js';
 import { RoomStates } from './engine/room-states.js';
 import { RoomTimelines } from './engine/room-timelines.js';
+import { ShownStates } from './engine/shown-states.js';
 import { SyncEngine } from './engine/sync-engine.js';
 import { Filters } from './filter/filters.js';
 import { FiltersStore } from './filter/filters.store.js';
@@ -29,6 +31,8 @@ import { VisibleMatches } from './search/visible-matches.js';
 import { RoomRelations } from './history/room-relations.js';
 import { RoomThreads } from './history/room-threads.js';
 import { ViewTexts } from './history/view-texts.js';
+import { slidingProviders } from './sliding/sliding-providers.js';
+import { SlidingSyncService } from './sliding/sliding-sync.service.js';
 import { SyncTurns } from './sync-turns.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
 import { EventStream } from './old-sync/event-stream.js';
@@ -63,11 +67,12 @@ import { UnreadStore } from './unread/unread.store.js';
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
     HistoryRowsStore, RoomReaders, EventViews, EventFinder, ViewTexts, HistoryCollector, RoomHistoryReader,
-    RoomPlanner, RoomStates, RoomTimelines, RoomExtrasReader, RoomSectionsWriter, SyncEngine, SyncService, EventStream, InitialSync,
+    RoomPlanner, RoomStates, RoomSizes, RoomTimelines, RoomExtrasReader, RoomSectionsWriter, ShownStates, SyncEngine, SyncService, EventStream, InitialSync,
+    ...slidingProviders,
     SearchedRooms, VisibleMatches, EventSearch, EventContexts, SearchAnswers,
     RelationsStore, Aggregations, EventThreads, ChildrenStore, RoomRelations, RoomThreads,
     UnreadStore, ReaderJoins, NotificationContexts, UnreadCounter,
   ],
-  exports: [Aggregations, RoomHistoryReader, RoomRelations, RoomThreads, SyncNotifier, Filters, SyncService, EventStream, InitialSync, SyncEvents, RoomWindows, SearchAnswers],
+  exports: [Aggregations, RoomHistoryReader, RoomRelations, RoomThreads, SyncNotifier, Filters, SyncService, SlidingSyncService, EventStream, InitialSync, SyncEvents, RoomWindows, SearchAnswers],
 })
 export class SyncModule {}

@@ -30,6 +30,8 @@ const unstableFeatures: Readonly<Record<string, boolean>> = {
   'org.matrix.msc3814': true,
   // Push rules of mentions, of v1.7.
   'org.matrix.msc3952_intentional_mentions': true,
+  // Sliding sync (MSC4186), of before it was in the specification.
+  'org.matrix.simplified_msc3575': true,
   // Profile fields of one's own, of v1.16.
   'uk.tcpip.msc4133.stable': true,
 };

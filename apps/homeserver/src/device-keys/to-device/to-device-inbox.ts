@@ -106,12 +106,12 @@ export class ToDeviceInbox implements OnApplicationBootstrap {
    * @param withIds whether each has its `io.partyline.id`
    */
   async messages(
-    userId: string, deviceId: string, { from, to, withIds }: { from: number; to: number; withIds: boolean },
+    userId: string, deviceId: string, { from, to, withIds, limit = PAGE }: { from: number; to: number; withIds: boolean; limit?: number },
   ): Promise<{ events: string[]; pos: number }> {
     if (from >= to || !this.#inbox(userId, deviceId).mayHold) return { events: [], pos: to };
-    const rows = await this.store.page(userId, deviceId, from, to, PAGE);
+    const rows = await this.store.page(userId, deviceId, from, to, Math.min(limit, PAGE));
     const events = rows.map((row) => (withIds ? `{"io.partyline.id":"${toDeviceId(row)}",${row.json.slice(1)}` : row.json));
-    return { events, pos: rows.length < PAGE ? to : rows.at(-1)!.pos };
+    return { events, pos: rows.length < Math.min(limit, PAGE) ? to : rows.at(-1)!.pos };
   }
 
   /**

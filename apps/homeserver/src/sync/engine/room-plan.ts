@@ -12,6 +12,8 @@ export interface RoomPlan {
   readonly stateTo: number;
   /** `full`: the whole state; `changes`: what changed after `after`; `none`: the reader was never in the room. */
   readonly state: 'full' | 'changes' | 'none';
+  /** Of a room of which the client wants more than before: it knows the room's changes up to here. */
+  readonly changesAfter?: number | undefined;
   /** The client knows nothing of the room: receipts, typing, account data and summary are complete. */
   readonly isNew: boolean;
   /** The room came to the reader after `since`: its timeline starts anew. */

@@ -4,7 +4,7 @@ import { ReaderHistories, type ReaderHistory } from '../rooms/reader-histories.j
 import { RoomPositions } from '../rooms/room-positions.js';
 import { readUpTo, type RoomResume } from '../sync-token.js';
 import type { AnswerPlan, RoomPlan } from './room-plan.js';
-import type { SyncRequest } from './sync-request.js';
+import type { RoomsRequest } from './sync-request.js';
 
 /** Decides which rooms go into an answer, and from where to where. */
 @Injectable()
@@ -19,7 +19,7 @@ export class RoomPlanner {
    * @param ignored users whose invitations are not shown
    */
   async plan(
-    request: SyncRequest, list: readonly RoomMembership[], to: number, ignored: ReadonlySet<string>,
+    request: RoomsRequest, list: readonly RoomMembership[], to: number, ignored: ReadonlySet<string>,
   ): Promise<AnswerPlan> {
     const { filter, since } = request;
     const rooms = list.filter((room) => filter.includesRoom(room.roomId));
@@ -29,7 +29,7 @@ export class RoomPlanner {
     const left = [...ofKind('leave'), ...ofKind('ban')].filter((room) => isNewsOf(room) && this.#showsLeft(request, room));
     const resume = since?.resume?.rooms;
     const pasts = await this.histories.of(request.userId, [
-      ...joined.filter((room) => isNewsOf(room) || (resume && !resume.has(room.roomId))).map(({ roomNid }) => ({ roomNid, isJoined: true })),
+      ...joined.filter((room) => isNewsOf(room) || (resume && !resume.has(room.roomId)) || request.widened?.get(room.roomNid)?.timeline).map(({ roomNid }) => ({ roomNid, isJoined: true })),
       ...left.map(({ roomNid }) => ({ roomNid, isJoined: false })),
     ], to);
     const plans: RoomPlan[] = [];
@@ -40,17 +40,17 @@ export class RoomPlanner {
     for (const room of left) plans.push(leftPlan(request, room, to, pasts.get(room.roomNid)!));
     // Invitations find a place in every answer.
     const isAsked = (room: RoomMembership): boolean =>
-      (since === null || request.fullState || room.pos > since.positions.events) && !ignored.has(room.sender);
+      (since === null || request.fullState || room.pos > (since.told ? (fromOf(request, room) ?? -Infinity) : since.positions.events)) && !ignored.has(room.sender);
     return { to, rooms: plans, joined, invites: ofKind('invite').filter(isAsked), knocks: ofKind('knock').filter(isAsked) };
   }
 
   /** An initial sync shows rooms that were left only when asked, except those from which the reader was thrown out. */
-  #showsLeft(request: SyncRequest, room: RoomMembership): boolean {
+  #showsLeft(request: RoomsRequest, room: RoomMembership): boolean {
     return fromOf(request, room) !== null || request.filter.includeLeave || room.sender !== request.userId;
   }
 
   #joined(
-    request: SyncRequest, room: RoomMembership, to: number, past: ReaderHistory | undefined,
+    request: RoomsRequest, room: RoomMembership, to: number, past: ReaderHistory | undefined,
     resume: ReadonlyMap<string, RoomResume> | undefined,
   ): RoomPlan | null {
     const { since, fullState } = request;
@@ -71,13 +71,20 @@ export class RoomPlanner {
         history: past?.history, hides: past?.isOpen === false,
       };
     }
-    if (!fullState && !this.positions.mayHaveChanged(room.roomId, from)) return null;
-    return { ...base, after: from, state: fullState ? 'full' : 'changes', isNew: false, newlyJoined: false, exclude: since?.awaited?.ids };
+    const widened = request.widened?.get(room.roomNid);
+    if (!fullState && !widened && !this.positions.mayHaveChanged(room.roomId, from)) return null;
+    const state = fullState || widened?.state ? 'full' : 'changes';
+    if (widened?.timeline) {
+      return { ...base, after: 0, changesAfter: from, state, isNew: false, newlyJoined: false, history: past!.history, hides: !past!.isOpen };
+    }
+    const exclude = since?.told?.get(room.roomNid)?.exclude ?? since?.awaited?.ids;
+    return { ...base, after: from, changesAfter: widened && from, state, isNew: false, newlyJoined: false, exclude };
   }
 }
 
 /** Up to where the client has read the room; null when it knows nothing of it. */
-function fromOf({ since }: SyncRequest, { roomNid }: RoomMembership): number | null {
+function fromOf({ since }: RoomsRequest, { roomNid }: RoomMembership): number | null {
+  if (since?.told) return since.told.get(roomNid)?.fromPos ?? null;
   return since === null ? null : readUpTo(since, roomNid);
 }
 
@@ -95,7 +102,7 @@ function knownUpTo({ memberships }: ReaderHistory, pos: number): number | null {
 }
 
 /** A room that the reader left, was banned from, or whose invitation it turned down. */
-function leftPlan(request: SyncRequest, room: RoomMembership, to: number, past: ReaderHistory): RoomPlan {
+function leftPlan(request: RoomsRequest, room: RoomMembership, to: number, past: ReaderHistory): RoomPlan {
   const { memberships, history } = past;
   const known = fromOf(request, room);
   const from = known ?? 0;

@@ -11,12 +11,12 @@ import { SyncTokens } from '../sync-tokens.js';
 import { UnreadCounter } from '../unread/unread-counter.js';
 import type { UnreadCounts } from '../unread/unread-tally.js';
 import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
-import { placed } from '../../rooms/state/state-entry.js';
 import { type EventContext, writeEvent } from './event-writer.js';
 import { type RoomExtras, RoomExtrasReader } from './room-extras.js';
 import type { AnswerPlan, RoomPlan } from './room-plan.js';
 import { Aggregations, type ShownEvents } from '../relations/aggregations.js';
 import { type Sight, upTo } from '../relations/sight.js';
+import { RoomSizes } from './room-sizes.js';
 import { RoomStates, type RoomWithTimeline, type SelectedState } from './room-states.js';
 import { RoomTimelines } from './room-timelines.js';
 import { joinedText, quietCore, stateName } from './section-texts.js';
@@ -64,6 +64,7 @@ export class RoomSectionsWriter {
     private readonly timelines: RoomTimelines,
     private readonly states: RoomStates,
     private readonly extras: RoomExtrasReader,
+    private readonly sizes: RoomSizes,
     private readonly events: SyncEvents,
     private readonly lazyMembers: LazyMembers,
     private readonly unread: UnreadCounter,
@@ -108,7 +109,7 @@ export class RoomSectionsWriter {
     const { request, plan, ignored, join, leave } = answer;
     const withTimelines = await this.timelines.of(request, plan, rooms, ignored, Math.min(maxBytes, MAX_BYTES / 2));
     const states = await this.states.select(request, withTimelines);
-    const sizes = await this.#fit(withTimelines, states);
+    const sizes = await this.sizes.fit(withTimelines, states);
     const count = Math.max(isFirst ? 1 : 0, fittingCount(sizes, maxBytes));
     const told = withTimelines.slice(0, count);
     const [unmoved, extras] = await Promise.all([this.#unmoved(told, states), answer.extras]);
@@ -152,17 +153,6 @@ export class RoomSectionsWriter {
 
   #context({ userId, deviceId, filter, frontier }: SyncRequest): EventContext {
     return { now: this.clock.now(), userId, deviceId, fields: filter.fields, isFederationFormat: filter.isFederationFormat, withTxn: frontier };
-  }
-
-  /** Bytes of the events of each room, without state that has no place. */
-  async #fit(rooms: readonly RoomWithTimeline[], states: Map<number, SelectedState>): Promise<number[]> {
-    const sizeOf = await this.events.sizes([...states.values()].flatMap(({ nids }) => nids));
-    return rooms.map(({ plan: { room: { roomNid } }, timeline }) => {
-      const state = states.get(roomNid) ?? NONE;
-      const nids = state.nids.length === 0 ? state.nids : placed(state.nids, sizeOf);
-      if (nids !== state.nids) states.set(roomNid, { ...state, nids });
-      return timeline.entries.reduce((sum, { event }) => sum + event.json.length, 0) + nids.reduce((sum, nid) => sum + sizeOf(nid), 0);
-    });
   }
 
   /** Rooms of which there is nothing to show but a summary, and in which nobody came, went or was named anew by an event that counts. */

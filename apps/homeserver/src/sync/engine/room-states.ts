@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { stateKeyOf } from '#federation';
+import type { StateFilter } from '../filter/state-filter.js';
 import { LazyMembers } from '../rooms/lazy-members.js';
 import { memberOf, type StateDelta } from '../rooms/room-log.js';
 import { RoomSummaries } from '../rooms/room-summaries.js';
@@ -7,7 +8,7 @@ import { RoomWindows } from '../rooms/room-windows.js';
 import { selectState } from '../rooms/state-selection.js';
 import type { CollectedTimeline } from '../rooms/timeline-collector.js';
 import type { RoomPlan } from './room-plan.js';
-import type { SyncRequest } from './sync-request.js';
+import type { RoomsRequest } from './sync-request.js';
 
 export interface RoomWithTimeline {
   readonly plan: RoomPlan;
@@ -35,7 +36,7 @@ export class RoomStates {
     private readonly lazyMembers: LazyMembers,
   ) {}
 
-  async select(request: SyncRequest, rooms: readonly RoomWithTimeline[]): Promise<Map<number, SelectedState>> {
+  async select(request: RoomsRequest, rooms: readonly RoomWithTimeline[]): Promise<Map<number, SelectedState>> {
     const deltas = await this.windows.deltas(rooms.flatMap(deltaStretch));
     const [summaries, states, members] = await Promise.all([
       this.#summaries(request, rooms, deltas),
@@ -57,7 +58,7 @@ export class RoomStates {
   }
 
   #select(
-    request: SyncRequest, { plan, timeline }: RoomWithTimeline, state: Map<string, number>, deltas: readonly StateDelta[],
+    request: RoomsRequest, { plan, timeline }: RoomWithTimeline, state: Map<string, number>, deltas: readonly StateDelta[],
     lazy: ReadonlyMap<string, number>,
   ): number[] {
     const matcher = request.filter.state;
@@ -71,9 +72,10 @@ export class RoomStates {
       deltas = [...deltas, { pos: plan.to, key: own, nid: plan.room.eventNid, previous: null }];
       lazy = new Map([...lazy].filter(([key]) => key !== own));
     }
-    const passes = (key: string): boolean => matcher.passesType(key.slice(0, key.indexOf('\u0000')));
+    const isMissed = (key: string): boolean => timeline.limited && request.filter.lazyMembers && !matcher.missedMembers && isUnnamed(matcher.members, key);
+    const passes = (key: string): boolean => matcher.passesKey(key);
     const base = {
-      deltas: matcher.passesAll ? deltas : deltas.filter((delta) => passes(delta.key)),
+      deltas: matcher.passesAll ? deltas : deltas.filter((delta) => passes(delta.key) && !isMissed(delta.key)),
       timeline: new Set(timeline.entries.map(({ event }) => event.nid)),
       start: timeline.start,
       after: request.useStateAfter,
@@ -91,20 +93,23 @@ export class RoomStates {
     return [...chosen];
   }
 
-  async #summaries(request: SyncRequest, rooms: readonly RoomWithTimeline[], deltas: ReadonlyMap<number, readonly StateDelta[]>) {
+  async #summaries(request: RoomsRequest, rooms: readonly RoomWithTimeline[], deltas: ReadonlyMap<number, readonly StateDelta[]>) {
     const changed = rooms.filter(({ plan }) => plan.section === 'join' && (plan.state === 'full'
       || deltas.get(plan.room.roomNid)?.some(({ key }) => memberOf(key) !== undefined || NAME_KEYS.includes(key))));
     return this.summaries.of(changed.map(({ plan }) => plan.room), request.userId);
   }
 
-  async #allMembers({ filter }: SyncRequest, rooms: readonly RoomWithTimeline[]): Promise<Map<number, Map<string, number>>> {
-    if (filter.lazyMembers || !filter.state.passesType('m.room.member')) return new Map();
-    return this.windows.members(rooms.filter(({ plan }) => plan.state === 'full').map(at));
+  /** The members that are wanted of a room's whole state, whoever needs them. */
+  async #allMembers({ filter }: RoomsRequest, rooms: readonly RoomWithTimeline[]): Promise<Map<number, Map<string, number>>> {
+    const { members } = filter.state;
+    const whole = rooms.filter(({ plan }) => plan.state === 'full').map(at);
+    if (members === 'all') return filter.lazyMembers ? new Map() : this.windows.members(whole);
+    return members === 'none' ? new Map() : this.windows.someMembers(whole.flatMap((room) => [...members].map((userId) => ({ ...room, userId }))));
   }
 
   /** The members that a client needs to show the timeline, without those that it has. */
   async #lazyMembers(
-    request: SyncRequest, rooms: readonly RoomWithTimeline[],
+    request: RoomsRequest, rooms: readonly RoomWithTimeline[],
     summaries: ReadonlyMap<number, { heroes: readonly { userId: string }[] }>,
   ): Promise<Map<number, Map<string, number>>> {
     // What a client has of an earlier stay is old where it changed meanwhile.
@@ -114,8 +119,11 @@ export class RoomStates {
       if (plan.state === 'none') continue;
       const { roomNid } = plan.room;
       const users = new Set(timeline.entries.map(({ event }) => event.sender));
+      // It needs also those of whom the timeline tells.
+      if (!request.filter.state.missedMembers) for (const { event } of timeline.entries) if (event.type === 'm.room.member' && event.stateKey !== null) users.add(event.stateKey);
       if (plan.state === 'full') users.add(request.userId);
-      for (const hero of summaries.get(roomNid)?.heroes ?? []) users.add(hero.userId);
+      // A client that is not told who else came and went has its heroes by name.
+      if (request.filter.state.missedMembers) for (const hero of summaries.get(roomNid)?.heroes ?? []) users.add(hero.userId);
       for (const { key } of missed.get(roomNid) ?? []) {
         const userId = memberOf(key);
         if (userId !== undefined) users.add(userId);
@@ -124,12 +132,11 @@ export class RoomStates {
     }
     const members = await this.windows.someMembers(wanted);
     if (request.filter.redundantMembers || request.since === null) return members;
-    const device = `${request.userId} ${request.deviceId}`;
-    const since = request.since.positions.events;
+    const { client, since } = request.lazy ?? { client: `${request.userId} ${request.deviceId}`, since: request.since.positions.events };
     for (const { plan } of rooms) {
       const found = members.get(plan.room.roomNid);
       if (!found || plan.state === 'full') continue;
-      for (const [key, nid] of found) if (this.lazyMembers.has(device, plan.room.roomNid, nid, key, since)) found.delete(key);
+      for (const [key, nid] of found) if (this.lazyMembers.has(client, plan.room.roomNid, nid, key, since)) found.delete(key);
     }
     return members;
   }
@@ -137,6 +144,12 @@ export class RoomStates {
 
 function at({ plan }: { plan: RoomPlan }): { roomNid: number; pos: number } {
   return { roomNid: plan.room.roomNid, pos: plan.stateTo };
+}
+
+/** Whether a member's event comes only with what needs it. */
+function isUnnamed(members: StateFilter['members'], key: string): boolean {
+  const member = memberOf(key);
+  return member !== undefined && (typeof members === 'string' || !members.has(member));
 }
 
 /** What happened since a client was in the room, where it gets the full state. */
@@ -152,7 +165,7 @@ function absence({ plan }: RoomWithTimeline): { roomNid: number; after: number; 
 function deltaStretch({ plan, timeline }: RoomWithTimeline): { roomNid: number; after: number; to: number }[] {
   if (plan.state === 'none') return [];
   const { roomNid } = plan.room;
-  if (plan.state === 'changes') return [{ roomNid, after: plan.after, to: plan.stateTo }];
+  if (plan.changesAfter !== undefined || plan.state === 'changes') return [{ roomNid, after: plan.changesAfter ?? plan.after, to: plan.stateTo }];
   const first = timeline.entries.find(({ event }) => event.stateKey !== null);
   return first ? [{ roomNid, after: first.pos - 1, to: plan.stateTo }] : [];
 }

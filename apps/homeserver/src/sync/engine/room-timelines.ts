@@ -5,7 +5,7 @@ import { SyncEvents } from '../rooms/sync-events.js';
 import { TimelineCollector, type CollectedTimeline, type TimelineWish } from '../rooms/timeline-collector.js';
 import type { AnswerPlan, RoomPlan } from './room-plan.js';
 import type { RoomWithTimeline } from './room-states.js';
-import type { SyncRequest } from './sync-request.js';
+import type { RoomsRequest } from './sync-request.js';
 
 /** Reads the timelines of an answer's rooms, as far as the reader may see them. */
 @Injectable()
@@ -23,7 +23,7 @@ export class RoomTimelines {
    * @param maxBytes of all events together
    */
   async of(
-    { userId, filter }: SyncRequest, { to }: AnswerPlan, rooms: readonly RoomPlan[], ignored: ReadonlySet<string>, maxBytes: number,
+    { userId, filter }: RoomsRequest, { to }: AnswerPlan, rooms: readonly RoomPlan[], ignored: ReadonlySet<string>, maxBytes: number,
   ): Promise<RoomWithTimeline[]> {
     if (rooms.length === 0) return [];
     await this.windows.refresh(rooms.map(({ room }) => room.roomNid), to);

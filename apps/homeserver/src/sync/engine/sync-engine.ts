@@ -1,6 +1,4 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
-import { strippedStateJson } from '#federation';
-import { parseStoredJson } from '#json';
 import { AccountData } from '../../account-data/account-data.js';
 import { streamNames } from '../../bus/bus.js';
 import { DeviceListReader } from '../../device-keys/device-lists/device-list-reader.js';
@@ -11,13 +9,13 @@ import type { RoomMembership } from '../../rooms/membership/local-memberships.st
 import { AccountVector } from '../account-vector.js';
 import { SyncNotifier } from '../notify/sync-notifier.js';
 import { RoomRowsStore } from '../rooms/room-rows.store.js';
-import { SyncEvents } from '../rooms/sync-events.js';
 import type { SyncPositions } from '../sync-token.js';
 import { SyncTokens } from '../sync-tokens.js';
 import { textsOf } from './room-extras.js';
 import type { AnswerPlan } from './room-plan.js';
 import { RoomPlanner } from './room-planner.js';
 import { type RoomSections, RoomSectionsWriter } from './room-sections.js';
+import { ShownStates } from './shown-states.js';
 import type { AnswerMoment, SyncAnswer, SyncRequest } from './sync-request.js';
 
 /** Makes one answer, as of now, without waiting. */
@@ -29,7 +27,7 @@ export class SyncEngine {
     private readonly planner: RoomPlanner,
     private readonly sections: RoomSectionsWriter,
     private readonly rows: RoomRowsStore,
-    private readonly events: SyncEvents,
+    private readonly shown: ShownStates,
     private readonly accountData: AccountData,
     private readonly toDevice: ToDeviceInbox,
     private readonly deviceLists: DeviceListReader,
@@ -87,18 +85,10 @@ export class SyncEngine {
   async #invites(
     request: SyncRequest, plan: AnswerPlan,
   ): Promise<{ invite: Map<string, string>; knock: Map<string, string> }> {
-    const rooms = [...plan.invites, ...plan.knocks];
-    const stripped = await this.rows.strippedState(request.userId, rooms.map((room) => room.roomNid));
-    const events = await this.events.load(rooms.map((room) => room.eventNid));
-    const textOf = (room: RoomMembership, name: string): [string, string] => {
-      const member = events.get(room.eventNid);
-      const state = withMember(stripped.get(room.roomNid) ?? '[]', request.userId, member && strippedStateJson(member));
-      return [room.roomId, `{"${name}":{"events":${state}}}`];
-    };
-    return {
-      invite: new Map(plan.invites.map((room) => textOf(room, 'invite_state'))),
-      knock: new Map(plan.knocks.map((room) => textOf(room, 'knock_state'))),
-    };
+    const shown = await this.shown.of(request.userId, [...plan.invites, ...plan.knocks]);
+    const sections = (rooms: readonly RoomMembership[], name: string): Map<string, string> =>
+      new Map(rooms.map(({ roomId, roomNid }) => [roomId, `{"${name}":{"events":${shown.get(roomNid)!}}}`]));
+    return { invite: sections(plan.invites, 'invite_state'), knock: sections(plan.knocks, 'knock_state') };
   }
 
   /** What has nothing to do with rooms. */
@@ -176,11 +166,4 @@ function roomsMember(
     .filter(([, texts]) => texts.size > 0)
     .map(([name, texts]) => `"${name}":{${[...texts].map(([roomId, text]) => `${JSON.stringify(roomId)}:${text}`).join(',')}}`);
   return texts.length === 0 ? null : `"rooms":{${texts.join(',')}}`;
-}
-
-/** Stripped state with the reader's own member event, which some servers leave out. */
-function withMember(stripped: string, userId: string, member: string | undefined): string {
-  const events = parseStoredJson(stripped) as { type?: unknown; state_key?: unknown }[];
-  if (!member || events.some((event) => event.type === 'm.room.member' && event.state_key === userId)) return stripped;
-  return `[${[...events.map((event) => JSON.stringify(event)), member].join(',')}]`;
 }

@@ -1,8 +1,9 @@
 import { EventMatcher } from './event-matcher.js';
+import type { RoomSelection } from './room-selection.js';
 import { DEFAULT_TIMELINE_LIMIT, MAX_TIMELINE_LIMIT, type SyncFilter } from './sync-filter.js';
 
 /** A filter, prepared for use. */
-export class CompiledFilter {
+export class CompiledFilter implements RoomSelection {
   readonly timeline: EventMatcher;
   readonly state: EventMatcher;
   readonly ephemeral: EventMatcher;

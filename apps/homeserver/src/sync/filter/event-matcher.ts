@@ -1,3 +1,4 @@
+import type { StateFilter } from './state-filter.js';
 import type { RoomEventFilter } from './sync-filter.js';
 import { TypePatterns } from './type-patterns.js';
 
@@ -23,7 +24,7 @@ export interface Filterable {
 }
 
 /** A compiled event filter. */
-export class EventMatcher {
+export class EventMatcher implements StateFilter {
   readonly #types: TypePatterns | null;
   readonly #notTypes: TypePatterns | null;
   readonly #senders: ReadonlySet<string> | null;
@@ -68,6 +69,16 @@ export class EventMatcher {
       relatedBySenders: this.filter.related_by_senders ?? null,
       relatedByRelTypes: this.filter.related_by_rel_types ?? null,
     };
+  }
+
+  readonly missedMembers = true;
+
+  get members(): 'all' | 'none' {
+    return this.passesType('m.room.member') ? 'all' : 'none';
+  }
+
+  passesKey(key: string): boolean {
+    return this.passesType(key.slice(0, key.indexOf('\u0000')));
   }
 
   passesType(type: string): boolean {

@@ -12,6 +12,11 @@ const names = statement(
   `SELECT room_nid, type, event_nid FROM current_state
    WHERE room_nid = ANY($1) AND type IN ('m.room.name', 'm.room.canonical_alias') AND state_key = ''`,
 );
+const facts = statement(
+  'room_summaries.facts',
+  `SELECT room_nid, type, event_nid FROM current_state
+   WHERE room_nid = ANY($1) AND type IN ('m.room.create', 'm.room.name', 'm.room.encryption') AND state_key = ''`,
+);
 // Present members first; only when there are too few, those who left are looked at too.
 const heroes = statement(
   'room_summaries.heroes',
@@ -39,6 +44,11 @@ export class RoomSummariesStore {
 
   names(roomNids: readonly number[]): Promise<{ room_nid: number; type: string; event_nid: number }[]> {
     return this.db.query(names, [roomNids]);
+  }
+
+  /** What lists of rooms are filtered by. */
+  facts(roomNids: readonly number[]): Promise<{ room_nid: number; type: string; event_nid: number }[]> {
+    return this.db.query(facts, [roomNids]);
   }
 
   heroes(roomNids: readonly number[], limit: number): Promise<HeroRow[]> {

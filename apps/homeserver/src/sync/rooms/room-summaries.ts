@@ -7,13 +7,13 @@ import { boundedCache } from '../../storage/bounded-cache.js';
 const MAX_ROOMS = 20_000;
 const MAX_HEROES = 5;
 
-interface Hero {
+export interface Hero {
   readonly userId: string;
   readonly eventNid: number;
   readonly isPresent: boolean;
 }
 
-interface Summary {
+export interface Summary {
   readonly joined: number;
   readonly invited: number;
   /** Null when the room has a name of its own; else one more than are sent, because the reader is left out. */
@@ -52,6 +52,11 @@ export class RoomSummaries implements OnModuleDestroy {
   ): Promise<Map<number, { json: string; heroes: Hero[] }>> {
     const summaries = await this.#all(rooms);
     return new Map([...summaries].map(([roomNid, summary]) => [roomNid, summaryFor(summary, reader)]));
+  }
+
+  /** The same, not written: heroes are those for this reader. */
+  async read(rooms: readonly { roomId: string; roomNid: number }[], reader: string): Promise<Map<number, Summary>> {
+    return new Map([...(await this.#all(rooms))].map(([nid, summary]) => [nid, { ...summary, heroes: summary.heroes && heroesFor(summary.heroes, reader) }]));
   }
 
   /** Numbers of joined members. */
@@ -105,8 +110,12 @@ export class RoomSummaries implements OnModuleDestroy {
 function summaryFor(summary: Summary, reader: string): { json: string; heroes: Hero[] } {
   const counts = `"m.joined_member_count":${summary.joined},"m.invited_member_count":${summary.invited}`;
   if (!summary.heroes) return { json: `{${counts}}`, heroes: [] };
-  const others = summary.heroes.filter((hero) => hero.userId !== reader);
-  const present = others.filter((hero) => hero.isPresent);
-  const heroes = (present.length > 0 ? present : others).slice(0, MAX_HEROES);
+  const heroes = heroesFor(summary.heroes, reader);
   return { json: `{"m.heroes":${JSON.stringify(heroes.map((hero) => hero.userId))},${counts}}`, heroes };
+}
+
+function heroesFor(heroes: readonly Hero[], reader: string): Hero[] {
+  const others = heroes.filter((hero) => hero.userId !== reader);
+  const present = others.filter((hero) => hero.isPresent);
+  return (present.length > 0 ? present : others).slice(0, MAX_HEROES);
 }
