@@ -227,6 +227,16 @@ describe('room configurations', () => {
     expect(two.rooms[roomId].is_dm).toBe(false);
   });
 
+  it('show beside events what relates to them', async () => {
+    const alice = await person();
+    const roomId = await createRoom(alice);
+    const root = await say(alice, roomId, 'root');
+    const reply = { body: 'reply', msgtype: 'm.text', 'm.relates_to': { rel_type: 'm.thread', event_id: root } };
+    await alice.request('PUT', `/v3/rooms/${roomId}/send/m.room.message/${alice.nextTxn()}`, reply);
+    const { rooms } = await slide(alice, first(1));
+    expect(rooms[roomId].timeline.find((event: Json) => event.event_id === root).unsigned['m.relations']['m.thread']).toMatchObject({ count: 1 });
+  });
+
   it('count what is unread', async () => {
     const [alice, bob] = [await person(), await person()];
     const roomId = await roomWith(alice, bob);

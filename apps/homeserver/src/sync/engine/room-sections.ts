@@ -14,8 +14,8 @@ import type { RoomMembership } from '../../rooms/membership/local-memberships.st
 import { type EventContext, writeEvent } from './event-writer.js';
 import { type RoomExtras, RoomExtrasReader } from './room-extras.js';
 import type { AnswerPlan, RoomPlan } from './room-plan.js';
-import { Aggregations, type ShownEvents } from '../relations/aggregations.js';
-import { type Sight, upTo } from '../relations/sight.js';
+import { Aggregations } from '../relations/aggregations.js';
+import { shownEvents } from './shown-events.js';
 import { RoomSizes } from './room-sizes.js';
 import { RoomStates, type RoomWithTimeline, type SelectedState } from './room-states.js';
 import { RoomTimelines } from './room-timelines.js';
@@ -243,10 +243,4 @@ function isShown(
 ): boolean {
   if (plan.section === 'leave' || plan.state === 'full' || timeline.entries.length > 0 || timeline.limited) return true;
   return state !== undefined && (state.nids.length > 0 || state.summary !== null || extras.has(plan.room.roomId));
-}
-
-/** The timeline of a room, and how much of the room the reader may see beside it. */
-function shownEvents({ plan: { room, section, history, hides, stateTo }, timeline }: RoomWithTimeline): ShownEvents {
-  const sight = (): Sight => (history && hides ? upTo(history.seen(), section === 'leave' ? stateTo : Infinity) : null);
-  return { roomId: room.roomId, roomNid: room.roomNid, events: timeline.entries.map(({ event }) => event), sight };
 }

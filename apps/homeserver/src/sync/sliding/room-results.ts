@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { stateKeyOf } from '#federation';
 import { Clock } from '../../observability/clock.js';
 import { type EventContext, writeEvent } from '../engine/event-writer.js';
+import { shownEvents } from '../engine/shown-events.js';
 import { ShownStates } from '../engine/shown-states.js';
+import { Aggregations } from '../relations/aggregations.js';
 import { LazyMembers } from '../rooms/lazy-members.js';
 import type { StateDelta } from '../rooms/room-log.js';
 import { RoomSummaries, type Summary } from '../rooms/room-summaries.js';
@@ -27,6 +29,7 @@ interface Read {
   readonly bumps: ReadonlyMap<number, number>;
   readonly unread: ReadonlyMap<string, UnreadCounts>;
   readonly stripped: ReadonlyMap<number, string>;
+  readonly relations: ReadonlyMap<number, string>;
 }
 
 /** Writes what was chosen of rooms. Each kind of data is read once for all of them. */
@@ -40,6 +43,7 @@ export class RoomResults {
     private readonly activity: RoomActivity,
     private readonly unread: UnreadCounter,
     private readonly shown: ShownStates,
+    private readonly aggregations: Aggregations,
     private readonly tokens: SyncTokens,
     private readonly clock: Clock,
   ) {}
@@ -68,13 +72,15 @@ export class RoomResults {
 
   async #read(asked: RoomsAsked, rooms: readonly ChosenRoom[], invites: readonly WantedRoom[]): Promise<Read> {
     const { request: { requester: { userId, deviceId }, frontier, dialect } } = asked;
+    const context = { now: this.clock.now(), userId, deviceId, fields: null, isFederationFormat: false, withTxn: frontier };
     const joined = rooms.flatMap(({ plan: { section, room } }) => (section === 'join' ? [room] : []));
-    const [summaries, names, bumps, unread, stripped] = await Promise.all([
+    const [summaries, names, bumps, unread, stripped, relations] = await Promise.all([
       this.summaries.read(rooms.flatMap(({ plan: { room }, state }) => (state.summary === null ? [] : [room])), userId),
       this.#names(rooms),
       this.activity.bumps(joined.map((room) => room.roomNid)),
       dialect === 'v4' ? new Map<string, UnreadCounts>() : this.unread.counts(userId, joined, asked.to, false),
       this.shown.of(userId, [...invites.map(({ room }) => room), ...rooms.flatMap(({ plan: { state, room } }) => (state === 'none' ? [room] : []))]),
+      this.aggregations.of(context, asked.ignored, rooms.map(shownEvents)),
     ]);
     const events = await this.events.load([
       ...rooms.flatMap(({ state }) => state.nids),
@@ -82,8 +88,7 @@ export class RoomResults {
       ...[...summaries.values()].flatMap(({ heroes }) => (heroes ?? []).map((hero) => hero.eventNid)),
       ...[...names.values()].flatMap((changed) => [...changed.values()].filter((nid) => nid !== null)),
     ]);
-    const context = { now: this.clock.now(), userId, deviceId, fields: null, isFederationFormat: false, withTxn: frontier };
-    return { context, events, summaries, names, bumps, unread, stripped };
+    return { context, events, summaries, names, bumps, unread, stripped, relations };
   }
 
   /** Name and picture of rooms, as far as they have changed for the client: by number and key, null for what was taken away. */
@@ -138,7 +143,7 @@ export class RoomResults {
     };
   }
 
-  #events(asked: RoomsAsked, { plan, timeline, state, wanted, told }: ChosenRoom, { context, events }: Read): Pick<RoomResult, 'timeline' | 'state' | 'removed'> {
+  #events(asked: RoomsAsked, { plan, timeline, state, wanted, told }: ChosenRoom, { context, events, relations }: Read): Pick<RoomResult, 'timeline' | 'state' | 'removed'> {
     const { roomId } = plan.room;
     const replaced = new Map(state.deltas.flatMap(({ nid, previous }): [number, SyncEvent][] => {
       const before = previous === null ? undefined : events.get(previous);
@@ -147,7 +152,7 @@ export class RoomResults {
     const required = wanted.config.state;
     return {
       timeline: timeline.entries.map(({ event, pos }) =>
-        writeEvent(event, roomId, context, { membership: plan.history?.membershipAt(pos) ?? 'join', replaced: replaced.get(event.nid) })),
+        writeEvent(event, roomId, context, { membership: plan.history?.membershipAt(pos) ?? 'join', replaced: replaced.get(event.nid), relations: relations.get(event.nid) })),
       state: state.nids.flatMap((nid) => {
         const event = events.get(nid);
         return event && !plan.exclude?.has(event.eventId) ? [writeEvent(event, roomId, context, { replaced: replaced.get(nid) })] : [];
