@@ -15,7 +15,7 @@ const layers = [
   ['device-keys', 'ephemeral', 'push', 'directory', 'search', 'moderation'],
   ['sync'],
   ['homes'],
-  ['governance', 'appservices', 'jobs'],
+  ['governance', 'appservices', 'jobs', 'notifications'],
   ['client-api', 'federation-api', 'admin-api', 'appservice-api', 'web'],
   ['commands', 'demo'],
 ];

@@ -97,6 +97,8 @@ describe('push rules', () => {
     await alice.expectError(404, 'M_NOT_FOUND', 'PUT', `${rules}/content/none/enabled`, { enabled: true });
     await alice.expectError(404, 'M_NOT_FOUND', 'PUT', `${rules}/override/.m.rule.none/actions`, { actions: [] });
     await alice.expectError(400, 'M_INVALID_PARAM', 'GET', '/v3/pushrules/device/');
+    await alice.expectError(404, 'M_UNRECOGNIZED', 'GET', '/v3/pushrules');
+    for (const path of [rules, `${rules}/room`]) await alice.expectError(400, 'M_INVALID_PARAM', 'GET', path);
     await alice.expectError(404, 'M_NOT_FOUND', 'GET', `${rules}/nonsense/x`);
     await alice.expectError(400, 'M_INVALID_PARAM', 'GET', `${rules}/override/.m.rule.master/colour`);
     expect(await ids('content')).toEqual([]);

@@ -181,6 +181,7 @@ export class Network {
       openMedia: true,
       urlPreviews: false,
       searchLanguage: 'simple',
+      pushBadge: 'rooms',
       logLevel: 'info',
       federationCa: this.cluster.ca,
       allowPrivateAddresses: true,

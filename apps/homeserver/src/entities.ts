@@ -4,6 +4,7 @@ import { KeyBackup } from './device-keys/backup/key-backup.entity.js';
 import { DehydratedDevice } from './device-keys/dehydration/dehydrated-device.entity.js';
 import { ListedRoom } from './directory/listed-room.entity.js';
 import { Media, MediaFile } from './media/media.entity.js';
+import { Pusher } from './push/pushers/pusher.entity.js';
 import { Report } from './moderation/report.entity.js';
 import { PastKeyResponse, ServerKey, ServerKeyResponse } from './federation/keys/server-key.entity.js';
 
@@ -16,6 +17,7 @@ export const entities = [
   Media,
   MediaFile,
   PastKeyResponse,
+  Pusher,
   RegistrationToken,
   Report,
   ServerKey,

@@ -13,6 +13,7 @@ export type AccountOpKind =
   | 'dehydrated_device'
   | 'key_backup'
   | 'backed_up_key'
+  | 'pusher'
   | 'to_device'
   | 'to_device_consumed'
   | 'read_marker'
@@ -93,6 +94,10 @@ export const accountKinds: Readonly<Record<AccountOpKind, AccountKind>> = {
     merge: 'own', tables: ['backed_up_keys'], writer: 'clients; a key in a backup. The better one stays', size: '16 KiB, 100,000 and 64 MiB per backup',
     test: 'test/homes/key-backup.spec.ts',
   },
+  pusher: {
+    merge: 'last-writer', tables: ['pushers'], writer: 'clients; a pusher. The home that its gateway refuses removes it, the removal of its device, too',
+    size: '12 KiB, 100', test: 'test/homes/pushers.spec.ts',
+  },
   to_device: {
     merge: 'own', tables: ['to_device_inbox'], writer: 'senders; a message to a device. Union, without those that were received', size: '64 KiB, 20,000 per device',
     test: 'test/homes/to-device-ids.spec.ts',
@@ -156,6 +161,7 @@ export const keptAtEachHome: Readonly<Record<string, string>> = {
   account_op_heads: 'of version 1',
   account_op_winners: 'of version 1',
   account_op_acks: 'of version 1',
+  pushes: 'each home notes what is to be sent, and one of them sends it',
   resume_points: 'of one home, for an hour',
   sliding_connections: 'of one home; a client that moves resumes at the next one',
   device_list_changes: 'follows from the devices and their keys',

@@ -53,6 +53,8 @@ export class Config {
   readonly searchLanguage!: string;
   /** Whether the server looks at what people link to. */
   readonly urlPreviews!: boolean;
+  /** What the number on an app's icon counts: rooms with something unread, or messages. */
+  readonly pushBadge!: 'rooms' | 'messages';
   /** Lets whoever has an address of media read it, without a token. */
   readonly openMedia!: boolean;
   /** What the log holds at the start; it can be changed while the server runs. */

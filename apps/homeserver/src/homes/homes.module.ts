@@ -97,7 +97,7 @@ import { SyncResume } from './resume/sync-resume.js';
     { provide: ResumePoints, useExisting: SyncResume },
   ],
   exports: [
-    LoginNonces, HeardHomes, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, OperationProofs, HomeRequests, DigestExchange, OperationLog, HomeAcknowledgements, RoomReach, RoomNames, SyncResume, Arrivals,
+    LoginNonces, HeardHomes, SharedAccounts, HomeOffers, RecordPublication, RecordSpread, KnownServers, RoomCopies, AccountHomes, AccountCopies, OperationExchange, OperationProofs, HomeRequests, DigestExchange, OperationLog, HomeAcknowledgements, RoomReach, RoomNames, SyncResume, Arrivals,
     AccountVector, ResumePoints,
   ],
 })

@@ -1,11 +1,16 @@
 import { Module } from '@nestjs/common';
 import { AccountDataModule } from '../account-data/account-data.module.js';
+import { AccountsModule } from '../accounts/accounts.module.js';
 import { PushRuleCache } from './push-rule-cache.js';
+import { PushAddresses } from './pushers/push-address.js';
+import { PusherReplication } from './pushers/pusher-replication.js';
+import { Pushers } from './pushers/pushers.js';
+import { PushersStore } from './pushers/pushers.store.js';
 
-/** Who is to be notified of what. */
+/** Who is to be notified of what, and where. */
 @Module({
-  imports: [AccountDataModule],
-  providers: [PushRuleCache],
-  exports: [PushRuleCache],
+  imports: [AccountsModule, AccountDataModule],
+  providers: [PushRuleCache, PushersStore, Pushers, PushAddresses, PusherReplication],
+  exports: [PushRuleCache, Pushers, PushAddresses],
 })
 export class PushModule {}

@@ -54,9 +54,12 @@ import { SyncEventsStore } from './rooms/sync-events.store.js';
 import { TimelineCollector } from './rooms/timeline-collector.js';
 import { SyncTokensModule } from './sync-tokens.module.js';
 import { SyncService } from './sync.service.js';
+import { NotificationHistory } from './unread/notification-history.js';
+import { NotificationRowsStore } from './unread/notification-rows.store.js';
 import { NotificationContexts } from './unread/notification-contexts.js';
 import { UnreadCounter } from './unread/unread-counter.js';
 import { ReaderJoins } from './unread/reader-joins.js';
+import { ReadTallies } from './unread/read-tallies.js';
 import { UnreadStore } from './unread/unread.store.js';
 
 /** `/sync` in all its forms, and who waits for it. AccountVector and ResumePoints come from the homes. */
@@ -71,8 +74,11 @@ import { UnreadStore } from './unread/unread.store.js';
     ...slidingProviders,
     SearchedRooms, VisibleMatches, EventSearch, EventContexts, SearchAnswers,
     RelationsStore, Aggregations, EventThreads, ChildrenStore, RoomRelations, RoomThreads,
-    UnreadStore, ReaderJoins, NotificationContexts, UnreadCounter,
+    UnreadStore, ReaderJoins, ReadTallies, NotificationContexts, UnreadCounter, NotificationRowsStore, NotificationHistory,
   ],
-  exports: [Aggregations, RoomHistoryReader, RoomRelations, RoomThreads, SyncNotifier, Filters, SyncService, SlidingSyncService, EventStream, InitialSync, SyncEvents, RoomWindows, SearchAnswers],
+  exports: [
+    Aggregations, RoomHistoryReader, RoomRelations, RoomThreads, SyncNotifier, Filters, SyncService, SlidingSyncService, EventStream, InitialSync, SyncEvents, RoomWindows,
+    SearchAnswers, UnreadCounter, NotificationHistory,
+  ],
 })
 export class SyncModule {}

@@ -1,4 +1,5 @@
-import { Controller, Delete, Get, Param, Put } from '@nestjs/common';
+import { Controller, Delete, Get, Param, Put, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ruleNotFound } from '../../account-data/push-rules/change-push-rules.js';
 import type { PushRule } from '../../account-data/push-rules/push-rule.js';
@@ -19,23 +20,29 @@ const anyBody = z.looseObject({});
 export class PushRulesController {
   constructor(private readonly rules: PushRules) {}
 
+  /** The slash at the end belongs to the path: without it there is nothing, which clients of other servers rely on (SyTest). */
   @Get()
   @Auth('user')
-  async all(@CurrentUser() requester: Requester): Promise<object> {
+  async all(@CurrentUser() requester: Requester, @Req() request: FastifyRequest): Promise<object> {
+    if (!endsWithSlash(request)) throw MatrixError.unrecognized();
     return { global: await this.rules.of(requester.userId) };
   }
 
   @Get(':scope')
   @Auth('user')
-  async ofScope(@CurrentUser() requester: Requester, @Param('scope') scope: string): Promise<object> {
+  async ofScope(@CurrentUser() requester: Requester, @Param('scope') scope: string, @Req() request: FastifyRequest): Promise<object> {
     checkScope(scope);
+    checkSlash(request);
     return this.rules.of(requester.userId);
   }
 
   @Get(':scope/:kind')
   @Auth('user')
-  async ofKind(@CurrentUser() requester: Requester, @Param('scope') scope: string, @Param('kind') kind: string): Promise<object> {
+  async ofKind(
+    @CurrentUser() requester: Requester, @Param('scope') scope: string, @Param('kind') kind: string, @Req() request: FastifyRequest,
+  ): Promise<object> {
     checkScope(scope);
+    checkSlash(request);
     return (await this.rules.of(requester.userId))[validKind(kind)];
   }
 
@@ -144,4 +151,14 @@ export class PushRulesController {
     if (!rule) throw ruleNotFound();
     return rule;
   }
+}
+
+/** Whether the path ends with the slash that the specification writes, and that the router passes over. */
+function endsWithSlash({ url }: FastifyRequest): boolean {
+  return /\/(?:\?|$)/.test(url);
+}
+
+/** @throws MatrixError 400 M_INVALID_PARAM */
+function checkSlash(request: FastifyRequest): void {
+  if (!endsWithSlash(request)) throw MatrixError.invalidParam('This names no push rule; a list of them ends with a slash');
 }

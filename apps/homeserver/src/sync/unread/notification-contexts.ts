@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { powerLevelsOf, roomEventFromJson, roomVersion, stateKeyOf, type RoomEvent } from '#federation';
+import { roomEventFromJson, roomVersion, stateKeyOf, type RoomEvent } from '#federation';
+import { type NotificationPowers, notificationPowers } from '../../push/notification-powers.js';
 import type { PushContext } from '../../push/push-event.js';
 import { RoomSummaries } from '../rooms/room-summaries.js';
 import { RoomWindows } from '../rooms/room-windows.js';
@@ -39,41 +40,27 @@ export class NotificationContexts {
     const events = await this.events.load(nids);
     return new Map(rooms.map(({ roomId, roomNid }) => {
       const state = states.get(roomNid);
+      const eventOf = (key: string): SyncEvent | undefined => events.get(state?.get(key) ?? 0);
       const member = events.get(members.get(roomNid)?.get(stateKeyOf('m.room.member', userId)) ?? 0);
       const displayName = member?.content['displayname'];
-      const levels = lazy(() => levelsOf(roomId, events.get(state?.get(CREATE) ?? 0), events.get(state?.get(POWER_LEVELS) ?? 0)));
+      const powers = lazy(() => powersOf(roomId, eventOf(CREATE), eventOf(POWER_LEVELS)));
       const context: ContextOfSender = (sender) => ({
         displayName: typeof displayName === 'string' ? displayName : undefined,
         memberCount: counts.get(roomNid) ?? 0,
-        // Asked by the rule for @room only, so it is not computed beforehand.
         get senderPower() {
-          return levels()?.user(sender) ?? 0;
+          return powers().senderPower(sender);
         },
-        notificationPower: (key) => notificationPower(key, events.get(state?.get(POWER_LEVELS) ?? 0), levels()?.notifications.room),
+        notificationPower: (key) => powers().notificationPower(key),
       });
       return [roomNid, context];
     }));
   }
 }
 
-function levelsOf(roomId: string, create: SyncEvent | undefined, levels: SyncEvent | undefined) {
+function powersOf(roomId: string, create: SyncEvent | undefined, levels: SyncEvent | undefined): NotificationPowers {
   const version = create?.content['room_version'] ?? '1';
-  const rules = typeof version === 'string' ? roomVersion(version) : undefined;
-  if (!create || !rules) return undefined;
   const eventOf = (event: SyncEvent | undefined): RoomEvent | undefined => event && roomEventFromJson(event.json, event.eventId, roomId);
-  const [createEvent, levelsEvent] = [eventOf(create), eventOf(levels)];
-  // By name in portable rooms too: whether somebody may notify the whole room is not worth reading every sender's member event.
-  return powerLevelsOf({
-    get: (type) => (type === 'm.room.create' ? createEvent : type === 'm.room.power_levels' ? levelsEvent : undefined),
-  }, { ...rules, portable: false });
-}
-
-/** Level that is needed to notify in a way; only `room` has a meaning in the specification. */
-function notificationPower(key: string, levels: SyncEvent | undefined, room: number | undefined): number {
-  if (key === 'room') return room ?? 50;
-  const own = levels?.content['notifications'];
-  const level = typeof own === 'object' && own !== null && !Array.isArray(own) && Object.hasOwn(own, key) ? own[key] : undefined;
-  return typeof level === 'number' ? level : 50;
+  return notificationPowers(typeof version === 'string' ? roomVersion(version) : undefined, eventOf(create), eventOf(levels));
 }
 
 function lazy<T>(make: () => T): () => T {

@@ -1,7 +1,5 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { AccountData } from '../../account-data/account-data.js';
-import type { ReadSet } from '../../ephemeral/reads/read-sets.store.js';
-import { ReadSets } from '../../ephemeral/reads/read-sets.js';
 import { Receipts } from '../../ephemeral/receipts.js';
 import { Bus } from '../../bus/bus.js';
 import { type CompiledPushRules, notificationFor } from '../../push/compile-push-rules.js';
@@ -14,18 +12,19 @@ import { RoomWindows } from '../rooms/room-windows.js';
 import { EventThreads } from '../relations/event-threads.js';
 import { SyncEvents } from '../rooms/sync-events.js';
 import { type ContextOfSender, NotificationContexts } from './notification-contexts.js';
-import { ReaderJoins } from './reader-joins.js';
-import { BEGINNING, type ReadUpTo, MAIN_THREAD, type UnreadCounts, UnreadTally } from './unread-tally.js';
-import { UnreadStore } from './unread.store.js';
+import { ReadTallies } from './read-tallies.js';
+import { MAIN_THREAD, type UnreadCounts, type UnreadTally } from './unread-tally.js';
 import { boundedCache } from '../../storage/bounded-cache.js';
 
 /** Rooms of readers whose counts are kept. */
 const MAX_TALLIES = 200_000;
-/** Events of a room that are looked at: counts end there, as in clients' "99+". */
+/** Events of a room that are looked at for all rooms at once; rooms with more are looked at by themselves. */
 const MAX_EVENTS = 200;
+/** Events of a room, and of all rooms in one call, that are looked at so: a count that ends there is of the newest, and says so. */
+const MAX_LONG = 10_000;
+const MAX_LONG_IN_ALL = 20_000;
 /** Steps of patterns (`PushLook`) after which others have a turn: some milliseconds. */
 const STEPS_AT_ONCE = 1_000_000;
-const NONE: ReadonlySet<number> = new Set();
 
 interface Entry {
   readonly tally: UnreadTally;
@@ -33,6 +32,8 @@ interface Entry {
   pos: number;
   /** Whether what is read may turn out to be more, when events come that are missing now. */
   readonly isOpen: boolean;
+  /** Whether all that is unread is counted, the newest events only, or for now no more than one call could. */
+  end: 'all' | 'newest' | 'hurried';
   /** How often history had been fetched. */
   readonly history: number;
   /** What the counts depend on besides events; others make them void. */
@@ -56,15 +57,13 @@ export class UnreadCounter implements OnModuleDestroy {
   #changes = 0;
 
   constructor(
-    private readonly store: UnreadStore,
+    private readonly tallies: ReadTallies,
     private readonly windows: RoomWindows,
     private readonly events: SyncEvents,
     private readonly threads: EventThreads,
     private readonly rules: PushRuleCache,
     private readonly accountData: AccountData,
     private readonly contexts: NotificationContexts,
-    private readonly reads: ReadSets,
-    private readonly joins: ReaderJoins,
     receipts: Receipts,
     bus: Bus,
   ) {
@@ -100,19 +99,28 @@ export class UnreadCounter implements OnModuleDestroy {
     }
     await this.windows.refresh(rooms.map((room) => room.roomNid), to);
     let rows = await this.#rows(rooms.filter(({ roomNid }) => held.has(roomNid)), (nid) => held.get(nid)!.pos, to);
+    // Where much has come it is not known by these rows alone what was redacted of what had been counted.
+    for (const [roomNid, list] of rows) if (list.length >= MAX_EVENTS) held.delete(roomNid);
     for (const roomNid of await this.#undone(rows)) held.delete(roomNid);
     const cold = rooms.filter(({ roomNid }) => !held.has(roomNid));
     const fresh = await this.#fresh(userId, cold, rules, ignored, to);
     rows = new Map([...rows, ...(await this.#rows(cold, (nid) => fresh.get(nid)!.pos, to))]);
     const entries = new Map([...held, ...fresh]);
+    await this.#addLong(rows, entries, to);
     await this.#count(rules, rooms, rows, entries, to);
     const counts = new Map<string, UnreadCounts>();
     for (const { roomId, roomNid } of rooms) {
       const entry = entries.get(roomNid)!;
       if (changes === this.#changes) this.#entries.set(`${roomNid} ${userId}`, entry);
-      counts.set(roomId, entry.tally.counts(perThread));
+      const shown = entry.tally.counts(perThread);
+      counts.set(roomId, entry.end === 'all' ? shown : { ...shown, isPartial: true });
     }
     return counts;
+  }
+
+  /** Whether an event is unread, as far as the counts tell that were just asked for; true where they tell nothing. */
+  isUnread(userId: string, roomNid: number, threadId: string, pos: number): boolean {
+    return this.#entries.get(`${roomNid} ${userId}`)?.tally.isUnread(threadId, pos) ?? true;
   }
 
   #forget(userId: string, roomNid: number): void {
@@ -121,36 +129,40 @@ export class UnreadCounter implements OnModuleDestroy {
   }
 
   /** Whether nothing can have come below what an entry has counted. */
-  #isWhole(roomNid: number, { isOpen, tally, history }: Entry): boolean {
-    return !isOpen && (tally.start >= 0 || history === (this.#history.get(roomNid) ?? 0));
+  #isWhole(roomNid: number, { isOpen, end, tally, history }: Entry): boolean {
+    return !isOpen && end !== 'hurried' && (tally.start >= 0 || history === (this.#history.get(roomNid) ?? 0));
   }
 
   /** Entries without events, from the reader's receipts and its join. */
   async #fresh(
     userId: string, rooms: readonly Room[], rules: CompiledPushRules, ignored: ReadonlySet<string>, to: number,
   ): Promise<Map<number, Entry>> {
-    if (rooms.length === 0) return new Map();
-    const nids = rooms.map((room) => room.roomNid);
-    const [read, sets, joins] = await Promise.all([
-      this.store.readUpTo(nids, userId),
-      this.reads.isKept(userId) ? this.reads.ofRooms(nids, userId, to) : new Map<number, ReadSet[]>(),
-      this.joins.of(userId, nids, to),
-    ]);
-    return new Map(nids.map((nid) => {
-      const parts = new Map([...read.get(nid)!].map(([thread, pos]): [string, ReadUpTo] => [thread, { pos, above: NONE }]));
-      const known = sets.get(nid) ?? [];
-      // Where homes tell each other what was read, positions of receipts say nothing: they are another home's order.
-      for (const set of known) parts.set(set.threadId, { pos: set.floorPos ?? BEGINNING, above: new Set(set.above) });
-      const joinedAt = joins.get(nid)!;
-      const start = Math.max(joinedAt, parts.get('')?.pos ?? BEGINNING);
-      const tally = new UnreadTally(parts, joinedAt, start === BEGINNING || known.some((set) => set.isPartial));
-      return [nid, { tally, pos: tally.start, isOpen: known.some((set) => set.isOpen), history: this.#history.get(nid) ?? 0, rules: rules.version, ignored }];
-    }));
+    const tallies = await this.tallies.of(userId, rooms.map((room) => room.roomNid), to);
+    return new Map([...tallies].map(([nid, { tally, isOpen }]) =>
+      [nid, { tally, pos: tally.start, isOpen, end: 'all', history: this.#history.get(nid) ?? 0, rules: rules.version, ignored }]));
   }
 
   #rows(rooms: readonly Room[], after: (roomNid: number) => number, to: number): Promise<Map<number, TimelineRow[]>> {
     if (rooms.length === 0) return Promise.resolve(new Map());
     return this.windows.rows(rooms.map(({ roomNid }) => ({ roomNid, after: after(roomNid), to })), MAX_EVENTS);
+  }
+
+  /** Puts all rows in the place of the newest ones where there are more, as far as one call can look at them. */
+  async #addLong(rows: Map<number, TimelineRow[]>, entries: ReadonlyMap<number, Entry>, to: number): Promise<void> {
+    let left = MAX_LONG_IN_ALL;
+    for (const [roomNid, { length }] of [...rows]) {
+      if (length < MAX_EVENTS) continue;
+      const entry = entries.get(roomNid)!;
+      const count = Math.min(MAX_LONG, left);
+      if (count <= length) {
+        entry.end = 'hurried';
+        continue;
+      }
+      const long = (await this.windows.rows([{ roomNid, after: entry.pos, to }], count)).get(roomNid)!;
+      rows.set(roomNid, long);
+      left -= long.length;
+      if (long.length === count) entry.end = count === MAX_LONG ? 'newest' : 'hurried';
+    }
   }
 
   /** Rooms in which something was redacted, which may have been counted. */

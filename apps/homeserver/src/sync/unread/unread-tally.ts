@@ -39,7 +39,7 @@ export class UnreadTally {
    */
   constructor(
     private readonly readUpTo: ReadonlyMap<string, ReadUpTo>,
-    private readonly joinedAt: number,
+    readonly joinedAt: number,
     private readonly isPartial: boolean,
   ) {}
 
