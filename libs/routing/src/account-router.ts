@@ -24,6 +24,7 @@ import type { PhonebookAccount } from './phonebook/phonebook-data.js';
 import type { Phonebook } from './phonebook/phonebook.js';
 import { ResumeState } from './resume/resume-state.js';
 import { seenEvents } from './resume/seen-events.js';
+import { SlidingRequests } from './resume/sliding-requests.js';
 import { SyncRequests } from './resume/sync-requests.js';
 import { CopiesCompared } from './rooms/copies-compared.js';
 import type { CopiesVerdict } from './rooms/copies-compared.js';
@@ -72,6 +73,7 @@ export class AccountRouter {
   private readonly loop: HomeLoop;
   private readonly requests: AccountRequests;
   private readonly syncs: SyncRequests;
+  private readonly sliding: SlidingRequests;
   private readonly resume: ResumeState;
   private readonly copies: CopiesCompared;
   private readonly session: SessionEnd;
@@ -91,7 +93,7 @@ export class AccountRouter {
     });
     const key = (what: string): string => `io.partyline.${what}/${userId}`;
     this.resume = new ResumeState(storage, key('resume'));
-    const sessions = new HomeSessions({ transport, phonebook, userId, sign: parts.sign, seen: () => seenEvents(this.resume) });
+    const sessions = new HomeSessions({ transport, phonebook, userId, sign: parts.sign, seen: () => seenEvents([this.resume, ...this.sliding.states]) });
     this.client = new HomeClient(transport, sessions);
     this.loop = new HomeLoop({
       clock,
@@ -114,7 +116,9 @@ export class AccountRouter {
       state: this.resume,
       filterAt: (serverName, filter) => this.requests.filterAt(serverName, filter),
     });
-    this.session = new SessionEnd({ phonebook, userId, resume: this.resume, onEnding: (ending) => parts.onEvent?.(ending) });
+    this.sliding = new SlidingRequests({ client: this.client, userId, storage, storageKey: key('sliding') });
+    const resume = { clear: async (): Promise<void> => void (await Promise.all([this.resume.clear(), this.sliding.clear()])) };
+    this.session = new SessionEnd({ phonebook, userId, resume, onEnding: (ending) => parts.onEvent?.(ending) });
     this.copies = new CopiesCompared(clock);
   }
 
@@ -211,7 +215,7 @@ export class AccountRouter {
     if (endpoint === 'account/deactivate' && request.authenticated && typeof request.body === 'string') return this.deactivate(request, request.body, kind);
     if (endpoint === 'logout' && request.authenticated) return this.logout(request, kind);
     const attempt: Attempt = kind.name === 'sync' && request.authenticated
-      ? (serverName) => this.syncs.attempt(serverName, request, kind)
+      ? (serverName) => (request.method === 'POST' ? this.sliding : this.syncs).attempt(serverName, request, kind)
       : this.requests.attempts(request, kind);
     const preferred = this.requests.preferredHome(request) ?? (kind.roomId ? this.roomHome(kind.roomId) : undefined);
     return this.loop.run({ kind, attempt, preferred, signal: request.signal });

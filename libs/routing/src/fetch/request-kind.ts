@@ -54,8 +54,8 @@ const downloadPath = /^media\/(?:download|thumbnail)\//;
 export function requestKind(method: string, path: string, query: URLSearchParams, body: unknown): RequestKind {
   const endpoint = endpointOf(path);
   const common = { countErrors: !maybeAnothersError.test(endpoint), stream: false };
-  if (method === 'GET' && endpoint === 'sync') {
-    const asked = Number(query.get('timeout') ?? 0) || 0;
+  if (endpoint === 'sync' && (method === 'GET' || method === 'POST')) {
+    const asked = Number(query.get('timeout') ?? (method === 'POST' ? bodyTimeout(body) : 0)) || 0;
     return { ...common, name: 'sync', repeat: 'anywhere', timeoutMs: Math.max(syncTimeoutMs, asked + 15_000) };
   }
   if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') {
@@ -71,6 +71,12 @@ export function requestKind(method: string, path: string, query: URLSearchParams
     transactionId: method === 'PUT' ? transactionIdOf(endpoint) : undefined,
     roomId: room && decoded(room),
   };
+}
+
+/** How long a sliding sync waits whose form has this in the body. */
+function bodyTimeout(body: unknown): number {
+  const timeout = typeof body === 'string' ? /"timeout"\s*:\s*(\d{1,9})/.exec(body)?.[1] : undefined;
+  return Number(timeout ?? 0);
 }
 
 /** The path after the version: `/_matrix/client/v3/rooms/…` and `/_matrix/media/v3/…` as `rooms/…` and `media/…`. */

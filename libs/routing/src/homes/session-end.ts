@@ -12,7 +12,7 @@ export type SessionEnding =
 export interface SessionEndParts {
   phonebook: Phonebook;
   userId: string;
-  resume: ResumeState;
+  resume: Pick<ResumeState, 'clear'>;
   onEnding(ending: SessionEnding): void;
 }
 
@@ -41,7 +41,6 @@ export class SessionEnd {
     const { phonebook, userId, resume } = this.parts;
     const sessions = phonebook.account(userId).homes.filter((home) => home.accessToken !== undefined);
     await Promise.all(sessions.map((home) => phonebook.noteHome(userId, home.serverName, { accessToken: undefined })));
-    await resume.load();
     await resume.clear();
   }
 }

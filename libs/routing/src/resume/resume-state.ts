@@ -160,6 +160,7 @@ export class ResumeState {
 
   /** Forgets everything, for instance at logout. */
   async clear(): Promise<void> {
+    await this.load();
     const changed = new Set(this.rooms.keys());
     this.rooms = new Map();
     this.account = { step: this.account.step, vectors: [], toDevice: [], heard: [] };

@@ -1,7 +1,7 @@
 import { writeAppToken } from './app-token.js';
 import type { Delivery, ResumeState } from './resume-state.js';
 
-type Json = Record<string, unknown>;
+export type Json = Record<string, unknown>;
 
 /** Where the answer stands. */
 export interface SyncContext {
@@ -39,7 +39,8 @@ export async function syncResponse(body: Json, context: SyncContext, state: Resu
   };
 }
 
-function readRoom(roomId: string, room: Json, context: SyncContext, state: ResumeState, delivery: Delivery): Json {
+/** Drops of a room's timeline what the app has, and notes what it gets. */
+export function readRoom(roomId: string, room: Json, context: SyncContext, state: ResumeState, delivery: Delivery): Json {
   if (!isObject(room['timeline'])) return room;
   const timeline: Json = { ...room['timeline'] };
   const events = list(timeline['events']);
@@ -63,7 +64,7 @@ function readRoom(roomId: string, room: Json, context: SyncContext, state: Resum
 }
 
 /** A home that tells no frontier still tells the last event, whose ancestors the app has seen or can page to. */
-function noteFrontiers(delivery: Delivery, frontier: Json, rooms: Json): void {
+export function noteFrontiers(delivery: Delivery, frontier: Json, rooms: Json): void {
   for (const [roomId, ids] of Object.entries(frontier)) {
     const room = delivery.rooms.get(roomId) ?? { events: [] };
     if (room.frontier === null || !Array.isArray(ids)) continue;
@@ -75,12 +76,13 @@ function noteFrontiers(delivery: Delivery, frontier: Json, rooms: Json): void {
   }
 }
 
-function markLeft(delivery: Delivery, roomId: string): void {
+/** The user is not in the room any more. */
+export function markLeft(delivery: Delivery, roomId: string): void {
   delivery.rooms.set(roomId, { events: delivery.rooms.get(roomId)?.events ?? [], frontier: null });
 }
 
 /** Messages to the device lie at all homes; the one that the app got from a home just before it died comes from the next again. */
-function readToDevice(section: unknown, context: SyncContext, state: ResumeState, delivery: Delivery): Json | undefined {
+export function readToDevice(section: unknown, context: SyncContext, state: ResumeState, delivery: Delivery): Json | undefined {
   if (!isObject(section)) return undefined;
   const events = list(section['events']).filter((event) => {
     const id = event['io.partyline.id'];
@@ -102,10 +104,11 @@ function saidOf(event: Json): string | undefined {
   return typeof txn === 'string' ? `${String(event['sender'])} ${txn}` : undefined;
 }
 
-function list(value: unknown): Json[] {
+/** The objects of a list. */
+export function list(value: unknown): Json[] {
   return Array.isArray(value) ? value.filter(isObject) : [];
 }
 
-function isObject(value: unknown): value is Json {
+export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
