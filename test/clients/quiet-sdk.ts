@@ -8,6 +8,6 @@ export function quietSdk(): void {
   const { setTimeout: realSetTimeout } = globalThis;
   beforeAll(() => {
     silenceSdk();
-    globalThis.setTimeout = ((run: () => void, ms?: number) => realSetTimeout(run, ms).unref()) as typeof globalThis.setTimeout;
+    globalThis.setTimeout = ((run: (...args: unknown[]) => void, ms?: number, ...args: unknown[]) => realSetTimeout(run, ms, ...args).unref()) as typeof globalThis.setTimeout;
   });
 }
