@@ -62,3 +62,29 @@ it('lets guests read rooms that are open to the world, and do in them nothing el
     ['POST', '/v3/createRoom', {}], ['GET', `/v3/events/${encodeURIComponent(eventId)}`, undefined], ['GET', '/v3/initialSync', undefined], ['GET', '/v3/events', undefined],
   ] as const) await guest.expectError(403, 'M_GUEST_ACCESS_FORBIDDEN', method, route, body);
 });
+
+it('lets a guest become a user, under the name that he has, and nobody under that of another', async () => {
+  const register = async (): Promise<TestClient> => {
+    const session = await net.client('a').request('POST', '/v3/register?kind=guest', {}, { anonymous: true });
+    return Object.assign(net.client('a'), { accessToken: session.access_token, userId: session.user_id, deviceId: session.device_id });
+  };
+  const [first, second] = [await register(), await register()];
+  const username = first.userId.slice(1, first.userId.indexOf(':'));
+  const upgrade = (token: string | null, name: string | undefined) => net.client('a').raw('POST', '/v3/register', {
+    password: 'longer than it was', auth: { type: 'm.login.dummy' }, guest_access_token: token, username: name,
+  }, { anonymous: true });
+  for (const [token, name, status, errcode] of [
+    [second.accessToken, username, 403, 'M_FORBIDDEN'], ['nonsense', username, 403, 'M_FORBIDDEN'], [alice.accessToken, 'alice', 403, 'M_FORBIDDEN'],
+    [first.accessToken, 'other', 403, 'M_FORBIDDEN'], [first.accessToken, undefined, 400, 'M_MISSING_PARAM'], [null, username, 400, 'M_USER_IN_USE'],
+  ] as const) {
+    const answer = await upgrade(token, name);
+    expect([name, answer.status, answer.body.errcode]).toEqual([name, status, errcode]);
+  }
+  await first.expectError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'POST', '/v3/createRoom', {});
+  expect((await upgrade(first.accessToken, username)).body.user_id).toBe(first.userId);
+  await first.request('POST', '/v3/createRoom', {});
+  expect((await first.request('GET', '/v3/account/whoami')).is_guest ?? false).toBe(false);
+  await net.client('a').login(username, 'longer than it was');
+  expect((await upgrade(first.accessToken, username)).status).toBe(403);
+  await second.expectError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'POST', '/v3/createRoom', {});
+});

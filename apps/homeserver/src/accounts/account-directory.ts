@@ -67,6 +67,19 @@ export class AccountDirectory implements OnModuleInit {
     if (isTaken) throw userInUse();
   }
 
+  /**
+   * Makes a guest a user with a password.
+   *
+   * @param within as of `create`
+   * @throws MatrixError 400 M_USER_IN_USE for who is no guest any more
+   */
+  async upgradeGuest(userId: string, passwordHash: string, within?: (tx: Transaction) => Promise<void>): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      if (!(await this.store.upgradeGuest(tx, userId, passwordHash))) throw userInUse();
+      await within?.(tx);
+    });
+  }
+
   /** Forgets an account whose record no longer names this server. Its tokens must be gone. */
   async remove(userId: string): Promise<void> {
     await this.db.transaction(async (tx) => {

@@ -17,6 +17,10 @@ const updatePassword = statement(
   'account.password',
   'UPDATE accounts SET password_hash = $2 WHERE user_id = $1 AND deactivated_ts IS NULL',
 );
+const upgradeGuest = statement(
+  'account.upgrade',
+  'UPDATE accounts SET is_guest = false, password_hash = $2 WHERE user_id = $1 AND is_guest AND deactivated_ts IS NULL RETURNING 1',
+);
 const updateStanding = statement(
   'account.standing',
   `UPDATE accounts SET is_admin = coalesce($2, is_admin), is_suspended = coalesce($3, is_suspended), is_locked = coalesce($4, is_locked)
@@ -98,6 +102,11 @@ export class AccountStore {
 
   async setPassword(userId: string, passwordHash: string | null): Promise<void> {
     await this.db.query(updatePassword, [userId, passwordHash]);
+  }
+
+  /** @returns false when there is no such guest */
+  async upgradeGuest(db: Queryable, userId: string, passwordHash: string): Promise<boolean> {
+    return (await db.query(upgradeGuest, [userId, passwordHash])).length > 0;
   }
 
   /** @returns what holds now; undefined when there is no such account */

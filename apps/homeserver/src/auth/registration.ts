@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { NewAccount } from '../accounts/account.js';
+import { AccessTokens } from '../accounts/access-tokens.js';
 import { AccountDirectory } from '../accounts/account-directory.js';
 import { Config } from '../config/config.js';
 import { MatrixError } from '../errors/matrix-error.js';
@@ -18,6 +19,8 @@ export interface RegistrationRequest {
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   readonly auth?: AuthData | undefined;
+  /** Of the guest who becomes a user by it, under the name that he has. */
+  readonly guest_access_token?: string | undefined;
 }
 
 /** Makes accounts for people, as far as the operator lets them in. Logging in afterwards is the caller's (sessions.ts). */
@@ -27,6 +30,7 @@ export class Registration implements OnModuleInit {
     private readonly directory: AccountDirectory,
     private readonly names: UserNames,
     private readonly passwords: Passwords,
+    private readonly sessions: AccessTokens,
     private readonly uia: UserInteractiveAuth,
     private readonly tokens: RegistrationTokens,
     private readonly firstRun: FirstRunAdmin,
@@ -88,12 +92,30 @@ export class Registration implements OnModuleInit {
 
   async #register(request: RegistrationRequest): Promise<string> {
     // Checked before and, by the database, after: somebody may take the name meanwhile.
-    const userId = request.username === undefined ? this.names.generate('u') : this.names.choose(request.username);
+    const guest = await this.#guest(request);
+    const userId = guest ?? (request.username === undefined ? this.names.generate('u') : this.names.choose(request.username));
     const results = await this.uia.complete({ operation: 'register', userId: null, auth: request.auth, flows: this.#flows() });
     if (request.password === undefined) throw MatrixError.missingParam('Missing password');
     const passwordHash = await this.passwords.hash(request.password);
-    await this.#create({ userId, passwordHash }, results.get(TOKEN_STAGE) as string | undefined);
+    const token = results.get(TOKEN_STAGE) as string | undefined;
+    if (guest === undefined) await this.#create({ userId, passwordHash }, token);
+    else await this.#upgrade(guest, passwordHash, token);
     return userId;
+  }
+
+  /** The guest who registers as a user (client-server API, "Guest Access"). */
+  async #guest({ guest_access_token: token, username }: RegistrationRequest): Promise<string | undefined> {
+    if (token === undefined) return undefined;
+    if (username === undefined) throw MatrixError.missingParam('A guest keeps his name: username is missing');
+    const requester = await this.sessions.authenticate(token);
+    if (!requester?.isGuest || requester.userId !== this.names.format(username)) throw MatrixError.forbidden('This is not the token of a guest of that name');
+    return requester.userId;
+  }
+
+  async #upgrade(userId: string, passwordHash: string, token: string | undefined): Promise<void> {
+    if (token !== undefined && this.firstRun.isValid(token)) throw MatrixError.forbidden('A guest does not set up the server');
+    await this.directory.upgradeGuest(userId, passwordHash, token === undefined ? undefined : (tx) => this.tokens.use(tx, token));
+    this.sessions.reload(userId);
   }
 
   /** @throws MatrixError 403 M_GUEST_ACCESS_FORBIDDEN unless registration is open */

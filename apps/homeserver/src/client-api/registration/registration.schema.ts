@@ -6,6 +6,7 @@ export const registrationSchema = z.object({
   auth: authDataSchema.optional(),
   username: optionalText(255),
   password: optionalText(4096),
+  guest_access_token: optionalText(512),
   device_id: optionalText(255),
   initial_device_display_name: optionalText(255),
   inhibit_login: z.boolean().nullish(),
