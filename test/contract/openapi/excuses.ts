@@ -25,10 +25,6 @@ const reasons: Readonly<Record<string, readonly string[]>> = {
   'is being built: upgrades and history': [
     'POST /_matrix/client/v3/rooms/{roomId}/upgrade', 'GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event', 'GET /_matrix/federation/v1/timestamp_to_event/{roomId}',
   ],
-  'is being built: invitations of e-mail addresses, and old peeking': [
-    'POST /_matrix/client/v3/rooms/{roomId}/invite', 'PUT /_matrix/federation/v1/exchange_third_party_invite/{roomId}', 'PUT /_matrix/federation/v1/3pid/onbind',
-    'GET /_matrix/client/v3/events/{eventId}',
-  ],
 };
 
 /** Reason by operation. Who builds one takes it out. */

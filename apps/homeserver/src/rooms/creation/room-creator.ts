@@ -3,6 +3,7 @@ import { AuthError, buildEvent, checkAuth, type JsonObject, type RoomEvent, type
 import { Profiles } from '../../accounts/profiles.js';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { UnreachableError } from '../../federation/outgoing/remote-error.js';
 import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { Random } from '../../observability/random.js';
@@ -127,10 +128,14 @@ export class RoomCreator {
   }
 
   async #inviteAddresses(creator: string, roomId: string, { inviteAddresses, isDirect }: CreateRoom): Promise<void> {
+    const silent = new Set<string>();
     for (const address of inviteAddresses) {
+      // Each would be waited for anew.
+      if (silent.has(address.idServer)) continue;
       try {
         await this.thirdParty.invite({ roomId, sender: creator, ...address, content: isDirect ? { is_direct: true } : {} });
       } catch (error) {
+        if (error instanceof UnreachableError) silent.add(address.idServer);
         this.log.warn('invitation of an address from a new room failed', { roomId, reason: error instanceof Error ? error.message : String(error) });
       }
     }
