@@ -129,6 +129,12 @@ describe.each(['10', '12', 'io.partyline.1'])('in a room of version %s', (roomVe
       await join(proof(client.userId, waiting));
       validity = { valid: true };
     }
+    for (const client of [bob, dave]) {
+      for (const odd of [1.5, 2 ** 60, '\ud800']) {
+        const signed = { ...proof(client.userId, waiting), odd };
+        await client.expectError(400, 'M_BAD_JSON', 'POST', `/v3/join/${encodeURIComponent(roomId)}`, { third_party_signed: signed }, { query: { via: net.server('a').name } });
+      }
+    }
     await alice.request('POST', `${room(roomId)}/ban`, { user_id: bob.userId });
     await bob.expectError(403, 'M_FORBIDDEN', 'POST', `/v3/join/${encodeURIComponent(roomId)}`, { third_party_signed: proof(bob.userId, waiting) }, { query: { via: net.server('a').name } });
   });
@@ -177,7 +183,7 @@ describe('inviting an address', () => {
   it('wants what it takes', async () => {
     const roomId = await create();
     const refused = (status: number, errcode: string, body: Json) => alice.expectError(status, errcode, 'POST', `${room(roomId)}/invite`, body);
-    await refused(400, 'M_INVALID_PARAM', { ...address(), id_server: 'not a server' });
+    for (const server of ['not a server', 'localhost:99999', 'localhost/path', 'me@localhost', '']) await refused(400, 'M_INVALID_PARAM', { ...address(), id_server: server });
     for (const body of [{}, { ...address(), id_access_token: undefined }, { reason: 'x' }]) await refused(400, 'M_MISSING_PARAM', body);
     for (const body of [{ ...address(), address: '' }, { ...address(), medium: 'pigeon' }, { ...address(), id_server: 7 }]) await refused(400, 'M_BAD_JSON', body);
     await refused(502, 'M_UNKNOWN', { ...address(), id_server: 'localhost:1' });

@@ -81,8 +81,8 @@ export class IdentityServers {
   }
 
   async #ask(idServer: string, accessToken: string, what: string, body?: object): Promise<Record<string, unknown>> {
-    if (!isServerName(idServer)) throw MatrixError.invalidParam('id_server is no server name');
-    const url = new URL(`https://${idServer}/_matrix/identity/v2/${what}`);
+    const url = isServerName(idServer) ? URL.parse(`https://${idServer}/_matrix/identity/v2/${what}`) : null;
+    if (!url) throw MatrixError.invalidParam('id_server is no server name');
     const answer = await this.#request(url, { authorization: `Bearer ${accessToken}` }, body);
     const fields = read(answer);
     if (answer.status === 200 && fields) return fields;

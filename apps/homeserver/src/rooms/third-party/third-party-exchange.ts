@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { isJsonObject, jsonMember, keyOfThirdParty, knownRecord, serverNameOf, type JsonObject, type RoomEvent } from '#federation';
+import { canonicalJson, CanonicalJsonError, isJsonObject, jsonMember, keyOfThirdParty, knownRecord, serverNameOf, type JsonObject, type RoomEvent } from '#federation';
+import { MAX_NESTING } from '#json';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { AccountServers } from '../../accounts/account-servers.js';
 import { Config } from '../../config/config.js';
@@ -59,10 +60,11 @@ export class ThirdPartyExchange {
    * For an account of this server that shows the proof; nothing happens when it is in the room. A server of the inviter's makes the
    * invitation, or any other in the room when none of his can be reached.
    *
-   * @throws MatrixError 403 `M_FORBIDDEN` when the proof does not hold; 404 and 502 when nobody can be asked
+   * @throws MatrixError 400 `M_BAD_JSON` for what nobody can sign; 403 `M_FORBIDDEN` when the proof does not hold; 404 and 502 when nobody can be asked
    */
   async redeem(proof: ThirdPartyProof): Promise<void> {
     const { roomId, sender, target, signed } = proof;
+    assertSignable(signed);
     const room = await this.registry.find(roomId);
     const isHere = room?.state.isResident === true;
     if (isHere && room.state.joined.has(target)) return;
@@ -99,6 +101,7 @@ export class ThirdPartyExchange {
    * @throws MatrixError 404 `M_NOT_FOUND` for a room that is not here; 403 `M_FORBIDDEN`; 429 `M_LIMIT_EXCEEDED`
    */
   async exchange(origin: string, proof: Omit<ThirdPartyProof, 'via'>): Promise<void> {
+    assertSignable(proof.signed);
     const room = await this.templates.residentRoom(proof.roomId, origin);
     // Each may ask an address that the room names.
     if (this.budget.take(origin, 1) === 0) throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many invitations are exchanged', { retry_after_ms: 5_000 });
@@ -143,5 +146,15 @@ export class ThirdPartyExchange {
 
   #speaksFor(room: Room, userId: string): boolean {
     return this.accounts.has(userId) && (room.rules.portable || serverNameOf(userId) === this.config.serverName);
+  }
+}
+
+/** Signatures cover canonical JSON, which has no fractions and no lone surrogates. */
+function assertSignable(signed: JsonObject): void {
+  try {
+    canonicalJson(signed, MAX_NESTING);
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) throw MatrixError.badJson(`What was signed: ${error.message}`);
+    throw error;
   }
 }
