@@ -51,6 +51,7 @@ Settings are environment variables or lines of partyline.yaml, in the working fo
   PARTYLINE_URL_PREVIEWS         on lets the server look at what people link to (off)
   PARTYLINE_SEARCH_LANGUAGE      language of the search in messages, such as english (simple)
   PARTYLINE_PUSH_BADGE           the number on an app's icon counts rooms with something unread, or messages (rooms)
+  PARTYLINE_PRESENCE             on shows people who is online (on)
   PARTYLINE_FEDERATION_CA        PEM file of further authorities trusted for federation
   PARTYLINE_ALLOW_PRIVATE_ADDRESSES  on lets outgoing requests reach private addresses (off)
   PARTYLINE_PASSWORD_COST        normal; cheap is for tests (normal)

@@ -4,7 +4,6 @@ import { Network } from '../network/network.js';
 
 /** Of each thing that README and the welcome page say is missing: a request that has to be there when it is not missing any more. */
 const requests: Readonly<Record<string, readonly [method: string, path: string]>> = {
-  Presence: ['GET', '/_matrix/client/v3/presence/@alice:example.org/status'],
   'E-mail addresses and phone numbers': ['GET', '/_matrix/client/v3/account/3pid'],
   'Single sign-on': ['GET', '/_matrix/client/v3/login/sso/redirect'],
   'Application services': ['POST', '/_matrix/client/v1/appservice/bridge/ping'],

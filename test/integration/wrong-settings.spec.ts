@@ -94,6 +94,7 @@ const wrong: Readonly<Record<string, readonly (readonly [value: string | ((folde
   PARTYLINE_URL_PREVIEWS: [['some', '"on" or "off"']],
   PARTYLINE_SEARCH_LANGUAGE: [['klingon', 'expected simple, arabic']],
   PARTYLINE_PUSH_BADGE: [['people', 'expected "rooms" or "messages"']],
+  PARTYLINE_PRESENCE: [['away', '"on" or "off"']],
   PARTYLINE_LOG_LEVEL: [['loud', 'expected debug, info, warn, error, silent']],
   PARTYLINE_FEDERATION_CA: [
     ['/does/not/exist.pem', 'cannot read'],

@@ -182,6 +182,8 @@ export class Network {
       urlPreviews: false,
       searchLanguage: 'simple',
       pushBadge: 'rooms',
+      // The syncs of most tests wait for something else, and others' coming and going would answer them.
+      presence: false,
       logLevel: 'info',
       federationCa: this.cluster.ca,
       allowPrivateAddresses: true,

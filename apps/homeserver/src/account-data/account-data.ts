@@ -4,6 +4,7 @@ import { boundedJson } from '../accounts/bounded-json.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { type AccountDataEntry, AccountDataStore } from './account-data.store.js';
 import { AccountDataWriter } from './account-data-writer.js';
+import { INVITE_PERMISSION_TYPES, InvitePermissions } from './invite-permissions.js';
 import { PUSH_RULES_TYPE, pushRulesContent } from './push-rules/push-rules-content.js';
 import { boundedCache } from '../storage/bounded-cache.js';
 
@@ -27,6 +28,7 @@ export interface AccountDataEvent {
 @Injectable()
 export class AccountData implements OnModuleDestroy {
   readonly #ignored = boundedCache<string, Promise<ReadonlySet<string>>>(MAX_CACHED);
+  readonly #invitePermissions = boundedCache<string, Promise<InvitePermissions>>(MAX_CACHED);
   readonly #unsubscribe: () => void;
 
   constructor(
@@ -35,6 +37,7 @@ export class AccountData implements OnModuleDestroy {
   ) {
     this.#unsubscribe = writer.onChanged(({ userId, type }) => {
       if (type === IGNORED_USERS_TYPE) this.#ignored.delete(userId);
+      if ((INVITE_PERMISSION_TYPES as readonly string[]).includes(type)) this.#invitePermissions.delete(userId);
     });
   }
 
@@ -97,6 +100,18 @@ export class AccountData implements OnModuleDestroy {
       ignored.catch(() => this.#ignored.delete(userId));
     }
     return ignored;
+  }
+
+  /** From whom the account takes invitations. */
+  invitePermissions(userId: string): Promise<InvitePermissions> {
+    let permissions = this.#invitePermissions.get(userId);
+    if (!permissions) {
+      permissions = Promise.all(INVITE_PERMISSION_TYPES.map((type) => this.store.get(userId, '', type)))
+        .then((texts) => new InvitePermissions(texts.filter((text) => text !== undefined)));
+      this.#invitePermissions.set(userId, permissions);
+      permissions.catch(() => this.#invitePermissions.delete(userId));
+    }
+    return permissions;
   }
 }
 

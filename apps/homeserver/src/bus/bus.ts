@@ -1,8 +1,11 @@
 import type { RoomEvent } from '#federation';
 
 /** The streams that a sync token holds a position of. */
-export const streamNames = ['events', 'account', 'receipts', 'to_device', 'device_lists', 'typing'] as const;
+export const streamNames = ['events', 'account', 'receipts', 'to_device', 'device_lists', 'typing', 'presence'] as const;
 export type StreamName = (typeof streamNames)[number];
+
+/** Streams of which nothing is stored: they have no end that a database could tell. */
+export const volatileStreams: ReadonlySet<StreamName> = new Set(['typing', 'presence']);
 
 /** An event that is committed and in its room's timeline. */
 export interface TimelineEvent {

@@ -4,6 +4,7 @@ import { EphemeralModule } from '../ephemeral/ephemeral.module.js';
 import { SyncModule } from '../sync/sync.module.js';
 import { FilterController } from './filter/filter.controller.js';
 import { OldSyncController } from './old-sync/old-sync.controller.js';
+import { PresenceController } from './presence/presence.controller.js';
 import { ReadMarkersController } from './read-markers/read-markers.controller.js';
 import { ReceiptsController } from './receipts/receipts.controller.js';
 import { SlidingSyncController } from './sliding-sync/sliding-sync.controller.js';
@@ -14,7 +15,7 @@ import { TypingController } from './typing/typing.controller.js';
 /** Synchronisation and what is sent beside events, for clients. */
 @Module({
   imports: [AuthModule, SyncModule, EphemeralModule],
-  controllers: [FilterController, OldSyncController, ReadMarkersController, ReceiptsController, SlidingSyncController, SyncController, TypingController],
+  controllers: [FilterController, OldSyncController, PresenceController, ReadMarkersController, ReceiptsController, SlidingSyncController, SyncController, TypingController],
   providers: [SyncGateway],
 })
 export class SyncApiModule {}

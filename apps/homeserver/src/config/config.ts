@@ -55,6 +55,8 @@ export class Config {
   readonly urlPreviews!: boolean;
   /** What the number on an app's icon counts: rooms with something unread, or messages. */
   readonly pushBadge!: 'rooms' | 'messages';
+  /** Whether people see who is online. */
+  readonly presence!: boolean;
   /** Lets whoever has an address of media read it, without a token. */
   readonly openMedia!: boolean;
   /** What the log holds at the start; it can be changed while the server runs. */

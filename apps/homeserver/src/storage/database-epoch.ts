@@ -1,5 +1,5 @@
 import type { OnModuleDestroy } from '@nestjs/common';
-import { streamNames } from '../bus/bus.js';
+import { streamNames, volatileStreams } from '../bus/bus.js';
 import type { Clock } from '../observability/clock.js';
 import type { Log } from '../observability/log.js';
 import type { Random } from '../observability/random.js';
@@ -104,8 +104,7 @@ export class DatabaseEpoch implements OnModuleDestroy {
     const known = this.#runs.get(run);
     if (!known) return { kind: 'lost', end: null, isProof: epoch === this.epoch || !this.#epochs.has(epoch) };
     const end = known.ends ?? positionsBy((name) => this.positions.given(name));
-    // What was typed is not stored: it has no end.
-    if (streamNames.every((name) => name === 'typing' || (positions[name] ?? 0) <= end[name])) return { kind: 'held' };
+    if (streamNames.every((name) => volatileStreams.has(name) || (positions[name] ?? 0) <= end[name])) return { kind: 'held' };
     return { kind: 'lost', end, isProof: run !== UNSIGNED_RUN && known.epoch === this.epoch };
   }
 
@@ -178,7 +177,7 @@ export class DatabaseEpoch implements OnModuleDestroy {
     if (isOtherCopy(last.identity, this.identity)) return 'database';
     const seen = this.witness.read();
     if (!seen) return null;
-    const standing = this.standing(seen, { ...seen.positions, typing: 0 });
+    const standing = this.standing(seen, { ...seen.positions, typing: 0, presence: 0 });
     return standing.kind === 'lost' && standing.isProof ? 'witness' : null;
   }
 

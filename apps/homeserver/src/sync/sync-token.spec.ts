@@ -16,7 +16,7 @@ const awaited = fc.record({
   until: fc.nat(3e7).map((minutes) => minutes * 60_000),
 });
 const tokens: fc.Arbitrary<TokenText & { stamp: typeof stamp }> = fc.oneof(
-  fc.record({ kind: fc.constant('sync' as const), stamp: stamps, positions: fc.array(position, { minLength: 6, maxLength: 6 })
+  fc.record({ kind: fc.constant('sync' as const), stamp: stamps, positions: fc.array(position, { minLength: streamNames.length, maxLength: streamNames.length })
     .map((list) => positionsBy((name) => list[streamNames.indexOf(name)]!)) }),
   fc.record({ kind: fc.constant('sync' as const), stamp: stamps, positions: fc.constant(positions), awaited }),
   fc.record({
@@ -66,9 +66,12 @@ describe('tokens', () => {
   });
 
   it('of the first version are still read', () => {
-    expect(readOldToken('s1_1_2_3_4_5_6')).toEqual({ kind: 'sync', stamp: null, positions });
+    const old = { ...positions, presence: 0 };
+    expect(readOldToken('s1_1_2_3_4_5_6')).toEqual({ kind: 'sync', stamp: null, positions: old });
+    // Of the second one that names no stream that came later.
+    expect(readTokenText(`s2_${stamp.epoch}${stamp.run}_1_2_3_4_5_6`)).toEqual({ kind: 'sync', stamp, positions: old });
     expect(readOldToken(`s1_1_2_3_4_5_6~5yc.${'a'.repeat(43)}`)).toEqual({
-      kind: 'sync', stamp: null, positions, awaited: { ids: new Set([eventId('a')]), until: Number.parseInt('5yc', 36) * 60_000 },
+      kind: 'sync', stamp: null, positions: old, awaited: { ids: new Set([eventId('a')]), until: Number.parseInt('5yc', 36) * 60_000 },
     });
     expect(readOldToken('t-5.3')).toEqual({ kind: 'place', stamp: null, pos: -5, attempt: 3 });
     expect(readOldToken('r1_a-B_9')).toEqual({ kind: 'resume', stamp: null, resumeId: 'a-B_9' });

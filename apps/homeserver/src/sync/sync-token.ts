@@ -74,12 +74,14 @@ export const MAX_AWAITED = 32;
 const MINUTE_MS = 60_000;
 const EVENT_ID = /^\$[A-Za-z0-9_-]{43}$/;
 
+/** Streams that the first tokens name. Who has an older one knows nothing of those that came later. */
+const FIRST_STREAMS = 6;
 const STAMP = '([A-Za-z0-9_-]{22})([A-Za-z0-9_-]{8})';
 const AWAITED = `(?:~([0-9a-z]{1,8})((?:\\.[A-Za-z0-9_-]{43}){1,${MAX_AWAITED}}))?`;
-const SYNC = new RegExp(`^s2_${STAMP}((?:_[0-9a-z]{1,11}){${streamNames.length}})((?:-[0-9a-z]{1,11}\\.[0-9a-z]{0,11}){0,${MAX_BEHIND}})(?:!([A-Za-z0-9_-]{8})\\.([0-9a-z]{1,10}))?${AWAITED}$`);
+const SYNC = new RegExp(`^s2_${STAMP}((?:_[0-9a-z]{1,11}){${FIRST_STREAMS},${streamNames.length}})((?:-[0-9a-z]{1,11}\\.[0-9a-z]{0,11}){0,${MAX_BEHIND}})(?:!([A-Za-z0-9_-]{8})\\.([0-9a-z]{1,10}))?${AWAITED}$`);
 const RESUME = new RegExp(`^r2_${STAMP}_([A-Za-z0-9_-]{1,64})$`);
 const PLACE = new RegExp(`^t2_${STAMP}_(-?[0-9a-z]{1,11})(?:\\.(\\d{1,4}))?$`);
-const OLD_SYNC = new RegExp(`^s1((?:_\\d{1,16}){6})${AWAITED}$`);
+const OLD_SYNC = new RegExp(`^s1((?:_\\d{1,16}){${FIRST_STREAMS}})${AWAITED}$`);
 const OLD_RESUME = /^r1_([A-Za-z0-9_-]{1,64})$/;
 const OLD_PLACE = /^t(-?\d{1,16})(?:\.(\d{1,4}))?$/;
 
@@ -150,7 +152,7 @@ function syncToken(
 ): TokenText | undefined {
   const numbers = list.slice(1).split('_').map((digits) => Number.parseInt(digits, radix));
   if (!numbers.every(Number.isSafeInteger)) return undefined;
-  const positions = positionsBy((name) => numbers[streamNames.indexOf(name)]!);
+  const positions = positionsBy((name) => numbers[streamNames.indexOf(name)] ?? 0);
   if (until === undefined) return { kind: 'sync', stamp, positions };
   const awaited = new Set(ids!.slice(1).split('.').map((id) => `$${id}`));
   return { kind: 'sync', stamp, positions, awaited: { ids: awaited, until: Number.parseInt(until, 36) * MINUTE_MS } };

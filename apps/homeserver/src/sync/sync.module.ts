@@ -6,6 +6,7 @@ import { DirectoryModule } from '../directory/directory.module.js';
 import { EphemeralModule } from '../ephemeral/ephemeral.module.js';
 import { PushModule } from '../push/push.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
+import { PresenceSection } from './engine/presence-section.js';
 import { RoomExtrasReader } from './engine/room-extras.js';
 import { RoomPlanner } from './engine/room-planner.js';
 import { RoomSectionsWriter } from './engine/room-sections.js';
@@ -70,7 +71,7 @@ import { UnreadStore } from './unread/unread.store.js';
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
     HistoryRowsStore, RoomReaders, EventViews, EventFinder, ViewTexts, HistoryCollector, RoomHistoryReader,
-    RoomPlanner, RoomStates, RoomSizes, RoomTimelines, RoomExtrasReader, RoomSectionsWriter, ShownStates, SyncEngine, SyncService, EventStream, InitialSync,
+    RoomPlanner, RoomStates, RoomSizes, RoomTimelines, RoomExtrasReader, PresenceSection, RoomSectionsWriter, ShownStates, SyncEngine, SyncService, EventStream, InitialSync,
     ...slidingProviders,
     SearchedRooms, VisibleMatches, EventSearch, EventContexts, SearchAnswers,
     RelationsStore, Aggregations, EventThreads, ChildrenStore, RoomRelations, RoomThreads,

@@ -2,6 +2,8 @@ import { Inject, Injectable, Optional } from '@nestjs/common';
 import { type OpenSession, OpenSessions } from '../accounts/open-sessions.js';
 import type { Requester } from '../accounts/requester.js';
 import { ToDeviceInbox } from '../device-keys/to-device/to-device-inbox.js';
+import { OwnPresence } from '../ephemeral/presence/own-presence.js';
+import type { PresenceName } from '../ephemeral/presence/presence-state.js';
 import { MatrixError } from '../errors/matrix-error.js';
 import { RateLimits } from '../http/rate-limits.js';
 import { Clock } from '../observability/clock.js';
@@ -25,6 +27,8 @@ export interface SyncParameters {
   readonly filter?: string;
   readonly fullState: boolean;
   readonly useStateAfter: boolean;
+  /** `set_presence`: what the device's user is by asking; undefined for the default. */
+  readonly setPresence?: PresenceName | undefined;
   /** Milliseconds to wait for news. */
   readonly timeoutMs: number;
   /** Whether `io.partyline.frontier` is wanted. */
@@ -42,6 +46,7 @@ export class SyncService {
     private readonly tokens: SyncTokens,
     private readonly sessions: OpenSessions,
     private readonly turns: SyncTurns,
+    private readonly presence: OwnPresence,
     private readonly limits: RateLimits,
     private readonly clock: Clock,
     @Optional() @Inject(ResumePoints) private readonly resumePoints: ResumePoints | null,
@@ -53,8 +58,9 @@ export class SyncService {
    *
    * @returns the answer's JSON text
    */
-  unchanged({ since, filter, fullState, timeoutMs }: SyncParameters, requester: Requester): string | undefined {
+  unchanged({ since, filter, fullState, timeoutMs, setPresence }: SyncParameters, requester: Requester): string | undefined {
     const { userId, deviceId } = requester;
+    this.presence.seen(requester, setPresence, timeoutMs);
     if (timeoutMs > 0 || fullState || since === undefined || deviceId === null) return undefined;
     const start = this.tokens.given(requester, since);
     if (!start || start.awaited || start.behind || this.notifier.isAhead(userId, start.positions)) return undefined;
@@ -71,9 +77,11 @@ export class SyncService {
     requester: Requester, parameters: SyncParameters, caller: { readonly signal: AbortSignal },
   ): Promise<{ text: string; isEmpty: boolean }> {
     const session = this.sessions.hold(requester);
+    this.presence.seen(requester, parameters.setPresence, Math.min(parameters.timeoutMs, MAX_TIMEOUT_MS));
     try {
       const answer = await this.#answer(requester, parameters, caller, session);
       session.assertOpen();
+      if (parameters.timeoutMs > 0) this.presence.seen(requester, parameters.setPresence);
       return answer;
     } finally {
       session.release();

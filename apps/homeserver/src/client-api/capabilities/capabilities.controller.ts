@@ -25,6 +25,8 @@ export class CapabilitiesController {
         'm.profile_fields': { enabled: true },
         'm.3pid_changes': { enabled: false },
         'm.get_login_token': isMember,
+        'm.invite_permission_config_enforced': { enabled: true },
+        'org.matrix.msc4155.invite_permission_config_enforced': { enabled: true },
         ...(requester.isAdmin ? { 'm.account_moderation': { suspend: true, lock: true } } : {}),
       },
     };

@@ -2,6 +2,7 @@ import { Controller, Param, Post } from '@nestjs/common';
 import { isEventId } from '#federation';
 import { z } from 'zod';
 import type { Requester } from '../../accounts/requester.js';
+import { OwnPresence } from '../../ephemeral/presence/own-presence.js';
 import { ReadMarkers } from '../../ephemeral/read-markers.js';
 import { Receipts } from '../../ephemeral/receipts.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -15,6 +16,7 @@ export class ReceiptsController {
   constructor(
     private readonly receipts: Receipts,
     private readonly readMarkers: ReadMarkers,
+    private readonly presence: OwnPresence,
   ) {}
 
   @Post()
@@ -28,6 +30,7 @@ export class ReceiptsController {
   ): Promise<object> {
     if (!isEventId(eventId)) throw MatrixError.invalidParam('This is no event id');
     const threadId = readThreadId(body.thread_id ?? undefined);
+    this.presence.active(userId);
     switch (type) {
       case 'm.read':
       case 'm.read.private':

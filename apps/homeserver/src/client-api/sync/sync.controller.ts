@@ -1,6 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { z } from 'zod';
 import type { Requester } from '../../accounts/requester.js';
+import { presenceNames } from '../../ephemeral/presence/presence-state.js';
 import { Auth } from '../../http/auth.decorator.js';
 import type { Caller } from '../../http/caller.js';
 import { CurrentCaller, CurrentUser, QueryParams } from '../../http/param.decorators.js';
@@ -13,6 +14,7 @@ const querySchema = z.object({
   filter: z.string().max(65_536).optional(),
   full_state: queryBoolean.default(false),
   use_state_after: queryBoolean.default(false),
+  set_presence: z.enum(presenceNames).optional(),
   timeout: queryNumber(MAX_TIMEOUT_MS).default(0),
   'io.partyline.frontier': queryBoolean.default(false),
 });
@@ -33,6 +35,7 @@ export class SyncController {
       filter: query.filter,
       fullState: query.full_state,
       useStateAfter: query.use_state_after,
+      setPresence: query.set_presence,
       timeoutMs: query.timeout,
       frontier: query['io.partyline.frontier'],
     };

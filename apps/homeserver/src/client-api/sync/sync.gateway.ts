@@ -6,6 +6,7 @@ import { type OpenSession, OpenSessions, userLocked } from '../../accounts/open-
 import type { Requester } from '../../accounts/requester.js';
 import { Authenticator } from '../../auth/authenticator.js';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { presenceNames } from '../../ephemeral/presence/presence-state.js';
 import { accessTokenOf } from '../../http/request.guard.js';
 import { ByteBudget } from '../../http/byte-budget.js';
 import { RateLimits } from '../../http/rate-limits.js';
@@ -77,6 +78,7 @@ export class SyncGateway implements OnGatewayConnection<WebSocket>, OnModuleDest
         fullState: false,
         useStateAfter: query['use_state_after'] === 'true',
         frontier: query['io.partyline.frontier'] === 'true',
+        setPresence: presenceNames.find((name) => name === query['set_presence']),
         timeoutMs,
       }, { signal }), query['since'] ?? null, {
         take: (bytes) => this.#frames.take(userId, bytes),

@@ -1,6 +1,7 @@
 import { Controller, Param, Put } from '@nestjs/common';
 import { z } from 'zod';
 import type { Requester } from '../../accounts/requester.js';
+import { OwnPresence } from '../../ephemeral/presence/own-presence.js';
 import { Typing } from '../../ephemeral/typing.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
@@ -15,7 +16,10 @@ const bodySchema = z.looseObject({
 
 @Controller('/_matrix/client/v3/rooms/:roomId/typing/:userId')
 export class TypingController {
-  constructor(private readonly typing: Typing) {}
+  constructor(
+    private readonly typing: Typing,
+    private readonly presence: OwnPresence,
+  ) {}
 
   @Put()
   @Auth('user-or-guest', { suspended: 'refuse' })
@@ -26,6 +30,7 @@ export class TypingController {
     @JsonBody(bodySchema) body: z.output<typeof bodySchema>,
   ): Promise<object> {
     if (requester.userId !== userId) throw MatrixError.forbidden('You cannot type for others');
+    this.presence.active(userId);
     await this.typing.set(roomId, userId, body.typing, body.timeout ?? DEFAULT_TIMEOUT_MS);
     return {};
   }

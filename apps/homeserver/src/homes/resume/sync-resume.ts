@@ -138,6 +138,7 @@ export class SyncResume extends ResumePoints {
       to_device: 0,
       device_lists: 0,
       typing: 0,
+      presence: 0,
       receipts: lastSeen === null ? 0 : receipts === null ? current.receipts : receipts - 1,
     };
     return { ...current, ...changed };

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { homeIn, isJsonObject, recordOf, serverNameOf, type HomeRecord, type JsonObject } from '#federation';
+import { canonicalJson, homeIn, isJsonObject, recordOf, serverNameOf, type HomeRecord, type JsonObject } from '#federation';
 import { parseStoredJson } from '#json';
 import { PduOutbox } from '../../federation/outbox/pdu-outbox.js';
 import type { Passage, TransactionGate } from '../../federation/outbox/transaction-gate.js';
@@ -56,7 +56,27 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
     else if (pdus.length > held.size) this.#suspects.set(destination, true);
     const members = await this.#versions(passing);
     if (this.#suspects.has(destination)) return { pdus: passing, edus: [], held, members };
-    return { pdus: passing, edus: await passed(edus, held, (json) => this.#ofEdu(destination, json)), held, members };
+    const passingEdus = await passed(edus, held, (json) => this.#ofEdu(destination, json));
+    return { pdus: passing, edus: await this.#withoutStrangers(destination, passingEdus), held, members };
+  }
+
+  /** Of presence those people whom the destination may know of: an EDU tells of many, and what is left out is told again by itself. */
+  async #withoutStrangers(destination: string, edus: readonly string[]): Promise<string[]> {
+    const passing: string[] = [];
+    for (const json of edus) {
+      if (!json.includes('"edu_type":"m.presence"')) {
+        passing.push(json);
+        continue;
+      }
+      const edu = parseStoredJson(json) as { edu_type: string; content: { push?: { user_id: string }[] } };
+      const push: object[] = [];
+      for (const person of edu.edu_type === 'm.presence' ? (edu.content.push ?? []) : []) {
+        if ((await this.#ofPresence(destination, person.user_id)) === 'given') push.push(person);
+      }
+      if (edu.edu_type !== 'm.presence') passing.push(json);
+      else if (push.length > 0) passing.push(canonicalJson({ ...edu, content: { push } }));
+    }
+    return passing;
   }
 
   /** Which records the senders have, so that whoever is behind notices. */
@@ -89,6 +109,13 @@ export class HomeGate implements TransactionGate, OnApplicationBootstrap {
       if (consent === 'unknown') best = consent;
     }
     return best;
+  }
+
+  /** Homes of an account are told without a room. */
+  async #ofPresence(destination: string, userId: string): Promise<Consent> {
+    const record = (await this.records.isHome(userId, destination)) ? await this.records.get(userId) : undefined;
+    const asHome = record ? await this.#ofRecords(destination, [record]) : 'refused';
+    return asHome === 'given' ? asHome : this.#ofSharers(destination, userId);
   }
 
   async #ofRooms(destination: string, roomIds: readonly string[]): Promise<Consent> {

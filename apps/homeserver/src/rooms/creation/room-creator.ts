@@ -9,6 +9,7 @@ import { Log } from '../../observability/log.js';
 import { Random } from '../../observability/random.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { AliasesStore } from '../directory/aliases.store.js';
+import { InvitePolicy } from '../membership/invite-policy.js';
 import { Inviter } from '../membership/inviter.js';
 import { memberContent } from '../membership/member-content.js';
 import { shownProfile } from '../membership/shown-profile.js';
@@ -50,6 +51,7 @@ export class RoomCreator {
     private readonly persons: NamedPersons,
     private readonly aliases: AliasesStore,
     private readonly profiles: Profiles,
+    private readonly policy: InvitePolicy,
     private readonly positions: StreamPositions,
     private readonly clock: Clock,
     private readonly random: Random,
@@ -72,6 +74,8 @@ export class RoomCreator {
     const profile = (await this.profiles.get(creator)) as JsonObject;
     const join = memberContent(room.state, creator, creator, 'join', signer.record, shownProfile(profile));
     const initial = request.firstEvents ?? (await this.#initialEvents(creator, request, rules));
+    // Before anything is made: whoever hears of it can leave them out.
+    for (const { userId } of await this.inviter.localInvitees(rules, request.invite)) await this.policy.assertAllowed(creator, userId);
     const localInvites = await Promise.all((await this.inviter.localInvitees(rules, request.invite)).map(async (invitee) => (
       { ...invitee, genesis: await this.inviter.genesisOf(rules, invitee.userId) }
     )));

@@ -26,8 +26,12 @@ export class RoomExtrasReader {
     private readonly accountData: AccountData,
   ) {}
 
-  /** By room id; rooms without anything are missing. */
-  async read(request: SyncRequest, plan: AnswerPlan, moment: AnswerMoment): Promise<Map<string, RoomExtras>> {
+  /**
+   * By room id; rooms without anything are missing.
+   *
+   * @param ignored users of whom nothing is shown
+   */
+  async read(request: SyncRequest, plan: AnswerPlan, moment: AnswerMoment, ignored: ReadonlySet<string>): Promise<Map<string, RoomExtras>> {
     const isNew = new Set(plan.rooms.filter((room) => room.isNew).map(({ room }) => room.roomId));
     const [receipts, accountData] = await Promise.all([
       this.#receipts(request, plan, isNew, moment),
@@ -38,10 +42,10 @@ export class RoomExtrasReader {
     for (const { roomId } of plan.joined) {
       const ephemeral: string[] = [];
       if (!matcher.blocksRoom(roomId)) {
-        const typing = this.#typing(roomId, isNew.has(roomId) ? null : request.since!.positions, matcher);
+        const typing = this.#typing(roomId, isNew.has(roomId) ? null : request.since!.positions, matcher, ignored);
         if (typing !== null) ephemeral.push(typing);
-        const rows = receipts.get(roomId);
-        if (rows && matcher.passesType('m.receipt')) {
+        const rows = receipts.get(roomId)?.filter((row) => !ignored.has(row.user_id));
+        if (rows?.length && matcher.passesType('m.receipt')) {
           ephemeral.push(`{"type":"m.receipt","content":${JSON.stringify(receiptContent(rows))}}`);
         }
       }
@@ -51,12 +55,12 @@ export class RoomExtrasReader {
     return extras;
   }
 
-  #typing(roomId: string, since: SyncPositions | null, matcher: EventMatcher): string | null {
+  #typing(roomId: string, since: SyncPositions | null, matcher: EventMatcher, ignored: ReadonlySet<string>): string | null {
     const typing = this.typing.inRoom(roomId);
     // The end of it is news, too, for whoever begins anew.
     const isNews = typing !== undefined && (since === null || typing.pos > since.typing);
     if (!isNews || !matcher.passesType('m.typing')) return null;
-    return `{"type":"m.typing","content":{"user_ids":${JSON.stringify(typing.users)}}}`;
+    return `{"type":"m.typing","content":{"user_ids":${JSON.stringify(typing.users.filter((userId) => !ignored.has(userId)))}}}`;
   }
 
   async #receipts(

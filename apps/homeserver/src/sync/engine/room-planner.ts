@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AccountData } from '../../account-data/account-data.js';
 import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
 import { ReaderHistories, type ReaderHistory } from '../rooms/reader-histories.js';
 import { RoomPositions } from '../rooms/room-positions.js';
@@ -12,6 +13,7 @@ export class RoomPlanner {
   constructor(
     private readonly positions: RoomPositions,
     private readonly histories: ReaderHistories,
+    private readonly accountData: AccountData,
   ) {}
 
   /**
@@ -41,7 +43,9 @@ export class RoomPlanner {
     // Invitations find a place in every answer.
     const isAsked = (room: RoomMembership): boolean =>
       (since === null || request.fullState || room.pos > (since.told ? (fromOf(request, room) ?? -Infinity) : since.positions.events)) && !ignored.has(room.sender);
-    return { to, rooms: plans, joined, invites: ofKind('invite').filter(isAsked), knocks: ofKind('knock').filter(isAsked) };
+    const invites = ofKind('invite').filter(isAsked);
+    const permissions = invites.length === 0 ? undefined : await this.accountData.invitePermissions(request.userId);
+    return { to, rooms: plans, joined, invites: invites.filter((room) => permissions?.of(room.sender) !== 'ignore'), knocks: ofKind('knock').filter(isAsked) };
   }
 
   /** An initial sync shows rooms that were left only when asked, except those from which the reader was thrown out. */

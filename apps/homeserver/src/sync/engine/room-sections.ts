@@ -78,7 +78,7 @@ export class RoomSectionsWriter {
   ): Promise<RoomSections> {
     const join = new Map<string, string>();
     const leave = new Map<string, string>();
-    const extras = this.extras.read(request, plan, moment);
+    const extras = this.extras.read(request, plan, moment, ignored);
     // It is awaited later: what fails before that must not leave it without anybody who hears of its failure, which would end the process.
     extras.catch(() => undefined);
     const answer = { request, plan, ignored, extras, join, leave };

@@ -12,6 +12,7 @@ import { RoomRowsStore } from '../rooms/room-rows.store.js';
 import type { SyncPositions } from '../sync-token.js';
 import { SyncTokens } from '../sync-tokens.js';
 import { textsOf } from './room-extras.js';
+import { PresenceSection } from './presence-section.js';
 import type { AnswerPlan } from './room-plan.js';
 import { RoomPlanner } from './room-planner.js';
 import { type RoomSections, RoomSectionsWriter } from './room-sections.js';
@@ -32,6 +33,7 @@ export class SyncEngine {
     private readonly toDevice: ToDeviceInbox,
     private readonly deviceLists: DeviceListReader,
     private readonly keyCounts: OneTimeKeys,
+    private readonly presence: PresenceSection,
     private readonly tokens: SyncTokens,
     @Optional() @Inject(AccountVector) private readonly vector: AccountVector | null,
   ) {}
@@ -47,16 +49,17 @@ export class SyncEngine {
     const looksAtRooms = since === null || request.fullState || since.resume !== undefined || since.behind !== undefined
       || (['events', 'receipts', 'typing', 'account'] as const).some((stream) => moment.ahead.has(stream));
     const plan = looksAtRooms ? await this.planner.plan(request, [...list.values()], to, ignored) : emptyPlan(to);
-    const [rooms, invites, other] = await Promise.all([
+    const [rooms, invites, other, presence] = await Promise.all([
       this.sections.write(request, plan, moment, ignored),
       this.#invites(request, plan),
       this.#otherParts(request, moment, to),
+      this.presence.write(request, plan, moment, ignored),
     ]);
     const next: SyncPositions = { ...moment.next, events: to, to_device: other.toDevicePos };
     const roomsText = roomsMember(rooms, invites);
-    const parts = roomsText === null ? other.parts : [roomsText, ...other.parts];
+    const parts = [roomsText, presence, ...other.parts].filter((part) => part !== null);
     if (request.frontier) parts.push(...(await this.#frontier(userId, plan, rooms)));
-    const isEmpty = roomsText === null && other.isEmpty;
+    const isEmpty = roomsText === null && presence === null && other.isEmpty;
     // The rooms of awaited events are not known. To show one again that the client still has is less than to leave out one that it gave up.
     const awaited = rooms.isAnew ? undefined : since?.awaited;
     return { text: `{${[`"next_batch":"${this.tokens.sync(next, awaited, request.requester, rooms.behind)}"`, ...parts].join(',')}}`, next, isEmpty };

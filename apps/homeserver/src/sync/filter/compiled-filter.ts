@@ -9,6 +9,7 @@ export class CompiledFilter implements RoomSelection {
   readonly ephemeral: EventMatcher;
   readonly roomAccountData: EventMatcher;
   readonly accountData: EventMatcher;
+  readonly presence: EventMatcher;
   readonly limit: number;
   readonly includeLeave: boolean;
   readonly lazyMembers: boolean;
@@ -27,6 +28,7 @@ export class CompiledFilter implements RoomSelection {
     this.ephemeral = new EventMatcher(room.ephemeral);
     this.roomAccountData = new EventMatcher(room.account_data);
     this.accountData = new EventMatcher(filter.account_data);
+    this.presence = new EventMatcher(filter.presence);
     this.limit = Math.min(room.timeline?.limit ?? DEFAULT_TIMELINE_LIMIT, MAX_TIMELINE_LIMIT);
     this.includeLeave = room.include_leave ?? false;
     this.lazyMembers = room.state?.lazy_load_members ?? false;

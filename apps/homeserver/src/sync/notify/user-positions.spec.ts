@@ -1,6 +1,6 @@
 import { UserPositions } from './user-positions.js';
 
-const at = (events: number, typing = 10) => ({ events, account: 10, receipts: 10, to_device: 10, device_lists: 10, typing });
+const at = (events: number, typing = 10) => ({ events, account: 10, receipts: 10, to_device: 10, device_lists: 10, typing, presence: 10 });
 
 describe('UserPositions', () => {
   it('knows of users that it has not seen only that nothing came after the start', () => {

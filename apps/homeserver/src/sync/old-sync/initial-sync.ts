@@ -4,6 +4,7 @@ import { parseStoredJson } from '#json';
 import { AccountData } from '../../account-data/account-data.js';
 import type { Requester } from '../../accounts/requester.js';
 import { RoomDirectory } from '../../directory/room-directory.js';
+import { PresenceReader } from '../../ephemeral/presence/presence-reader.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomAccess } from '../../rooms/timeline/room-access.js';
 import { SyncTokens } from '../sync-tokens.js';
@@ -14,6 +15,8 @@ import type { JoinedRoom, SyncBody } from './events-of-sync.js';
 
 const DEFAULT_LIMIT = 10;
 const MAX_LIMIT = 100;
+/** Members of whose presence an answer tells. */
+const MAX_PEOPLE = 5_000;
 
 /** `GET /initialSync` and `GET /rooms/{roomId}/initialSync` (old_sync.yaml, room_initial_sync.yaml): all at once. */
 @Injectable()
@@ -26,6 +29,7 @@ export class InitialSync {
     private readonly memberships: Memberships,
     private readonly accountData: AccountData,
     private readonly directory: RoomDirectory,
+    private readonly presence: PresenceReader,
     private readonly tokens: SyncTokens,
   ) {}
 
@@ -46,7 +50,7 @@ export class InitialSync {
     const receipts = Object.entries(join).flatMap(([roomId, room]) =>
       (room.ephemeral?.events ?? []).filter((event) => event['type'] === 'm.receipt').map((event) => ({ ...event, room_id: roomId })));
     return {
-      end: body.next_batch, rooms, receipts, presence: body.presence?.events ?? [], account_data: body.account_data?.events ?? [],
+      end: body.next_batch, rooms, receipts, presence: (body.presence?.events ?? []).map(withUser), account_data: body.account_data?.events ?? [],
     };
   }
 
@@ -69,10 +73,20 @@ export class InitialSync {
       messages: { start: page.end ?? this.tokens.place(0), end: this.tokens.place(upTo), chunk: page.chunk.toReversed() },
       state: (await state.all()).map((event) => parseStoredJson(clientEventJson(event)) as JsonObject),
       account_data: accountData.map(({ type, content }) => ({ type, content: parseStoredJson(content) as JsonObject })),
-      presence: [],
+      presence: await this.#presence(roomId),
       receipts: [],
     };
   }
+
+  async #presence(roomId: string): Promise<object[]> {
+    const known = this.presence.known(await this.memberships.joinedMembers(roomId));
+    return [...known].slice(0, MAX_PEOPLE).map(([sender, content]) => withUser({ type: 'm.presence', sender, content: { ...content } }));
+  }
+}
+
+/** In answers of these endpoints the content says of whom it is. */
+function withUser(event: JsonObject): JsonObject {
+  return { ...event, content: { ...(event['content'] as JsonObject), user_id: event['sender']! } };
 }
 
 function bounded(limit: number | undefined): number {
