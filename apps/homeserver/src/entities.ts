@@ -3,6 +3,7 @@ import { RegistrationToken } from './auth/registration-token.entity.js';
 import { KeyBackup } from './device-keys/backup/key-backup.entity.js';
 import { DehydratedDevice } from './device-keys/dehydration/dehydrated-device.entity.js';
 import { ListedRoom } from './directory/listed-room.entity.js';
+import { DelayedEvent } from './rooms/delayed/delayed-event.entity.js';
 import { Media, MediaFile } from './media/media.entity.js';
 import { Pusher } from './push/pushers/pusher.entity.js';
 import { Report } from './moderation/report.entity.js';
@@ -11,6 +12,7 @@ import { PastKeyResponse, ServerKey, ServerKeyResponse } from './federation/keys
 /** The tables off the hot paths, as TypeORM knows them. */
 export const entities = [
   DehydratedDevice,
+  DelayedEvent,
   KeyBackup,
   ListedRoom,
   LoginToken,

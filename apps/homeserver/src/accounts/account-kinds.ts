@@ -137,6 +137,8 @@ export const keptAtEachHome: Readonly<Record<string, string>> = {
   accounts: 'password, lock and suspension are of one server; deactivation is the last record',
   access_tokens: 'a session is of one home',
   refresh_tokens: 'a session is of one home',
+  delayed_events: 'kept and sent by the home at which they were made',
+  profile_tellings: 'which rooms are still to be told by this server',
   directory_users: 'people that this server has seen in rooms',
   login_tokens: 'a token opens a session of one home',
   one_time_keys: 'each home has its own, so that none is given out twice',

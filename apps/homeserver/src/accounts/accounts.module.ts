@@ -46,6 +46,7 @@ import { RefreshTokens } from './refresh-tokens.js';
     OpenSessions,
     RefreshTokens,
     Devices,
+    ProfileStore,
     Profiles,
     Deactivation,
     Moderation,

@@ -12,7 +12,15 @@ const upsert = statement(
 );
 const remove = statement('profile.delete', 'DELETE FROM profiles WHERE user_id = $1 AND key = $2 RETURNING key');
 
-/** The table `profiles`. Values are JSON values, not text. */
+const noteChange = statement(
+  'profile.note_change',
+  `INSERT INTO profile_tellings AS t (user_id, changes) VALUES ($1, 1) ON CONFLICT (user_id) DO UPDATE SET changes = t.changes + 1`,
+);
+const untold = statement('profile.untold', 'SELECT user_id FROM profile_tellings');
+const untoldChanges = statement('profile.untold_changes', 'SELECT changes FROM profile_tellings WHERE user_id = $1');
+const told = statement('profile.told', 'DELETE FROM profile_tellings WHERE user_id = $1 AND changes = $2');
+
+/** The tables `profiles` and `profile_tellings`. Values are JSON values, not text. */
 @Injectable()
 export class ProfileStore {
   constructor(private readonly db: Database) {}
@@ -33,5 +41,25 @@ export class ProfileStore {
   /** @returns false when there was none */
   async delete(db: Queryable, userId: string, key: string): Promise<boolean> {
     return (await db.query(remove, [userId, key])).length === 1;
+  }
+
+  /** Notes that the account's rooms are to be told. */
+  async noteChange(db: Queryable, userId: string): Promise<void> {
+    await db.write(noteChange, [userId]);
+  }
+
+  /** Accounts whose rooms are still to be told. */
+  async untold(): Promise<string[]> {
+    return (await this.db.query<{ user_id: string }>(untold)).map((row) => row.user_id);
+  }
+
+  /** How many changes were noted; undefined when there are none that are still to be told. */
+  async untoldChanges(userId: string): Promise<number | undefined> {
+    return (await this.db.query<{ changes: number }>(untoldChanges, [userId]))[0]?.changes;
+  }
+
+  /** The rooms were told of so many changes. */
+  async told(userId: string, changes: number): Promise<void> {
+    await this.db.write(told, [userId, changes]);
   }
 }

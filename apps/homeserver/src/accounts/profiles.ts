@@ -15,6 +15,9 @@ export interface Profile {
   readonly [field: string]: unknown;
 }
 
+/** Fields that stand in member events. */
+export const isShownInRooms = (key: string): boolean => key === 'displayname' || key === 'avatar_url';
+
 type ProfileListener = (userId: string, key: string) => Promise<void>;
 
 /** The profiles of the accounts on this server; the ones in use are in memory. */
@@ -67,6 +70,7 @@ export class Profiles implements OnModuleInit {
         if (size > MAX_PROFILE_BYTES) throw new MatrixError(400, 'M_PROFILE_TOO_LARGE', 'The profile would exceed 64 KiB');
         await this.store.set(tx, userId, key, value);
       }
+      if (isShownInRooms(key)) await this.store.noteChange(tx, userId);
       await this.ops.record(tx, userId, [{ kind: 'profile', key, value: value ?? null }]);
       tx.afterCommit(() => this.#forget(userId));
       return true;
@@ -85,6 +89,7 @@ export class Profiles implements OnModuleInit {
     await this.db.transaction(async (tx) => {
       if (value === null) await this.store.delete(tx, userId, key);
       else await this.store.set(tx, userId, key, value);
+      if (isShownInRooms(key)) await this.store.noteChange(tx, userId);
       tx.afterCommit(() => this.#forget(userId));
     });
     await this.#tell(userId, key);

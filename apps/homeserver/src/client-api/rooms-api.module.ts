@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { DirectoryModule } from '../directory/directory.module.js';
 import { ModerationModule } from '../moderation/moderation.module.js';
 import { SyncModule } from '../sync/sync.module.js';
+import { DelayedEventsController } from './delayed/delayed-events.controller.js';
 import { PublicRoomsController } from './directory/public-rooms.controller.js';
 import { SpacesController } from './directory/spaces.controller.js';
 import { PeopleController } from './people/people.controller.js';
@@ -21,7 +22,7 @@ import { StateController } from './rooms/state.controller.js';
   imports: [DirectoryModule, ModerationModule, SyncModule],
   controllers: [
     CreateRoomController, MembershipController, SendController, StateController, MessagesController, RelationsController, AliasesController, PeopleController,
-    PublicRoomsController, SpacesController, ReportsController, SearchController, UpgradeController,
+    PublicRoomsController, SpacesController, ReportsController, SearchController, UpgradeController, DelayedEventsController,
   ],
 })
 export class RoomsApiModule {}

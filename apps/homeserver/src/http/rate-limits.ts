@@ -17,6 +17,8 @@ const limits = {
   notary: { perSecond: 1, burst: 20 },
   // The account's record, its homes, the reach of its rooms.
   homes: { perSecond: 5, burst: 100 },
+  // Whoever sees the calls of many decides about their events from one address.
+  'delayed-event': { perSecond: 20, burst: 200 },
   report: { perSecond: 0.05, burst: 20 },
   resume: { perSecond: 0.5, burst: 20 },
   nonce: { perSecond: 1, burst: 30 },

@@ -6,6 +6,9 @@ import { RoomAliasLookup } from '../federation/room-alias-lookup.js';
 import { RoomCreator } from './creation/room-creator.js';
 import { RoomVersionChoice } from './creation/room-version-choice.js';
 import { AliasesStore } from './directory/aliases.store.js';
+import { DelayedEvents } from './delayed/delayed-events.js';
+import { DelayedEventsStore } from './delayed/delayed-events.store.js';
+import { DelayedSender } from './delayed/delayed-sender.js';
 import { LocalAliases } from './directory/local-aliases.js';
 import { Backfiller } from './history/backfiller.js';
 import { HistoryFetcher } from './history/history-fetcher.js';
@@ -29,6 +32,7 @@ import { MemberChanges } from './membership/member-changes.js';
 import { MemberHandshake } from './membership/member-handshake.js';
 import { Memberships } from './membership/memberships.js';
 import { OutsideMemberships } from './membership/outside-memberships.js';
+import { ProfileTellings } from './membership/profile-tellings.js';
 import { RemoteJoiner } from './membership/remote-joiner.js';
 import { RemoteLeaver } from './membership/remote-leaver.js';
 import { RestrictedJoins } from './membership/restricted-joins.js';
@@ -85,10 +89,11 @@ const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, RelationRowsStore, SentRelations, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, WholeState, RoomRegistry,
   EventSigners, EventSender, NamedPersons, UnnamedLevels, Twins, Redactions, RoomEnds, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, RoomServers, LocalMembershipsStore, Memberships, Inviter, Joiner, Knocker, RestrictedJoins, MemberHandshake, RemoteJoiner, RemoteLeaver,
-  OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, GuestAccess, RoomCreator, RoomVersionChoice, FollowedSettings, RoomSuccessions, RoomUpgrader,
+  OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, ProfileTellings, GuestAccess, RoomCreator, RoomVersionChoice, FollowedSettings, RoomSuccessions, RoomUpgrader,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, UnspreadEnds, RoomAccess,
   StandingServers, StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver, IdentityServers, ThirdPartyInviter, ThirdPartyExchange,
+  DelayedEventsStore, DelayedSender, DelayedEvents,
 ];
 
 /** The rooms: the one writer of events, their state, timelines and memberships. Global: nearly everything above asks them. */

@@ -4,6 +4,7 @@ import type { Requester } from '../../accounts/requester.js';
 import { Config } from '../../config/config.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser } from '../../http/param.decorators.js';
+import { MAX_DELAY_MS, MAX_WAITING } from '../../rooms/delayed/delayed-events.js';
 
 @Controller('/_matrix/client/v3/capabilities')
 export class CapabilitiesController {
@@ -25,6 +26,7 @@ export class CapabilitiesController {
         'm.profile_fields': { enabled: true },
         'm.3pid_changes': { enabled: false },
         'm.get_login_token': isMember,
+        'm.delayed_events': { max_delay_ms: MAX_DELAY_MS, max_scheduled: MAX_WAITING },
         'm.invite_permission_config_enforced': { enabled: true },
         'org.matrix.msc4155.invite_permission_config_enforced': { enabled: true },
         ...(requester.isAdmin ? { 'm.account_moderation': { suspend: true, lock: true } } : {}),

@@ -78,6 +78,8 @@ export const sendQuerySchema = z.object({
   'io.partyline.txn': onceOnlyKey,
   'io.partyline.replicas': queryNumber(5).optional(),
   ts: queryNumber(Number.MAX_SAFE_INTEGER).optional(),
+  // MSC4140 as it was first: milliseconds after which the event is sent.
+  'org.matrix.msc4140.delay': queryNumber(Number.MAX_SAFE_INTEGER).optional(),
 });
 export type SendQuery = z.output<typeof sendQuerySchema>;
 

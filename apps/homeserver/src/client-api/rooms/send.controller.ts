@@ -5,6 +5,7 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.js';
 import { RateLimit } from '../../http/rate-limit.decorator.js';
+import { DelayedEvents, type DelayedRequest } from '../../rooms/delayed/delayed-events.js';
 import { Replication } from '../../rooms/pipeline/replication.js';
 import { RoomSender } from '../../rooms/pipeline/room-sender.js';
 import { contentSchema, redactSchema, sendQuerySchema, type SendQuery } from './room.schemas.js';
@@ -15,6 +16,7 @@ export class SendController {
   constructor(
     private readonly sender: RoomSender,
     private readonly replication: Replication,
+    private readonly delayed: DelayedEvents,
   ) {}
 
   @Put('send/:eventType/:txnId')
@@ -24,6 +26,8 @@ export class SendController {
     @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @Param('eventType') type: string, @Param('txnId') txnId: string,
     @QueryParams(sendQuerySchema) query: SendQuery, @JsonBody(contentSchema) content: JsonObject,
   ): Promise<object> {
+    const delayMs = query['org.matrix.msc4140.delay'];
+    if (delayMs !== undefined) return this.#delay(requester, { roomId, type, content, txnId, delayMs });
     if (type === 'm.room.redaction' && typeof content['redacts'] !== 'string') throw MatrixError.badJson('redacts must name an event');
     const sent = await this.sender.send(requester, { roomId, type, content, txnId, ...options(query) });
     return this.replication.answer(sent, query['io.partyline.replicas']);
@@ -81,8 +85,22 @@ export class SendController {
     @CurrentUser() requester: Requester, @Param('roomId') roomId: string, @Param('eventType') type: string, @Param('stateKey') stateKey: string,
     @QueryParams(sendQuerySchema) query: SendQuery, @JsonBody(contentSchema) content: JsonObject,
   ): Promise<object> {
+    const delayMs = query['org.matrix.msc4140.delay'];
+    if (delayMs !== undefined) return this.#delay(requester, { roomId, type, stateKey, content, delayMs });
     const sent = await this.sender.setState(requester, { roomId, type, stateKey, content, ...options(query) });
     return this.replication.answer(sent, query['io.partyline.replicas']);
+  }
+
+  /** The event is sent later (MSC4140, as it was first). */
+  async #delay(requester: Requester, request: DelayedRequest): Promise<object> {
+    if (request.delayMs === 0) throw MatrixError.invalidParam('The delay must be more than nothing');
+    try {
+      return { delay_id: await this.delayed.add(requester, request) };
+    } catch (error) {
+      if (!(error instanceof MatrixError) || error.errcode !== 'M_MAX_DELAY_EXCEEDED') throw error;
+      const { max_delay: maxDelay } = error.fields;
+      throw new MatrixError(400, 'M_UNKNOWN', error.message, { 'org.matrix.msc4140.errcode': error.errcode, 'org.matrix.msc4140.max_delay': maxDelay });
+    }
   }
 }
 

@@ -34,6 +34,8 @@ const unstableFeatures: Readonly<Record<string, boolean>> = {
   'org.matrix.simplified_msc3575': true,
   // Profile fields of one's own, of v1.16.
   'uk.tcpip.msc4133.stable': true,
+  // Events that are sent later.
+  'org.matrix.msc4140': true,
   // Invitations blocked or filtered by account data; the first is of v1.18.
   'org.matrix.msc4380.stable': true,
   'org.matrix.msc4155': true,

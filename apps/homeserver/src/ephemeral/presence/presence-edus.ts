@@ -9,6 +9,7 @@ import { Clock } from '../../observability/clock.js';
 import { Log } from '../../observability/log.js';
 import { RoomRegistry } from '../../rooms/room-registry.js';
 import { serversOfMember } from '../../rooms/state/room-state.js';
+import { RoomAudience } from '../room-audience.js';
 import { PeopleInRooms, type PeopledRoom } from './people-in-rooms.js';
 import { presencePush, readPresenceEdu, type PresencePush } from './presence-edu.js';
 import { type PresenceChange, Presences } from './presences.js';
@@ -16,6 +17,8 @@ import { type PresenceChange, Presences } from './presences.js';
 const TYPE = 'm.presence';
 /** People in one EDU. */
 const MAX_PEOPLE = 100;
+/** Rooms that are asked whether a server speaks for somebody. */
+const MAX_ROOMS = 20;
 /** How often other servers are told at most. */
 const TELL_EVERY_MS = 1_000;
 /** Who is there is told again after so long, and believed to be there for so long: other servers count with the same half hour. */
@@ -52,6 +55,7 @@ export class PresenceEdus implements OnModuleInit, OnModuleDestroy {
     private readonly accounts: AccountDirectory,
     private readonly servers: AccountServers,
     private readonly registry: RoomRegistry,
+    private readonly audience: RoomAudience,
     private readonly edus: EduHandlers,
     private readonly outbox: EduOutbox,
     private readonly clock: Clock,
@@ -182,10 +186,14 @@ export class PresenceEdus implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /** A server speaks for the accounts that it is a home of, and for those of its name that have no homes. */
+  /** A server speaks for the accounts that it is a home of, and for those of its name that have no homes; where that is not proven, rooms tell it. */
   async #maySpeakFor(origin: string, userId: string): Promise<boolean> {
     const record = await this.servers.knownRecord(userId);
-    if (!record) return serverNameOf(userId) === origin && !this.accounts.has(userId);
-    return record.homes.some((home) => home.server_name === origin) && !(await this.servers.hasDropped(userId, origin, undefined));
+    if (record) return record.homes.some((home) => home.server_name === origin) && !(await this.servers.hasDropped(userId, origin, undefined));
+    if (serverNameOf(userId) === origin) return !this.accounts.has(userId);
+    for (const { id } of [...this.people.roomsOf(userId)].slice(0, MAX_ROOMS)) {
+      if ((await this.audience.roomOfServedMember(id, userId, origin)) !== undefined) return true;
+    }
+    return false;
   }
 }

@@ -75,8 +75,9 @@ export class RoomCreator {
     const join = memberContent(room.state, creator, creator, 'join', signer.record, shownProfile(profile));
     const initial = request.firstEvents ?? (await this.#initialEvents(creator, request, rules));
     // Before anything is made: whoever hears of it can leave them out.
-    for (const { userId } of await this.inviter.localInvitees(rules, request.invite)) await this.policy.assertAllowed(creator, userId);
-    const localInvites = await Promise.all((await this.inviter.localInvitees(rules, request.invite)).map(async (invitee) => (
+    const invitees = await this.inviter.localInvitees(rules, request.invite);
+    for (const { userId } of invitees) await this.policy.assertAllowed(creator, userId);
+    const localInvites = await Promise.all(invitees.map(async (invitee) => (
       { ...invitee, genesis: await this.inviter.genesisOf(rules, invitee.userId) }
     )));
     await this.registry.enter(room, (draft) => {

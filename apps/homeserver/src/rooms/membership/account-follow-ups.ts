@@ -1,17 +1,17 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Deactivation } from '../../accounts/deactivation.js';
-import { Profiles } from '../../accounts/profiles.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { Log } from '../../observability/log.js';
 import { isUnavailable } from '../../storage/database-errors.js';
 import { MemberChanges } from './member-changes.js';
 import { Memberships } from './memberships.js';
 
-/** What happens in rooms when an account changes: a new name shows in them, a deactivated account leaves them. */
+const LEFT = ['join', 'invite', 'knock'];
+
+/** A deactivated account leaves its rooms. */
 @Injectable()
 export class AccountFollowUps implements OnModuleInit {
   constructor(
-    private readonly profiles: Profiles,
     private readonly deactivation: Deactivation,
     private readonly memberships: Memberships,
     private readonly changes: MemberChanges,
@@ -19,30 +19,25 @@ export class AccountFollowUps implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.profiles.onChanged(async (userId, key) => {
-      if (key === 'displayname' || key === 'avatar_url') await this.#inEachRoom(userId, ['join'], (roomId) => this.changes.refresh(roomId, userId));
-    });
-    this.deactivation.onDeactivated((userId) =>
-      this.#inEachRoom(userId, ['join', 'invite', 'knock'], (roomId) => this.changes.leave({ roomId, sender: userId }), true),
-    );
+    this.deactivation.onDeactivated((userId) => this.#leave(userId));
   }
 
   /**
-   * One room's refusal (no right to send, a room held elsewhere) does not keep the others from being told.
+   * One room's refusal (no right to send, a room held elsewhere) does not keep the others from being left.
    *
-   * @param isRepeated whether the caller tries again what the database did not let through; it throws then
+   * @throws what the database did not let through: the caller tries it again
    */
-  async #inEachRoom(userId: string, memberships: readonly string[], work: (roomId: string) => Promise<void>, isRepeated = false): Promise<void> {
+  async #leave(userId: string): Promise<void> {
     let unavailable: unknown;
-    for (const room of (await this.memberships.roomsOf(userId)).values()) {
-      if (!memberships.includes(room.membership)) continue;
+    for (const { roomId, membership } of (await this.memberships.roomsOf(userId)).values()) {
+      if (!LEFT.includes(membership)) continue;
       try {
-        await work(room.roomId);
+        await this.changes.leave({ roomId, sender: userId });
       } catch (error) {
         if (isUnavailable(error)) unavailable = error;
-        if (!(error instanceof MatrixError)) this.log.error('a room was not told of an account change', error, { roomId: room.roomId });
+        if (!(error instanceof MatrixError)) this.log.error('a room was not told of an account change', error, { roomId });
       }
     }
-    if (isRepeated && unavailable) throw unavailable;
+    if (unavailable) throw unavailable;
   }
 }
