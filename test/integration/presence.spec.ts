@@ -87,6 +87,9 @@ describe('presence', () => {
     expect(await statusOf(bob, alice)).toEqual({ presence: 'offline', last_active_ago: 30_000 });
     expect(presenceIn(await look(bob, { since }), alice)).toEqual({ presence: 'offline', last_active_ago: 30_000 });
     expect(presenceIn(await look(bob), alice)).toBeUndefined();
+    // Sliding syncs are syncs, too.
+    await alice.request('POST', '/unstable/org.matrix.simplified_msc3575/sync', {}, { query: { set_presence: 'unavailable' } });
+    expect((await statusOf(bob, alice)).presence).toBe('unavailable');
     await bob.expectError(400, 'M_INVALID_PARAM', 'GET', '/v3/sync', undefined, { query: { set_presence: 'away' } });
   });
 

@@ -11,7 +11,7 @@ import { SlidingSyncService } from '../../sync/sliding/sliding-sync.service.js';
 import type { SlidingRequest } from '../../sync/sliding/sliding-request.js';
 import { MAX_TIMEOUT_MS } from '../../sync/sync.service.js';
 import { extensionsOf } from './extensions-body.js';
-import { assertBounds, positionText, presence } from './sliding-sync.schema.js';
+import { assertBounds, positionText, presence, presenceNamed } from './sliding-sync.schema.js';
 import { MAX_UNSTABLE_SUBSCRIPTIONS, unstableBody, unstableConfig, unstableList } from './unstable-body.js';
 import { MAX_V4_SUBSCRIPTIONS, v4Body, v4Config, v4List } from './v4-body.js';
 
@@ -39,6 +39,7 @@ export class SlidingSyncController {
     const config = (one: Parameters<typeof unstableConfig>[0]) => unstableConfig(one, requester.userId, MAX_TIMELINE_LIMIT);
     return this.#answer({
       requester, dialect: 'unstable', connId: body.conn_id ?? '', pos: query.pos ?? body.pos, timeoutMs: query.timeout ?? body.timeout ?? 0,
+      setPresence: presenceNamed(query.set_presence ?? body.set_presence),
       lists: new Map(Object.entries(body.lists ?? {}).map(([name, list]) => [name, { ...unstableList(list), config: config(list) }])),
       subscriptions: new Map(Object.entries(body.room_subscriptions ?? {}).map(([roomId, one]) => [roomId, config(one)])),
       extensions: extensionsOf(body.extensions), frontier: query['io.partyline.frontier'], txnId: body.txn_id,
@@ -56,7 +57,7 @@ export class SlidingSyncController {
   ): Promise<RawJson> {
     assertBounds(body, MAX_V4_SUBSCRIPTIONS);
     return this.#answer({
-      requester, dialect: 'v4', connId: body.conn_id ?? '', pos: body.pos, timeoutMs: body.timeout ?? 0,
+      requester, dialect: 'v4', connId: body.conn_id ?? '', pos: body.pos, timeoutMs: body.timeout ?? 0, setPresence: presenceNamed(body.set_presence),
       lists: new Map(Object.entries(body.lists ?? {}).map(([name, list]) => [name, { ...v4List(list), config: v4Config(list, MAX_TIMELINE_LIMIT) }])),
       subscriptions: new Map(Object.entries(body.room_subscriptions ?? {}).map(([roomId, one]) => [roomId, v4Config(one, MAX_TIMELINE_LIMIT)])),
       extensions: extensionsOf(body.extensions), frontier: query['io.partyline.frontier'], txnId: undefined,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { presenceNames, type PresenceName } from '../../ephemeral/presence/presence-state.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { text } from '../../http/query-schemas.js';
 import { MAX_TIMEOUT_MS } from '../../sync/sync.service.js';
@@ -6,7 +7,6 @@ import { MAX_TIMEOUT_MS } from '../../sync/sync.service.js';
 // What both forms of a request have in common (MSC4186). What is not known is left out: extensions come and go.
 
 const MAX_LISTS = 100;
-const PRESENCES: readonly string[] = ['online', 'offline', 'unavailable'];
 const MAX_NAMES = 1_000;
 /** Of `required_state`. */
 const MAX_ELEMENTS = 200;
@@ -31,7 +31,12 @@ export function assertBounds(body: { lists?: object | undefined; room_subscripti
   const countOf = (entries: object | undefined): number => Object.keys(entries ?? {}).length;
   if (countOf(body.lists) > MAX_LISTS) throw MatrixError.invalidParam(`A request has at most ${MAX_LISTS} lists`);
   if (countOf(body.room_subscriptions) > maxSubscriptions) throw MatrixError.invalidParam(`A request has at most ${maxSubscriptions} subscriptions`);
-  if (body.set_presence !== undefined && !PRESENCES.includes(body.set_presence)) throw MatrixError.invalidParam('There is no such presence');
+  if (body.set_presence !== undefined && !presenceNamed(body.set_presence)) throw MatrixError.invalidParam('There is no such presence');
+}
+
+/** The presence that is called so. */
+export function presenceNamed(name: string | undefined): PresenceName | undefined {
+  return presenceNames.find((one) => one === name);
 }
 
 export const timelineLimit = count;

@@ -1,4 +1,5 @@
 import type { Requester } from '../../accounts/requester.js';
+import type { PresenceName } from '../../ephemeral/presence/presence-state.js';
 import type { RequiredState } from './required-state.js';
 
 /** What is wanted of the rooms of a list, or of a room (MSC4186, "room config"). */
@@ -59,6 +60,8 @@ export interface SlidingRequest {
   /** Undefined for the first request of a connection. */
   readonly pos: string | undefined;
   readonly timeoutMs: number;
+  /** `set_presence`; undefined for the default. */
+  readonly setPresence?: PresenceName | undefined;
   readonly lists: ReadonlyMap<string, SlidingList>;
   readonly subscriptions: ReadonlyMap<string, RoomConfig>;
   readonly extensions: Extensions;

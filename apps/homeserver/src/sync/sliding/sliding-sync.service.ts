@@ -1,5 +1,6 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { type OpenSession, OpenSessions } from '../../accounts/open-sessions.js';
+import { OwnPresence } from '../../ephemeral/presence/own-presence.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { RateLimits } from '../../http/rate-limits.js';
 import { Clock } from '../../observability/clock.js';
@@ -26,6 +27,7 @@ export class SlidingSyncService {
     private readonly tokens: SyncTokens,
     private readonly sessions: OpenSessions,
     private readonly turns: SyncTurns,
+    private readonly presence: OwnPresence,
     private readonly limits: RateLimits,
     private readonly clock: Clock,
     @Optional() @Inject(ResumePoints) private readonly resumePoints: ResumePoints | null,
@@ -38,9 +40,11 @@ export class SlidingSyncService {
    */
   async sync(request: SlidingRequest, caller: { readonly signal: AbortSignal }): Promise<{ text: string; isEmpty: boolean }> {
     const session = this.sessions.hold(request.requester);
+    this.presence.seen(request.requester, request.setPresence, Math.min(request.timeoutMs, MAX_TIMEOUT_MS));
     try {
       const answer = await this.#answer(request, caller, session);
       session.assertOpen();
+      if (request.timeoutMs > 0) this.presence.seen(request.requester, request.setPresence);
       return answer;
     } finally {
       session.release();
