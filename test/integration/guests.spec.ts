@@ -63,6 +63,29 @@ it('lets guests read rooms that are open to the world, and do in them nothing el
   ] as const) await guest.expectError(403, 'M_GUEST_ACCESS_FORBIDDEN', method, route, body);
 });
 
+it('lets who is not in a room that is open to the world read all of it, and nobody read one that is not', async () => {
+  const dora = await net.client('a').register('dora');
+  const create = async (visibility: string) => {
+    const { room_id: roomId } = await alice.request('POST', '/v3/createRoom', {
+      preset: 'public_chat', initial_state: [{ type: 'm.room.history_visibility', state_key: '', content: { history_visibility: visibility } }],
+    });
+    const { event_id: eventId } = await alice.request('PUT', `${roomPath(roomId)}/send/m.room.message/1`, { body: 'hello', msgtype: 'm.text' });
+    return [roomPath(roomId), `/v1/rooms/${encodeURIComponent(roomId)}`, encodeURIComponent(eventId)] as const;
+  };
+  const reads = ([path, v1, eventId]: readonly [string, string, string]) => [
+    `${path}/state`, `${path}/state/m.room.create`, `${path}/members`, `${path}/messages?dir=b`, `${path}/messages?dir=f`, `${path}/event/${eventId}`, `${path}/context/${eventId}`,
+    `${path}/initialSync`, `${path}/aliases`, `${v1}/relations/${eventId}`, `${v1}/threads`, `${v1}/hierarchy`,
+  ];
+  const open = await create('world_readable');
+  for (const read of reads(open)) expect([read, (await dora.raw('GET', read)).status]).toEqual([read, 200]);
+  for (const visibility of ['shared', 'invited', 'joined']) {
+    // What a public room says of itself is no history.
+    for (const read of reads(await create(visibility)).filter((one) => !one.endsWith('/hierarchy'))) {
+      expect([read, [403, 404].includes((await dora.raw('GET', read)).status)]).toEqual([read, true]);
+    }
+  }
+});
+
 it('lets a guest become a user, under the name that he has, and nobody under that of another', async () => {
   const register = async (): Promise<TestClient> => {
     const session = await net.client('a').request('POST', '/v3/register?kind=guest', {}, { anonymous: true });
