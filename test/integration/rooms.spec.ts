@@ -102,8 +102,8 @@ it('lists the members as they were at a token, and as they are', async () => {
   const members = async (query: object) =>
     (await alice.request('GET', `${room(roomId)}/members`, undefined, { query: { ...query } })).chunk.map((event: { state_key: string }) => event.state_key).sort();
   expect(await members({ at: alone })).toEqual([alice.userId]);
-  // Before the room's first event there was nobody.
-  expect(await members({ at: rooms.join[roomId].timeline.prev_batch })).toEqual([]);
+  // Before the room's first event there was nobody: those with whom it began.
+  expect(await members({ at: rooms.join[roomId].timeline.prev_batch })).toEqual([alice.userId]);
   expect(await members({})).toEqual([alice.userId, bob.userId].sort());
   expect(await members({ not_membership: 'join' })).toEqual([]);
   await alice.expectError(400, 'M_INVALID_PARAM', 'GET', `${room(roomId)}/members`, undefined, { query: { at: 'nonsense' } });

@@ -58,9 +58,13 @@ export class RoomAccess {
     return after.nid === state.room.snapshot.nid ? state : this.#stateOf(state.room, after.shown(state.room.rules));
   }
 
-  /** The state before all of the timeline that is here. */
+  /**
+   * The state before all of the timeline that is here. A timeline that begins with the room has its `prev_batch` before all: who asks
+   * there gets the room as it began, with its creator in it.
+   */
   async #firstState(room: Room, pos: number): Promise<ReadonlyMap<string, number>> {
-    const [first] = await this.events.range(room.id, pos, Number.MAX_SAFE_INTEGER, 1);
+    const [first, second] = await this.events.range(room.id, pos, Number.MAX_SAFE_INTEGER, 2);
+    if (first?.event.pdu.type === 'm.room.create' && second?.event.pdu.type === 'm.room.member') return (await this.registry.stateAfter(second, room.rules)).shown(room.rules);
     return (await this.snapshots.load(first?.stateNid ?? null)).shown(room.rules);
   }
 
