@@ -55,16 +55,17 @@ export class Contract {
 
   #violations(exchange: Partial<Exchange> & { method: string; path: string }, faultsOf: (operation: Known) => string[], fits?: (operation: Known) => void): string[] {
     let violations: string[] | null = null;
+    let isFine = false;
     // A few operations have the same address: what one of them allows is allowed.
     for (const operation of this.#operationsAt(exchange.method, exchange.path.split('?', 1)[0]!)) {
       const faults = faultsOf(operation).filter((fault) => !allowed(operation.name, fault));
       if (faults.length === 0) {
+        isFine = true;
         fits?.(operation);
-        return [];
       }
       violations ??= faults.map((fault) => `${operation.name}: ${fault}\n  ${exchange.status ?? ''} ${shown(exchange.answer)}\n  to ${exchange.path} ${shown(exchange.request)}`);
     }
-    return violations ?? [];
+    return isFine ? [] : (violations ?? []);
   }
 
   /** The operations that a path may be for, those with the same and fewest parameters. */

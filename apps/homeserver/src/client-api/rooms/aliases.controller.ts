@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, Param, Put } from '@nestjs/common';
-import { isRoomAlias, serverNameOf, powerLevelsOf } from '#federation';
+import { isRoomAlias, isRoomId, serverNameOf, powerLevelsOf } from '#federation';
 import type { Requester } from '../../accounts/requester.js';
 import { Config } from '../../config/config.js';
 import { MatrixError } from '../../errors/matrix-error.js';
@@ -61,6 +61,7 @@ export class AliasesController {
   @Get('rooms/:roomId/aliases')
   @Auth('user-or-guest')
   async ofRoom(@CurrentUser() requester: Requester, @Param('roomId') roomId: string): Promise<object> {
+    if (!isRoomId(roomId)) throw MatrixError.invalidParam('This is not a room id');
     await this.access.visibleState(requester.userId, roomId);
     return { aliases: await this.aliases.ofRoom(roomId) };
   }
