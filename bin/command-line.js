@@ -49,6 +49,8 @@ Settings are environment variables or lines of partyline.yaml, in the working fo
   PARTYLINE_MEDIA_CACHE          what files of other servers may take (20G)
   PARTYLINE_OPEN_MEDIA           on lets old apps read files without a token (on)
   PARTYLINE_URL_PREVIEWS         on lets the server look at what people link to (off)
+  PARTYLINE_RETENTION            how long messages are kept in rooms that do not say so, such as 1y (forever)
+  PARTYLINE_RETENTION_LIMITS     between which times a room may choose that, such as 1d-2y (none)
   PARTYLINE_SEARCH_LANGUAGE      language of the search in messages, such as english (simple)
   PARTYLINE_PUSH_BADGE           the number on an app's icon counts rooms with something unread, or messages (rooms)
   PARTYLINE_PRESENCE             on shows people who is online (on)

@@ -120,7 +120,9 @@ describe('search', () => {
     const second = await edit(alice, roomId, kept, 'marmoset');
     expect(ids(await search(alice, 'walrus'))).toEqual([]);
     expect(ids(await search(alice, 'ocelot'))).toEqual([]);
-    expect(ids(await search(alice, 'marmoset'))).toEqual([kept]);
+    const edited = await search(alice, 'marmoset');
+    expect(ids(edited)).toEqual([kept]);
+    expect(edited.results[0].result.unsigned['m.relations']['m.replace'].event_id).toBe(second);
     // Nobody edits what others said.
     await edit(bob, roomId, kept, 'anteater');
     expect(ids(await search(alice, 'anteater'))).toEqual([]);

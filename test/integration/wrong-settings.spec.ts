@@ -92,6 +92,8 @@ const wrong: Readonly<Record<string, readonly (readonly [value: string | ((folde
   PARTYLINE_MEDIA_CACHE: [['little', 'expected a size']],
   PARTYLINE_OPEN_MEDIA: [['perhaps', '"on" or "off"']],
   PARTYLINE_URL_PREVIEWS: [['some', '"on" or "off"']],
+  PARTYLINE_RETENTION: [['long', 'expected a time such as 12h'], ['-1d', 'expected a time such as 12h']],
+  PARTYLINE_RETENTION_LIMITS: [['1d', 'expected two times'], ['2y-1d', 'the first time is longer']],
   PARTYLINE_SEARCH_LANGUAGE: [['klingon', 'expected simple, arabic']],
   PARTYLINE_PUSH_BADGE: [['people', 'expected "rooms" or "messages"']],
   PARTYLINE_PRESENCE: [['away', '"on" or "off"']],

@@ -180,6 +180,7 @@ export class Network {
       mediaCacheBytes: 1024 ** 3,
       openMedia: true,
       urlPreviews: false,
+      retention: { lifetime: null, limits: null },
       searchLanguage: 'simple',
       pushBadge: 'rooms',
       // The syncs of most tests wait for something else, and others' coming and going would answer them.

@@ -17,9 +17,6 @@ const reasons: Readonly<Record<string, readonly string[]>> = {
   'of sign-in by others': ['GET /_matrix/client/v1/auth_metadata', 'GET /_matrix/client/v3/login/sso/redirect', 'GET /_matrix/client/v3/login/sso/redirect/{idpId}'],
   'of policy servers, which ours is none of': ['POST /_matrix/policy/v1/sign', 'GET /.well-known/matrix/policy_server'],
   'stands for all queries, each of which has an operation of its own': ['GET /_matrix/federation/v1/query/{queryType}'],
-  'is being built: upgrades and history': [
-    'POST /_matrix/client/v3/rooms/{roomId}/upgrade', 'GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event', 'GET /_matrix/federation/v1/timestamp_to_event/{roomId}',
-  ],
 };
 
 /** Reason by operation. Who builds one takes it out. */

@@ -10,6 +10,7 @@ import { RelationsController } from './relations/relations.controller.js';
 import { ReportsController } from './reports/reports.controller.js';
 import { AliasesController } from './rooms/aliases.controller.js';
 import { CreateRoomController } from './rooms/create-room.controller.js';
+import { EventByTimeController } from './rooms/event-by-time.controller.js';
 import { MembershipController } from './rooms/membership.controller.js';
 import { MessagesController } from './rooms/messages.controller.js';
 import { SendController } from './rooms/send.controller.js';
@@ -22,7 +23,7 @@ import { StateController } from './rooms/state.controller.js';
   imports: [DirectoryModule, ModerationModule, SyncModule],
   controllers: [
     CreateRoomController, MembershipController, SendController, StateController, MessagesController, RelationsController, AliasesController, PeopleController,
-    PublicRoomsController, SpacesController, ReportsController, SearchController, UpgradeController, DelayedEventsController,
+    PublicRoomsController, SpacesController, ReportsController, SearchController, UpgradeController, EventByTimeController, DelayedEventsController,
   ],
 })
 export class RoomsApiModule {}

@@ -49,6 +49,8 @@ export class Config {
   readonly mediaQuotaBytes!: number;
   /** What files of other servers may take. */
   readonly mediaCacheBytes!: number;
+  /** How long messages of rooms are kept that do not say so themselves, and between which times a room may choose; milliseconds, null for ever and for any. */
+  readonly retention!: { readonly lifetime: number | null; readonly limits: readonly [least: number, most: number] | null };
   /** Language of the search in messages: a text search configuration of PostgreSQL. */
   readonly searchLanguage!: string;
   /** Whether the server looks at what people link to. */

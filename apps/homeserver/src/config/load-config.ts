@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readCertificates, readTlsFiles } from './certificates.js';
 import { Config } from './config.js';
 import { nearest } from './nearest.js';
-import { addresses, contact, databaseUrl, flag, logLevel, mediaPlace, port, publicUrl, roomVersionId, searchLanguage, serverName, serverNames, size, text, turnUris, webAddress } from './setting-values.js';
+import { addresses, contact, databaseUrl, flag, lifetime, lifetimes, logLevel, mediaPlace, port, publicUrl, roomVersionId, searchLanguage, serverName, serverNames, size, text, turnUris, webAddress } from './setting-values.js';
 import { settingsOfFile } from './settings-file.js';
 import { SettingsError } from './settings-error.js';
 
@@ -41,6 +41,8 @@ const schema = z.object({
   PARTYLINE_MEDIA_CACHE: size.prefault('20G'),
   PARTYLINE_OPEN_MEDIA: flag.default(true),
   PARTYLINE_URL_PREVIEWS: flag.default(false),
+  PARTYLINE_RETENTION: lifetime.prefault('forever'),
+  PARTYLINE_RETENTION_LIMITS: lifetimes.prefault('none'),
   PARTYLINE_SEARCH_LANGUAGE: searchLanguage.default('simple'),
   PARTYLINE_PUSH_BADGE: z.enum(['rooms', 'messages'], 'expected "rooms" or "messages"').default('rooms'),
   PARTYLINE_PRESENCE: flag.default(true),
@@ -107,6 +109,7 @@ export function loadConfig(env: Environment, cwd: string): Settings {
     mediaCacheBytes: values.PARTYLINE_MEDIA_CACHE,
     openMedia: values.PARTYLINE_OPEN_MEDIA,
     urlPreviews: values.PARTYLINE_URL_PREVIEWS,
+    retention: Object.freeze({ lifetime: values.PARTYLINE_RETENTION, limits: values.PARTYLINE_RETENTION_LIMITS }),
     searchLanguage: values.PARTYLINE_SEARCH_LANGUAGE,
     pushBadge: values.PARTYLINE_PUSH_BADGE,
     presence: values.PARTYLINE_PRESENCE,

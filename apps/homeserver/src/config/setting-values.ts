@@ -112,6 +112,26 @@ export const roomVersionId = checked((value) =>
   roomVersion(value.trim()) ? undefined : `is no room version that this server has: ${roomVersions.map(({ id }) => id).join(', ')}`,
 ).transform((value) => value.trim());
 
+const DAY_MS = 86_400_000;
+const TIME_UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS, y: 365 * DAY_MS };
+const TIME = /^(\d{1,5})([mhdwy])$/;
+
+/** How long something is kept: `90d`, or `forever`; milliseconds, null for ever. */
+export const lifetime = checked((value) => (value.trim() === 'forever' || TIME.test(value.trim()) ? undefined : 'expected a time such as 12h, 90d or 2y, or "forever"'))
+  .transform((value) => (value.trim() === 'forever' ? null : millisecondsOf(value.trim())));
+
+/** Between which times something may be kept: `1d-2y`, or `none`. */
+export const lifetimes = checked((value) => {
+  if (value.trim() === 'none') return undefined;
+  const [least, most, ...more] = value.split('-').map((part) => part.trim());
+  if (more.length > 0 || !TIME.test(least ?? '') || !TIME.test(most ?? '')) return 'expected two times such as 1d-2y, or "none"';
+  return millisecondsOf(least!) <= millisecondsOf(most!) ? undefined : 'the first time is longer than the second';
+}).transform((value): readonly [number, number] | null => {
+  if (value.trim() === 'none') return null;
+  const [least, most] = value.split('-').map((part) => millisecondsOf(part.trim()));
+  return [least!, most!];
+});
+
 /** The languages that every PostgreSQL from 14 on knows; `simple` takes words as they are. */
 const LANGUAGES = [
   'simple', 'arabic', 'armenian', 'basque', 'catalan', 'danish', 'dutch', 'english', 'finnish', 'french', 'german', 'greek', 'hindi', 'hungarian', 'indonesian',
@@ -123,6 +143,11 @@ export const logLevel = z.enum(LOG_LEVELS, `expected ${LOG_LEVELS.join(', ')}`);
 
 function isWebAddress(value: string): boolean {
   return /^https?:\/\/[^/]/.test(value.trim()) && URL.canParse(value.trim());
+}
+
+function millisecondsOf(value: string): number {
+  const [, digits, unit] = TIME.exec(value)!;
+  return Number(digits) * TIME_UNITS[unit!]!;
 }
 
 function bytesOf(value: string): number {

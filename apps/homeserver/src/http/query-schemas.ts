@@ -10,6 +10,9 @@ export const queryNumber = (max: number) =>
     .regex(/^\d{1,16}$/, 'must be a whole number')
     .transform((digits) => Math.min(Number(digits), max));
 
+/** A query parameter that is a time in milliseconds since the Unix epoch. */
+export const queryTime = z.string().regex(/^-?\d{1,15}$/, 'must be a time in milliseconds').transform(Number);
+
 /** A query parameter that is `true` or `false`. */
 export const queryBoolean = z.enum(['true', 'false']).transform((word) => word === 'true');
 

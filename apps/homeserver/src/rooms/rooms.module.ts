@@ -11,6 +11,7 @@ import { DelayedEventsStore } from './delayed/delayed-events.store.js';
 import { DelayedSender } from './delayed/delayed-sender.js';
 import { LocalAliases } from './directory/local-aliases.js';
 import { Backfiller } from './history/backfiller.js';
+import { EventTimesStore } from './history/event-times.store.js';
 import { HistoryFetcher } from './history/history-fetcher.js';
 import { HistoryWriter } from './history/history-writer.js';
 import { HistoryStore } from './history/history.store.js';
@@ -82,6 +83,8 @@ import { StateValuesStore } from './state/state-values.store.js';
 import { IdentityServers } from './third-party/identity-servers.js';
 import { ThirdPartyExchange } from './third-party/third-party-exchange.js';
 import { ThirdPartyInviter } from './third-party/third-party-inviter.js';
+import { ExpiredMessages } from './retention/expired-messages.js';
+import { RetentionStore } from './retention/retention.store.js';
 import { EventsStore } from './timeline/events.store.js';
 import { RoomAccess } from './timeline/room-access.js';
 
@@ -89,9 +92,9 @@ const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, RelationRowsStore, SentRelations, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, WholeState, RoomRegistry,
   EventSigners, EventSender, NamedPersons, UnnamedLevels, Twins, Redactions, RoomEnds, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, RoomServers, LocalMembershipsStore, Memberships, Inviter, Joiner, Knocker, RestrictedJoins, MemberHandshake, RemoteJoiner, RemoteLeaver,
-  OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, ProfileTellings, GuestAccess, RoomCreator, RoomVersionChoice, FollowedSettings, RoomSuccessions, RoomUpgrader,
+  OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, ProfileTellings, GuestAccess, RoomCreator, RoomVersionChoice, RetentionStore, ExpiredMessages, FollowedSettings, RoomSuccessions, RoomUpgrader,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, UnspreadEnds, RoomAccess,
-  StandingServers, StateValuesStore, HistoryStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,
+  StandingServers, StateValuesStore, HistoryStore, EventTimesStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver, IdentityServers, ThirdPartyInviter, ThirdPartyExchange,
   DelayedEventsStore, DelayedSender, DelayedEvents,
 ];

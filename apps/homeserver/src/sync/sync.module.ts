@@ -18,6 +18,7 @@ import { SyncEngine } from './engine/sync-engine.js';
 import { Filters } from './filter/filters.js';
 import { FiltersStore } from './filter/filters.store.js';
 import { EventFinder } from './history/event-finder.js';
+import { EventByTime } from './history/event-by-time.js';
 import { EventViews } from './history/event-views.js';
 import { HistoryCollector } from './history/history-collector.js';
 import { HistoryRowsStore } from './history/history-rows.store.js';
@@ -70,7 +71,7 @@ import { UnreadStore } from './unread/unread.store.js';
     SyncNotifier, SyncTurns, FiltersStore, Filters,
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
-    HistoryRowsStore, RoomReaders, EventViews, EventFinder, ViewTexts, HistoryCollector, RoomHistoryReader,
+    HistoryRowsStore, RoomReaders, EventViews, EventFinder, ViewTexts, HistoryCollector, RoomHistoryReader, EventByTime,
     RoomPlanner, RoomStates, RoomSizes, RoomTimelines, RoomExtrasReader, PresenceSection, RoomSectionsWriter, ShownStates, SyncEngine, SyncService, EventStream, InitialSync,
     ...slidingProviders,
     SearchedRooms, VisibleMatches, EventSearch, EventContexts, SearchAnswers,

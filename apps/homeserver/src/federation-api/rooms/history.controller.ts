@@ -5,7 +5,7 @@ import type { RoomEvent } from '#federation';
 import { AnswerTurns } from '../../federation/inbound/answer-turns.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { JsonBody, OriginServer, QueryParams } from '../../http/param.decorators.js';
-import { queryList, queryNumber, text } from '../../http/query-schemas.js';
+import { queryList, queryNumber, queryTime, text } from '../../http/query-schemas.js';
 import { RawJson } from '../../http/raw-json.js';
 import { ServerHistory } from '../../rooms/history/server-history.js';
 
@@ -16,6 +16,7 @@ const DEFAULT_MISSING = 10;
 const eventId = text(255);
 const stateQuery = z.object({ event_id: eventId });
 const backfillQuery = z.object({ v: queryList(50), limit: queryNumber(MAX_BACKFILL) });
+const timeQuery = z.object({ ts: queryTime, dir: z.enum(['f', 'b']) });
 const missingBody = z.object({
   latest_events: z.array(eventId).max(50).default([]),
   earliest_events: z.array(eventId).max(500).default([]),
@@ -65,6 +66,13 @@ export class HistoryController {
   @Auth('server')
   async backfill(@OriginServer() origin: string, @Param('roomId') roomId: string, @QueryParams(backfillQuery) query: z.output<typeof backfillQuery>): Promise<RawJson> {
     return new RawJson(await this.history.backfill(origin, roomId, query.v, query.limit));
+  }
+
+  @Get('timestamp_to_event/:roomId')
+  @Auth('server')
+  async eventAt(@OriginServer() origin: string, @Param('roomId') roomId: string, @QueryParams(timeQuery) query: z.output<typeof timeQuery>): Promise<object> {
+    const { eventId: found, ts } = await this.history.eventAt(origin, roomId, query.dir, query.ts);
+    return { event_id: found, origin_server_ts: ts };
   }
 
   @Post('get_missing_events/:roomId')

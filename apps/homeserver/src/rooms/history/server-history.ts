@@ -10,8 +10,13 @@ import { SnapshotsStore } from '../state/snapshots.store.js';
 import { StateResolver } from '../state/state-resolver.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
+import { type EventTime, EventTimesStore, type TimeDirection } from './event-times.store.js';
 import { ServerVisibility } from './server-visibility.js';
 import { walkBack } from './walk-back.js';
+
+/** Events that are looked at for one of a time that a server may see. */
+const TIME_PAGE = 50;
+const MAX_TIME_PAGES = 20;
 
 export interface MissingEventsQuery {
   readonly latest: readonly string[];
@@ -38,6 +43,7 @@ export class ServerHistory {
     private readonly snapshots: SnapshotsStore,
     private readonly resolver: StateResolver,
     private readonly visibility: ServerVisibility,
+    private readonly times: EventTimesStore,
   ) {}
 
   /** @returns the JSON text of a transaction with one event; @throws 404 `M_NOT_FOUND`, 403 `M_FORBIDDEN` */
@@ -56,6 +62,25 @@ export class ServerHistory {
   async backfill(origin: string, roomId: string, from: readonly string[], limit: number): Promise<string> {
     const room = await this.#room(origin, roomId);
     return this.#transaction(await this.#texts(room, origin, await walkBack(this.events, { roomId, from, limit })));
+  }
+
+  /**
+   * The event of a room that is nearest to a time, of those that the server may see.
+   *
+   * @throws 404 `M_NOT_FOUND` where there is none
+   */
+  async eventAt(origin: string, roomId: string, dir: TimeDirection, ts: number): Promise<EventTime> {
+    const room = await this.#room(origin, roomId);
+    let last: EventTime | undefined;
+    for (let page = 0; page < MAX_TIME_PAGES; page++) {
+      const near = await this.times.near(room.nid, dir, ts, TIME_PAGE, last);
+      const showing = await this.visibility.of(room, origin, await this.events.byNids(near.map((one) => one.nid)));
+      const found = near.find((one) => showing.get(one.eventId) === 'whole');
+      if (found) return found;
+      if (near.length < TIME_PAGE) break;
+      last = near.at(-1);
+    }
+    throw MatrixError.notFound('There is no event of that time');
   }
 
   /** Events between others, oldest first. @returns JSON texts of PDUs */

@@ -8,7 +8,7 @@ const byNids = statement(
   'sync_events.by_nids',
   `SELECT ${columns}, e.state_key IS NULL AND (
      SELECT true FROM event_relations r WHERE r.room_nid = e.room_nid AND r.parent_id = e.event_id LIMIT 1) IS NOT NULL AS is_parent
-   FROM events e WHERE event_nid = ANY($1)`,
+   FROM events e WHERE event_nid = ANY($1) AND NOT is_purged`,
 );
 const byIds = statement('sync_events.by_ids', `SELECT ${columns} FROM events WHERE event_id = ANY($1)`);
 const sizes = statement('sync_events.sizes', 'SELECT event_nid, octet_length(json) AS bytes FROM events WHERE event_nid = ANY($1)');
@@ -30,6 +30,7 @@ export interface HeldPlace {
 export class SyncEventsStore {
   constructor(private readonly db: Database) {}
 
+  /** Without those whose content was purged. */
   byNids(nids: readonly number[]): Promise<SyncEventRow[]> {
     return this.db.query<SyncEventRow>(byNids, [nids]);
   }
