@@ -7,6 +7,7 @@ import { MatrixError } from '../errors/matrix-error.js';
 import { KeyedQueue } from '../observability/keyed-queue.js';
 import { SharedRuns } from '../observability/shared-runs.js';
 import { StreamPositions } from '../storage/stream-positions.js';
+import { PolicyServers } from './policy/policy-servers.js';
 import { CommitService } from './pipeline/commit.service.js';
 import type { RoomDraft } from './pipeline/room-draft.js';
 import { endOf, type Extremity, type RoomContents } from './room-view.js';
@@ -54,6 +55,7 @@ export class RoomRegistry {
     private readonly events: EventsStore,
     private readonly snapshots: SnapshotsStore,
     private readonly commits: CommitService,
+    private readonly policies: PolicyServers,
     private readonly positions: StreamPositions,
   ) {
     accounts.onAdded((userId) => {
@@ -199,6 +201,7 @@ export class RoomRegistry {
       isLocal: (userId) => this.accounts.has(userId),
       reload: () => this.#reload(id, rules),
       commits: this.commits,
+      policies: this.policies,
       nextSnapshotNid: () => this.positions.nextId('state_nid'),
     });
   }

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { RoomVersionRules } from '#federation';
 import { MatrixError } from '../errors/matrix-error.js';
 import { NotStored, UnknownOutcome } from '../storage/database-errors.js';
+import type { PolicyServers } from './policy/policy-servers.js';
 import type { CommitService } from './pipeline/commit.service.js';
 import { RoomDraft } from './pipeline/room-draft.js';
 import type { Extremity, RoomContents, RoomView } from './room-view.js';
@@ -29,6 +30,7 @@ export interface RoomParts extends RoomContents {
   /** Reads the room anew; undefined when the database does not have it. */
   readonly reload: () => Promise<RoomContents | undefined>;
   readonly commits: CommitService;
+  readonly policies: PolicyServers;
   readonly nextSnapshotNid: () => number;
   readonly isLocal: (userId: string) => boolean;
 }
@@ -149,7 +151,9 @@ export class Room implements RoomView {
     for (const job of jobs) {
       const attempt = draft.clone();
       try {
-        done.push({ job, value: await job.run(attempt) });
+        const value = await job.run(attempt);
+        await this.#parts.policies.review(attempt, draft.events.length);
+        done.push({ job, value });
         draft = attempt;
       } catch (error) {
         job.reject(error);

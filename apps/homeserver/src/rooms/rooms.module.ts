@@ -83,6 +83,7 @@ import { StateValuesStore } from './state/state-values.store.js';
 import { IdentityServers } from './third-party/identity-servers.js';
 import { ThirdPartyExchange } from './third-party/third-party-exchange.js';
 import { ThirdPartyInviter } from './third-party/third-party-inviter.js';
+import { PolicyServers } from './policy/policy-servers.js';
 import { ExpiredMessages } from './retention/expired-messages.js';
 import { RetentionStore } from './retention/retention.store.js';
 import { EventsStore } from './timeline/events.store.js';
@@ -92,7 +93,7 @@ const providers = [
   RoomsStore, EventsStore, SnapshotsStore, CommitStore, RelationRowsStore, SentRelations, InvitationsStore, InvitationLog, CommitService, HomeSignatures, StateResolver, WholeState, RoomRegistry,
   EventSigners, EventSender, NamedPersons, UnnamedLevels, Twins, Redactions, RoomEnds, CurrentState, BesideCurrent, LastWords, AcceptEvent, RoomSender, Replication,
   AliasesStore, CanonicalAliases, RoomAddresses, RoomServers, LocalMembershipsStore, Memberships, Inviter, Joiner, Knocker, RestrictedJoins, MemberHandshake, RemoteJoiner, RemoteLeaver,
-  OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, ProfileTellings, GuestAccess, RoomCreator, RoomVersionChoice, RetentionStore, ExpiredMessages, FollowedSettings, RoomSuccessions, RoomUpgrader,
+  OutsideMemberships, InvitationReplication, MemberChanges, InvitePolicy, AccountFollowUps, ProfileTellings, GuestAccess, RoomCreator, RoomVersionChoice, PolicyServers, RetentionStore, ExpiredMessages, FollowedSettings, RoomSuccessions, RoomUpgrader,
   PduVerifier, Outliers, MissingEvents, RoomArrivals, RoomImporter, InviteRetractions, AbsentRooms, AskBudget, RoomReceiver, UnspreadEnds, RoomAccess,
   StandingServers, StateValuesStore, HistoryStore, EventTimesStore, HistoryFetcher, HistoryWriter, Backfiller, Newcomers, ServerVisibility, ServerHistory,
   MemberTemplates, MemberReceiver, InviteReceiver, IdentityServers, ThirdPartyInviter, ThirdPartyExchange,

@@ -1,5 +1,5 @@
 export { admittedInput, readAdmitted, withAdmitted, type Admitted } from './admitted.js';
-export { addSignature } from './add-signature.js';
+export { addSignature, withGivenSignature } from './add-signature.js';
 export { buildEvent } from './build-event.js';
 export { clientEventJson, strippedStateJson, type StoredEvent } from './client-event-json.js';
 export { contentHash, referenceHash, signatureInput } from './event-hashes.js';

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuthError, checkAuth, checkAuthEvents, UnsignedError, type RoomEvent } from '#federation';
 import { StreamPositions } from '../../storage/stream-positions.js';
+import { PolicyServers } from '../policy/policy-servers.js';
 import { NameDoor } from '../remote/name-door.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { membershipOf, serversOfMember } from '../state/room-state.js';
@@ -68,6 +69,7 @@ export class AcceptEvent {
     private readonly ends: RoomEnds,
     private readonly positions: StreamPositions,
     private readonly door: NameDoor,
+    private readonly policies: PolicyServers,
   ) {}
 
   /** A numeric id for an event that is about to be stored. */
@@ -103,6 +105,10 @@ export class AcceptEvent {
     }
     if (status === EventStatus.accepted && room.rules.portable) {
       reason = this.door.objection(draft, event);
+      if (reason !== null) status = EventStatus.softFailed;
+    }
+    if (status === EventStatus.accepted && !item.isOwn) {
+      reason = this.policies.objection(draft, event);
       if (reason !== null) status = EventStatus.softFailed;
     }
     // Protocol §3 rule 6: of two events with one (sender, txn) the second to arrive is soft-failed.
@@ -153,7 +159,7 @@ export class AcceptEvent {
     const reason = this.lastWords.holdsBack(draft, event, from) ?? (await this.beside.refusal(draft, event, before, held, from));
     if (reason !== null) return reason;
     if (await this.redactions.isVoid(draft, event, before)) return 'the redaction is not allowed';
-    return this.door.objection(draft, event);
+    return this.door.objection(draft, event) ?? this.policies.objection(draft, event);
   }
 
   /**

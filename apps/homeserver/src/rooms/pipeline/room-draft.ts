@@ -127,6 +127,12 @@ export class RoomDraft implements StateReader {
     return this.extend(this.snapshot, this.snapshot.changesTo(state));
   }
 
+  /** The same event with another signature. */
+  replaceText(item: NewEvent, event: RoomEvent): void {
+    Object.assign(item, { event });
+    for (const { entry } of this.changes.values()) if (entry?.nid === item.nid) Object.assign(entry, { event });
+  }
+
   /** Adds an event whose state before is known. Does not touch extremities or the current state. */
   add(item: AddedEvent): NewEvent {
     const added: NewEvent = {

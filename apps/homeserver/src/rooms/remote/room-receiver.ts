@@ -11,6 +11,7 @@ import { DroppedEvent } from '../pipeline/dropped-event.js';
 import { RoomEnds } from '../pipeline/room-ends.js';
 import { ServerVisibility } from '../history/server-visibility.js';
 import { serversByAge } from '../history/servers-by-age.js';
+import { PolicyServers } from '../policy/policy-servers.js';
 import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
 import { EventsStore } from '../timeline/events.store.js';
@@ -61,6 +62,7 @@ export class RoomReceiver extends PduReceiver {
     private readonly retractions: InviteRetractions,
     private readonly absent: AbsentRooms,
     private readonly door: NameDoor,
+    private readonly policies: PolicyServers,
     private readonly budget: AskBudget,
     private readonly ends: RoomEnds,
     private readonly visibility: ServerVisibility,
@@ -155,10 +157,11 @@ export class RoomReceiver extends PduReceiver {
       return false;
     });
     while (open.length > 0) {
-      const complete = await this.#rooms.run(room.id, () => this.#receiveComplete(origin, room, open, results));
-      const incomplete = open[complete];
+      const batch = await this.policies.prepare(room, open);
+      const complete = await this.#rooms.run(room.id, () => this.#receiveComplete(origin, room, batch, results));
+      const incomplete = batch[complete];
       if (incomplete) results[incomplete.eventId] = await this.#receiveIncomplete(origin, room, incomplete);
-      open = open.slice(complete + 1);
+      open = open.slice(incomplete ? complete + 1 : complete);
     }
     return results;
   }
@@ -256,7 +259,7 @@ export class RoomReceiver extends PduReceiver {
   }
 
   async #accept(origin: string, room: Room, given: RoomEvent, told: ToldState | undefined): Promise<Acceptance> {
-    const [event = given] = await this.door.prepare(origin, room, [given]);
+    const [event = given] = await this.policies.prepare(room, await this.door.prepare(origin, room, [given]));
     const authEvents = await this.#missingAuthEvents(origin, room, event, told);
     return this.#rooms.run(room.id, () => room.run(async (draft) => {
       const { aliases, rejected, unsigned } = await this.outliers.add(draft, new Map([...(told?.outliers ?? []), ...authEvents]));

@@ -20,7 +20,7 @@ export const LARGE_STATE_EVENT = 4_096;
 /** State of which a room has one event each, and that the rules or the server itself look into. */
 const LOOKED_INTO = new Set([
   'm.room.create', 'm.room.power_levels', 'm.room.join_rules', 'm.room.history_visibility', 'm.room.guest_access', 'm.room.server_acl',
-  'm.room.encryption', 'm.room.name', 'm.room.topic', 'm.room.avatar', 'm.room.canonical_alias', 'm.room.tombstone',
+  'm.room.encryption', 'm.room.name', 'm.room.topic', 'm.room.avatar', 'm.room.canonical_alias', 'm.room.tombstone', 'm.room.policy',
 ]);
 
 /** Members of a PDU that are kept, and of the content of state of which a room has many. */
