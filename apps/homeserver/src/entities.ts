@@ -6,6 +6,7 @@ import { ListedRoom } from './directory/listed-room.entity.js';
 import { DelayedEvent } from './rooms/delayed/delayed-event.entity.js';
 import { Media, MediaFile } from './media/media.entity.js';
 import { Pusher } from './push/pushers/pusher.entity.js';
+import { QuarantinedMedia } from './media/quarantine/quarantined-media.entity.js';
 import { Report } from './moderation/report.entity.js';
 import { PastKeyResponse, ServerKey, ServerKeyResponse } from './federation/keys/server-key.entity.js';
 
@@ -20,6 +21,7 @@ export const entities = [
   MediaFile,
   PastKeyResponse,
   Pusher,
+  QuarantinedMedia,
   RegistrationToken,
   Report,
   ServerKey,

@@ -21,6 +21,12 @@ export function mediaAddress(serverName: string, mediaId: string): MediaAddress 
   return { serverName, mediaId };
 }
 
+/** What a URI names; undefined for what is none. */
+export function addressOf(uri: string): MediaAddress | undefined {
+  const [, serverName, mediaId] = /^mxc:\/\/([^/]+)\/([^/]+)$/.exec(uri) ?? [];
+  return serverName !== undefined && isServerName(serverName) && MEDIA_ID.test(mediaId!) ? { serverName, mediaId: mediaId! } : undefined;
+}
+
 export function isMediaId(text: string): boolean {
   return MEDIA_ID.test(text);
 }

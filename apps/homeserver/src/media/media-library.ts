@@ -6,6 +6,7 @@ import { AwaitedUploads } from './awaited-uploads.js';
 import type { MediaContent, MediaQuery } from './media-content.js';
 import { MediaFiles } from './media-files.js';
 import { type FoundMedia, MediaStore } from './media.store.js';
+import { MediaQuarantine } from './quarantine/media-quarantine.js';
 import { RemoteMedia } from './remote/remote-media.js';
 
 /** Finds media by their address, wherever they are. */
@@ -17,6 +18,7 @@ export class MediaLibrary {
     private readonly files: MediaFiles,
     private readonly awaited: AwaitedUploads,
     private readonly remote: RemoteMedia,
+    private readonly quarantine: MediaQuarantine,
     private readonly clock: Clock,
   ) {}
 
@@ -25,6 +27,13 @@ export class MediaLibrary {
    *   another server has and cannot give, M_TOO_LARGE where they are larger than what is taken here
    */
   async find(query: MediaQuery): Promise<MediaContent> {
+    this.quarantine.assertFree(query.address);
+    const content = await this.#find(query);
+    this.quarantine.assertFree(content.sha256);
+    return content;
+  }
+
+  async #find(query: MediaQuery): Promise<MediaContent> {
     const here = await this.#here(query);
     if (here) return here;
     if (!query.allowRemote) throw MatrixError.notFound('The file is not here');

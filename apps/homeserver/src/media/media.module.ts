@@ -16,6 +16,7 @@ import { MediaStore } from './media.store.js';
 import { OriginMedia } from './remote/origin-media.js';
 import { RemoteMedia } from './remote/remote-media.js';
 import { ReplicaMedia } from './remote/replica-media.js';
+import { MediaQuarantine } from './quarantine/media-quarantine.js';
 import { PreviewImages } from './previews/preview-images.js';
 import { UrlPreviews } from './previews/url-previews.js';
 import { MediaRetention } from './retention/media-retention.js';
@@ -38,9 +39,9 @@ import { Uploads } from './uploads.js';
       useFactory: ({ mediaPlace, dataDir }: Config, incoming: IncomingFiles, log: Log) =>
         (mediaPlace ? new S3Storage(mediaPlace, () => incoming.path(), log) : new DiskStorage(join(dataDir, 'media'))),
     },
-    IncomingFiles, MediaStore, MediaFiles, AwaitedUploads, Uploads, MediaCopiesStore, MediaCopies, MediaProgress, MediaAskers, MediaReplication, OriginMedia, ReplicaMedia, RemoteMedia, MediaLibrary, MediaDelivery, ThumbnailMaker, Thumbnails,
+    IncomingFiles, MediaStore, MediaQuarantine, MediaFiles, AwaitedUploads, Uploads, MediaCopiesStore, MediaCopies, MediaProgress, MediaAskers, MediaReplication, OriginMedia, ReplicaMedia, RemoteMedia, MediaLibrary, MediaDelivery, ThumbnailMaker, Thumbnails,
     MediaRetentionStore, MediaRetention, PreviewImages, UrlPreviews,
   ],
-  exports: [UrlPreviews, MediaAskers, MediaCopiesStore, MediaProgress, Uploads, Thumbnails, MediaLibrary, MediaDelivery],
+  exports: [UrlPreviews, MediaAskers, MediaCopiesStore, MediaProgress, Uploads, Thumbnails, MediaLibrary, MediaDelivery, MediaQuarantine],
 })
 export class MediaModule {}

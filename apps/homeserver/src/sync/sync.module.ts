@@ -79,7 +79,7 @@ import { UnreadStore } from './unread/unread.store.js';
     UnreadStore, ReaderJoins, ReadTallies, NotificationContexts, UnreadCounter, NotificationRowsStore, NotificationHistory,
   ],
   exports: [
-    Aggregations, RoomHistoryReader, RoomRelations, RoomThreads, SyncNotifier, Filters, SyncService, SlidingSyncService, EventStream, InitialSync, SyncEvents, RoomWindows,
+    Aggregations, RoomHistoryReader, EventByTime, RoomRelations, RoomThreads, SyncNotifier, Filters, SyncService, SlidingSyncService, EventStream, InitialSync, SyncEvents, RoomWindows,
     SearchAnswers, UnreadCounter, NotificationHistory,
   ],
 })

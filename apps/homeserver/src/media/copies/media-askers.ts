@@ -4,6 +4,7 @@ import { MatrixError } from '../../errors/matrix-error.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import type { MediaAddress } from '../media-address.js';
 import type { MediaContent } from '../media-content.js';
+import { MediaQuarantine } from '../quarantine/media-quarantine.js';
 import { type FoundMedia, MediaStore } from '../media.store.js';
 
 /**
@@ -14,12 +15,14 @@ import { type FoundMedia, MediaStore } from '../media.store.js';
 export class MediaAskers {
   constructor(
     private readonly store: MediaStore,
+    private readonly quarantine: MediaQuarantine,
     private readonly accounts: AccountServers,
     private readonly memberships: Memberships,
   ) {}
 
   /** @throws MatrixError 404 M_NOT_FOUND, also for who may not ask */
   async byHash(origin: string, sha256: string, roomId: string | undefined): Promise<MediaContent> {
+    this.quarantine.assertFree(sha256);
     const found = await this.store.byHash(sha256);
     const uploaders = found.flatMap(({ user_id: userId }) => userId ?? []);
     const [file] = found;
@@ -29,6 +32,7 @@ export class MediaAskers {
 
   /** @throws MatrixError as `byHash` */
   async byAddress(origin: string, address: MediaAddress, roomId: string | undefined): Promise<FoundMedia & { readonly sha256: string }> {
+    this.quarantine.assertFree(address);
     const found = await this.store.find(address);
     const isHere = found && found.sha256 !== null && found.file_bytes !== null;
     if (!isHere || !(await this.#mayAsk(origin, found.user_id === null ? [] : [found.user_id], roomId))) throw MatrixError.notFound('There is no such file');
