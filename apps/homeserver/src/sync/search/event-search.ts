@@ -4,10 +4,13 @@ import type { SearchOrder } from './search-request.js';
 import { type FoundEvent, type Searcher, VisibleMatches } from './visible-matches.js';
 
 /** Texts that are ordered together. Of what is found more often the newest ones count. */
-const MOST = 2_000;
+const MOST = 1_000;
 /** Questions for newer texts of one page. */
 const MAX_LOOKS = 4;
 const MIN_BATCH = 20;
+/** Newest texts of one question, where not all that are found may be visible. */
+const MIN_NEWEST = 100;
+const BEYOND = 4;
 const NEWEST: TextPlace = { ts: Number.MAX_SAFE_INTEGER, nid: Number.MAX_SAFE_INTEGER };
 
 export interface EventQuery extends TextQuery {
@@ -41,7 +44,7 @@ export class EventSearch {
     const some = await this.store.some(query, MOST + 1);
     if (some.length <= MOST) return this.#pageOf(some, query, searcher, some.length);
     if (query.order === 'recent') return this.#newest(query, searcher, some.length);
-    return this.#pageOf((await this.#look(query, NEWEST)).matches, query, searcher, some.length);
+    return this.#pageOf(await this.#newestOnes(query), query, searcher, some.length);
   }
 
   /** A page of matches that are all there. */
@@ -57,7 +60,7 @@ export class EventSearch {
     let place: TextPlace = query.after ?? NEWEST;
     const found: FoundEvent[] = [];
     for (let look = 0; look < MAX_LOOKS; look++) {
-      const { matches, end } = await this.#look(query, place, 1);
+      const { matches, end } = await this.store.newest(query, Math.max(MIN_NEWEST, BEYOND * query.limit), place);
       const page = await this.#fill(found, matches, query, searcher);
       if (page.end) return { ...page, count };
       if (!end) return { found, count, end: undefined };
@@ -66,17 +69,16 @@ export class EventSearch {
     return { found, count, end: { ...place, shownNid: 0, roomNid: 0, rank: 0 } };
   }
 
-  async #look(query: EventQuery, from: TextPlace, looks = MAX_LOOKS): Promise<{ matches: TextMatch[]; end: TextPlace | undefined }> {
+  /** The newest of what is found often, to be ordered by rank. */
+  async #newestOnes(query: EventQuery): Promise<TextMatch[]> {
     const matches: TextMatch[] = [];
-    let place = from;
-    for (let look = 0; look < looks; look++) {
-      const { matches: more, end } = await this.store.newest(query, MOST - matches.length, place);
+    let place: TextPlace | undefined = NEWEST;
+    for (let look = 0; place && look < MAX_LOOKS && matches.length < MOST; look++) {
+      const { matches: more, end }: { matches: TextMatch[]; end: TextPlace | undefined } = await this.store.newest(query, MOST - matches.length, place);
       matches.push(...more);
-      if (!end) return { matches, end };
       place = end;
-      if (matches.length >= MOST) break;
     }
-    return { matches, end: place };
+    return matches;
   }
 
   /** Adds what is visible, until the page is full: then it says where it ends. */
