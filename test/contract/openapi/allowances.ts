@@ -15,6 +15,7 @@ const ALLOWANCES: readonly Allowance[] = [
   { operation: /\/events ?$/, fault: /^the answer\/chunk\/\d+ must have required/, reason: 'COMPAT(other servers): typing, receipts and account data are among them, which are no events of a room' },
   { operation: /\/(events ?|initialSync)$/, fault: /\/invite must have required property/, reason: 'an invitation is shown stripped: it may come from a server that nobody here knows' },
   { operation: /\/room_keys\/version/, fault: /\/algorithm must be equal to one of/, reason: 'COMPAT(other servers): backups of algorithms to come are kept, too' },
+  { operation: /\/pushrules\/global\/\{kind\}\/\{ruleId\}$/, fault: /^the answer must be object$/, reason: 'COMPAT(older versions of the specification): without an id, all rules of a kind' },
   { operation: /\/pushers\/set$/, fault: /required property 'kind'$/, reason: '`null` deletes a pusher; elsewhere it is as good as none' },
   { operation: /\/pushers\/set$/, fault: /^answers 201,/, reason: 'MSC4174: a pusher of Web Push has to be confirmed' },
   { operation: /\/media\//, fault: /^answers (206|304|416),/, reason: 'RFC 9110: parts of a file, and a file that the reader has' },

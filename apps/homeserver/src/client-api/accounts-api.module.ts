@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
 import { FederationModule } from '../federation/federation.module.js';
+import { PushModule } from '../push/push.module.js';
 import { AccountController } from './account/account.controller.js';
 import { AccountModerationController } from './administration/account-moderation.controller.js';
 import { CallsController } from './calls/calls.controller.js';
@@ -16,7 +17,7 @@ import { WellKnownController } from './well-known/well-known.controller.js';
 
 /** Accounts, sessions and profiles for clients, and what they ask before they have any. */
 @Module({
-  imports: [AuthModule, FederationModule],
+  imports: [AuthModule, PushModule, FederationModule],
   controllers: [
     AccountController,
     AccountModerationController,

@@ -14,11 +14,14 @@ import { PushGateway } from './push-gateway.js';
 import { PushSender } from './push-sender.js';
 import { PushTurns } from './push-turns.js';
 import { PushesStore } from './pushes.store.js';
+import { PusherConfirmations } from './pusher-confirmations.js';
 import { RoomFactsReader } from './room-facts.js';
+import { WebPushService } from './web-push-service.js';
 
 /** Pushes: what is committed, whom it notifies, and how that gets to his devices. */
 @Module({
   imports: [AccountsModule, AccountDataModule, EphemeralModule, PushModule, SyncModule, HomesModule],
-  providers: [PushesStore, PushTurns, RoomFactsReader, NotifiedEvents, Badges, PushGateway, PushDelivery, PushSender, PushFeed, BadgeUpdates],
+  providers: [PushesStore, PushTurns, RoomFactsReader, NotifiedEvents, Badges, PushGateway, WebPushService, PushDelivery, PushSender, PushFeed, BadgeUpdates, PusherConfirmations],
+  exports: [PusherConfirmations],
 })
 export class NotificationsModule {}

@@ -138,7 +138,8 @@ export class PushSender implements OnApplicationBootstrap, OnModuleDestroy {
   async #try(pusher: Pusher, push: Push | null, unread: number): Promise<PushOutcome> {
     const destination = this.delivery.hostOf(pusher);
     try {
-      const outcome = await this.#slots.run({ account: pusher.userId, destination }, () => this.delivery.send(pusher, push, unread));
+      const outcome = await this.#slots.run({ account: pusher.userId, destination }, () =>
+        (push ? this.delivery.send(pusher, push, unread) : this.delivery.sendCount(pusher, unread)));
       if (outcome === 'sent') this.#counts.set(keyOf(pusher), unread);
       return outcome;
     } catch (error) {

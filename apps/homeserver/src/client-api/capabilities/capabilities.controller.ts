@@ -5,10 +5,15 @@ import { Config } from '../../config/config.js';
 import { Auth } from '../../http/auth.decorator.js';
 import { CurrentUser } from '../../http/param.decorators.js';
 import { MAX_DELAY_MS, MAX_WAITING } from '../../rooms/delayed/delayed-events.js';
+import { VapidKeys } from '../../push/web-push/vapid-keys.js';
+import { WEB_PUSH } from '../pushers/pushers.schema.js';
 
 @Controller('/_matrix/client/v3/capabilities')
 export class CapabilitiesController {
-  constructor(private readonly config: Config) {}
+  constructor(
+    private readonly config: Config,
+    private readonly vapid: VapidKeys,
+  ) {}
 
   @Get()
   @Auth('user-or-guest')
@@ -29,6 +34,7 @@ export class CapabilitiesController {
         'm.delayed_events': { max_delay_ms: MAX_DELAY_MS, max_scheduled: MAX_WAITING },
         'm.invite_permission_config_enforced': { enabled: true },
         'org.matrix.msc4155.invite_permission_config_enforced': { enabled: true },
+        ...(requester.isGuest ? {} : { [WEB_PUSH]: { enabled: true, vapid: this.vapid.of(requester.userId).publicKey } }),
         ...(requester.isAdmin ? { 'm.account_moderation': { suspend: true, lock: true } } : {}),
       },
     };

@@ -39,6 +39,8 @@ const unstableFeatures: Readonly<Record<string, boolean>> = {
   // Invitations blocked or filtered by account data; the first is of v1.18.
   'org.matrix.msc4380.stable': true,
   'org.matrix.msc4155': true,
+  // Web Push.
+  'org.matrix.msc4174': true,
 };
 
 @Controller()

@@ -37,6 +37,12 @@ const contentSchema = z.object({
   is_active: z.boolean(),
 });
 
+/** What of a stored pusher is what was set. */
+export function contentOf(pusher: Pusher): PusherContent {
+  const { appId, pushkey, kind, deviceId, appDisplayName, deviceDisplayName, profileTag, lang, data, setTs, vapidKey, isActive } = pusher;
+  return { appId, pushkey, kind, deviceId, appDisplayName, deviceDisplayName, profileTag, lang, data, setTs, vapidKey, isActive };
+}
+
 /** The operation that tells the other homes of a pusher (protocol §4, kind `pusher`). */
 export function pusherChange(pusher: PusherContent): AccountChange {
   return {
