@@ -12,6 +12,7 @@ import { InvitationsStore } from '../pipeline/invitations.store.js';
 import { RoomRegistry } from '../room-registry.js';
 import { HomeSignatures } from '../state/home-signatures.js';
 import { membershipOf } from '../state/room-state.js';
+import { assertInvitedRoom, assertMeant } from './invited-room.js';
 import { PduVerifier } from './pdu-verifier.js';
 import { isAllowedByAcl } from './server-acl.js';
 import { MAX_TOLD_STATE, toldStrippedState, tryRead } from './told-stripped-state.js';
@@ -54,6 +55,8 @@ export class InviteReceiver {
     const invitee = event.pdu.state_key!;
     if (!this.accounts.has(invitee)) throw MatrixError.notFound('There is no such account on this server');
     if (!(await this.#isSigned(origin, event, rules, invitation.inviteRoomState))) throw MatrixError.forbidden('The signature of the invitation is missing or wrong');
+    assertInvitedRoom(event, invitation.inviteRoomState, rules, this.signatures.context(rules), this.config.serverName);
+    if (rules.portable) assertMeant(event, await this.servers.genesisOf(invitee));
     await this.policy.assertAllowed(event.pdu.sender, invitee);
     const signed = addSignature(event, rules, this.config.serverName, this.keys.signing);
     const room = await this.registry.find(invitation.roomId);
@@ -101,7 +104,8 @@ export class InviteReceiver {
     if (!rules.portable) return (await this.verifier.isSignedBy(event, rules, serverNameOf(event.pdu.sender))) && this.verifier.isSigned(event, rules);
     for (const value of state.slice(0, MAX_TOLD_STATE)) {
       const member = tryRead(value, rules);
-      if (member?.pdu.type !== 'm.room.member' || member.pdu.state_key !== event.pdu.sender) continue;
+      if (member?.pdu.type !== 'm.room.member' || member.pdu.state_key !== event.pdu.sender || member.roomId !== event.roomId) continue;
+      if (membershipOf(member) !== 'join') continue;
       const shown = recordOf(member);
       if (shown?.user_id !== event.pdu.sender || !this.#isSignedByHome(event, rules, shown)) continue;
       const highest = await this.servers.highestRecord(shown, origin);
