@@ -101,6 +101,25 @@ describe('a database that a server has', () => {
     expect((await write(3)).status).toBeGreaterThanOrEqual(500);
   });
 
+  it.each([['given up when somebody has had it meanwhile, though he has left again', false], ['kept when somebody has had the lock meanwhile, and nothing more', true]])('is %s', async (_what, goesOn) => {
+    proxy.refuse(true);
+    const [lock] = await holders();
+    const other = new pg.Client({ connectionString: directUrl });
+    await other.connect();
+    try {
+      await query(`SELECT pg_terminate_backend(${String(lock)})`);
+      await eventually(async () => (await other.query('SELECT pg_try_advisory_lock($1) AS locked', [LOCK])).rows[0].locked);
+      // As a process does on the connection that holds the lock, before it reads anything.
+      if (!goesOn) await other.query('UPDATE database_holder SET epoch = epoch + 1');
+    } finally {
+      await other.end();
+    }
+    proxy.refuse(false);
+    if (!goesOn) expect(await a.ended).toMatch(/^Another process has taken over/);
+    else await eventually(async () => (await holders()).length === 1);
+    expect((await write(4)).status === 200).toBe(goesOn);
+  });
+
   it('takes no commit of an epoch that is over', async () => {
     expect((await write(1)).status).toBe(200);
     await query('UPDATE database_holder SET epoch = epoch + 1');

@@ -5,6 +5,7 @@ import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import { roomPath } from '../network/room-pages.js';
 import type { TestClient } from '../network/test-client.js';
+import { TestDeviceKeys } from './test-keys.js';
 
 const makeTable = statement('test.late_make', 'CREATE TABLE late_writes (n integer NOT NULL)');
 const insertLate = statement('test.late_insert', 'INSERT INTO late_writes (n) VALUES ($1)');
@@ -86,6 +87,27 @@ describe('a server that the database does not answer', () => {
     const old = await net.client('a').login('alice');
     await undecided('access_token.delete', () => old.raw('POST', '/v3/logout', {}));
     await eventually(async () => (await old.raw('GET', '/v3/account/whoami')).status === 401);
+  });
+
+  it.each([['deleted', 'device.delete'], ['renamed', 'device.rename']])('tells everybody that a device was %s of which it could not say so', async (what, name) => {
+    const phone = await net.client('a').login('alice');
+    const keys = await TestDeviceKeys.upload(phone);
+    const seen = async (client: TestClient) => (await client.request('POST', '/v3/keys/query', { device_keys: { [alice!.userId]: [] } })).device_keys[alice!.userId]?.[keys.deviceId];
+    for (const client of [carol!, bob!]) await eventually(async () => (await seen(client)) !== undefined);
+    const since = (await carol!.request('GET', '/v3/sync', undefined, { query: { timeout: 0 } })).next_batch;
+    const path = `/v3/devices/${phone.deviceId}`;
+    await undecided(name, async () => {
+      if (what === 'renamed') return phone.raw('PUT', path, { display_name: 'renamed' });
+      const { session } = (await alice!.raw('DELETE', path, {})).body;
+      return alice!.raw('DELETE', path, { auth: { type: 'm.login.password', identifier: { type: 'm.id.user', user: alice!.userId }, password: 'password of alice', session } });
+    });
+    for (const client of [carol!, bob!]) {
+      await eventually(async () => {
+        const device = await seen(client);
+        return what === 'renamed' ? device?.unsigned?.device_display_name === 'renamed' : device === undefined;
+      });
+    }
+    await eventually(async () => (await carol!.request('GET', '/v3/sync', undefined, { query: { since, timeout: 0 } })).device_lists?.changed?.includes(alice!.userId));
   });
 
   it('goes on with other connections when those that it has fall silent', async () => {

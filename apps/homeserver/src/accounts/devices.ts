@@ -1,10 +1,12 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { MatrixError } from '../errors/matrix-error.js';
 import { Clock } from '../observability/clock.js';
+import { Log } from '../observability/log.js';
 import { Database, type Transaction } from '../storage/database.js';
 import { type AccountChange, AccountOps, type RemoteChange } from './account-ops.js';
 import { AccessTokenStore } from './access-token.store.js';
 import { AccessTokens } from './access-tokens.js';
+import { DeviceFollowUps, type DevicesListener } from './device-follow-ups.js';
 import { type Device, DeviceStore } from './device.store.js';
 import { LastSeen } from './last-seen.js';
 import { RemovedDeviceStore } from './removed-device.store.js';
@@ -12,13 +14,11 @@ import { RemovedDeviceStore } from './removed-device.store.js';
 /** Devices of one account, so that lists stay readable. */
 const MAX_DEVICES = 1000;
 
-type DevicesListener = (userId: string, deviceIds: readonly string[]) => Promise<void>;
-
 /** The devices of accounts. Deleting one takes its tokens; who keeps more for devices (keys, messages) listens. */
 @Injectable()
-export class Devices implements OnModuleInit {
-  readonly #deleted = new Set<DevicesListener>();
-  readonly #updated = new Set<DevicesListener>();
+export class Devices implements OnModuleInit, OnModuleDestroy {
+  readonly #deleted: DeviceFollowUps;
+  readonly #updated: DeviceFollowUps;
 
   constructor(
     private readonly store: DeviceStore,
@@ -29,7 +29,11 @@ export class Devices implements OnModuleInit {
     private readonly ops: AccountOps,
     private readonly db: Database,
     private readonly clock: Clock,
-  ) {}
+    log: Log,
+  ) {
+    this.#deleted = new DeviceFollowUps(log);
+    this.#updated = new DeviceFollowUps(log);
+  }
 
   onModuleInit(): void {
     this.ops.register('device', {
@@ -42,6 +46,11 @@ export class Devices implements OnModuleInit {
         ...(await this.removed.ofUser(userId, MAX_DEVICES)).map((deviceId): AccountChange => ({ kind: 'device', key: deviceId, value: null })),
       ],
     });
+  }
+
+  onModuleDestroy(): void {
+    this.#deleted.stop();
+    this.#updated.stop();
   }
 
   async list(userId: string): Promise<Device[]> {
@@ -65,6 +74,7 @@ export class Devices implements OnModuleInit {
     input: { userId: string; deviceId: string; displayName?: string | null; byAccountKey?: boolean }, within?: (tx: Transaction) => Promise<void>,
   ): Promise<boolean> {
     const { userId, deviceId, displayName = null, byAccountKey = false } = input;
+    const told = new Told();
     const isNew = await this.db.transaction(async (tx) => {
       if (byAccountKey && (await this.removed.has(tx, userId, deviceId))) {
         throw new MatrixError(403, 'IO_PARTYLINE_DEVICE_REMOVED', 'This device was removed; log in with the password, or as a new device');
@@ -79,19 +89,22 @@ export class Devices implements OnModuleInit {
       await this.removed.take(tx, userId, deviceId);
       await this.#record(tx, userId, deviceId, { display_name: displayName });
       await within?.(tx);
+      told.after(tx, () => this.#updated.begin(userId, [deviceId]));
       return true;
     });
-    if (isNew) await this.#tell(this.#updated, userId, [deviceId]);
+    await told.all;
     return isNew;
   }
 
   /** @throws MatrixError 404 M_NOT_FOUND */
   async rename(userId: string, deviceId: string, displayName: string | null): Promise<void> {
+    const told = new Told();
     await this.db.transaction(async (tx) => {
       if (!(await this.store.rename(tx, userId, deviceId, displayName))) throw MatrixError.notFound('No such device');
       await this.#record(tx, userId, deviceId, { display_name: displayName });
+      told.after(tx, () => this.#updated.begin(userId, [deviceId]));
     });
-    await this.#tell(this.#updated, userId, [deviceId]);
+    await told.all;
   }
 
   /** Deletes devices with their tokens; unknown ones are passed over. Resolves when the listeners are through. */
@@ -106,19 +119,18 @@ export class Devices implements OnModuleInit {
 
   /** Called after devices were deleted. A listener that throws fails the request, but not the deletion. */
   onDeleted(listener: DevicesListener): () => void {
-    this.#deleted.add(listener);
-    return () => this.#deleted.delete(listener);
+    return this.#deleted.add(listener);
   }
 
   /** Called after a device was made or renamed. */
   onUpdated(listener: DevicesListener): () => void {
-    this.#updated.add(listener);
-    return () => this.#updated.delete(listener);
+    return this.#updated.add(listener);
   }
 
   async #delete(userId: string, deviceIds: readonly string[], removed: 'here' | 'elsewhere' | 'void'): Promise<void> {
     if (deviceIds.length === 0) return;
-    const deleted = await this.db.transaction(async (tx) => {
+    const told = new Told();
+    await this.db.transaction(async (tx) => {
       const deleted = await this.store.delete(tx, userId, deviceIds);
       const tokens = await this.tokenStore.deleteOfDevices(tx, userId, deviceIds);
       // Of another home's removal also those that are not here: their owner may be on the way.
@@ -127,9 +139,9 @@ export class Devices implements OnModuleInit {
         await this.ops.record(tx, userId, deleted.map((deviceId) => ({ kind: 'device', key: deviceId, value: null })));
       }
       tx.afterCommit(() => this.tokens.forget(tokens));
-      return deleted;
+      if (deleted.length > 0) told.after(tx, () => this.#deleted.begin(userId, deleted));
     });
-    if (deleted.length > 0) await this.#tell(this.#deleted, userId, deleted);
+    await told.all;
   }
 
   async #apply(change: RemoteChange): Promise<void> {
@@ -141,24 +153,32 @@ export class Devices implements OnModuleInit {
     }
     const name = (value as { display_name?: unknown }).display_name;
     const displayName = typeof name === 'string' ? name : null;
-    const isNew = await this.db.transaction(async (tx) => {
+    const told = new Told();
+    await this.db.transaction(async (tx) => {
       await this.removed.take(tx, userId, deviceId);
-      return this.store.insert(tx, userId, deviceId, displayName, this.clock.now());
+      if (!(await this.store.insert(tx, userId, deviceId, displayName, this.clock.now()))) await this.store.rename(tx, userId, deviceId, displayName);
+      told.after(tx, () => this.#updated.begin(userId, [deviceId]));
     });
-    if (!isNew) await this.store.rename(this.db, userId, deviceId, displayName);
-    await this.#tell(this.#updated, userId, [deviceId]);
+    await told.all;
   }
 
   #record(tx: Transaction, userId: string, deviceId: string, value: unknown): Promise<void> {
     return this.ops.record(tx, userId, [{ kind: 'device', key: deviceId, value }]);
   }
 
-  async #tell(listeners: Iterable<DevicesListener>, userId: string, deviceIds: readonly string[]): Promise<void> {
-    for (const listener of listeners) await listener(userId, deviceIds);
-  }
-
   #withSighting(userId: string, device: Device): Device {
     const seen = this.lastSeen.of(userId, device.deviceId);
     return seen ? { ...device, lastSeenTs: seen.ts, lastSeenIp: seen.ip, lastSeenUserAgent: seen.userAgent } : device;
+  }
+}
+
+/** What was begun after a commit, for who made it. */
+class Told {
+  all: Promise<void> = Promise.resolve();
+
+  after(tx: Transaction, begin: () => Promise<void>): void {
+    tx.afterCommit(() => {
+      this.all = begin();
+    });
   }
 }

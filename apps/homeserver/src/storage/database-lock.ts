@@ -137,7 +137,12 @@ export class DatabaseLock {
     }
   }
 
-  /** @returns whether that is all that is to be done */
+  /**
+   * The epoch says all: it is raised on the connection that holds the lock and on no other, before anything is read or written (`begin`). So who
+   * has the lock again and finds his own epoch knows that nobody had the database meanwhile; at most somebody had the lock, and lost it at once.
+   *
+   * @returns whether that is all that is to be done
+   */
   async #tryAgain(tenure: Tenure, lost: number | null): Promise<boolean> {
     const client = await connect(this.url);
     try {
