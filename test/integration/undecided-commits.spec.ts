@@ -10,6 +10,7 @@ import { TestDeviceKeys } from './test-keys.js';
 const makeTable = statement('test.late_make', 'CREATE TABLE late_writes (n integer NOT NULL)');
 const insertLate = statement('test.late_insert', 'INSERT INTO late_writes (n) VALUES ($1)');
 const findLate = statement('test.late_find', 'SELECT n FROM late_writes');
+const takeLate = statement('test.late_take', "INSERT INTO filters (user_id, filter_id, json) VALUES ('nobody', $1, '{}') ON CONFLICT DO NOTHING RETURNING filter_id AS what");
 const setUsed = statement('test.set_used', 'UPDATE sequences SET used = used WHERE name = $1');
 
 describe('a server that the database does not answer', () => {
@@ -92,22 +93,24 @@ describe('a server that the database does not answer', () => {
   it.each([['deleted', 'device.delete'], ['renamed', 'device.rename']])('tells everybody that a device was %s of which it could not say so', async (what, name) => {
     const phone = await net.client('a').login('alice');
     const keys = await TestDeviceKeys.upload(phone);
+    const dora = await net.client('a').register(`dora${what}`);
+    await dora.request('POST', `/v3/join/${encodeURIComponent(roomId)}`, {});
     const seen = async (client: TestClient) => (await client.request('POST', '/v3/keys/query', { device_keys: { [alice!.userId]: [] } })).device_keys[alice!.userId]?.[keys.deviceId];
-    for (const client of [carol!, bob!]) await eventually(async () => (await seen(client)) !== undefined);
-    const since = (await carol!.request('GET', '/v3/sync', undefined, { query: { timeout: 0 } })).next_batch;
+    for (const client of [dora, bob!]) await eventually(async () => (await seen(client)) !== undefined);
+    const since = (await dora.request('GET', '/v3/sync', undefined, { query: { timeout: 0 } })).next_batch;
     const path = `/v3/devices/${phone.deviceId}`;
     await undecided(name, async () => {
       if (what === 'renamed') return phone.raw('PUT', path, { display_name: 'renamed' });
       const { session } = (await alice!.raw('DELETE', path, {})).body;
       return alice!.raw('DELETE', path, { auth: { type: 'm.login.password', identifier: { type: 'm.id.user', user: alice!.userId }, password: 'password of alice', session } });
     });
-    for (const client of [carol!, bob!]) {
+    for (const client of [dora, bob!]) {
       await eventually(async () => {
         const device = await seen(client);
         return what === 'renamed' ? device?.unsigned?.device_display_name === 'renamed' : device === undefined;
       });
     }
-    await eventually(async () => (await carol!.request('GET', '/v3/sync', undefined, { query: { since, timeout: 0 } })).device_lists?.changed?.includes(alice!.userId));
+    await eventually(async () => (await dora.request('GET', '/v3/sync', undefined, { query: { since, timeout: 0 } })).device_lists?.changed?.includes(alice!.userId));
   });
 
   it('goes on with other connections when those that it has fall silent', async () => {
@@ -126,6 +129,15 @@ describe('a server that the database does not answer', () => {
     expect(await db.query(findLate)).toEqual([{ n: 1 }]);
     await db.write(insertLate, [2]);
     expect(await db.query(findLate)).toHaveLength(2);
+  });
+
+  it('gives what a statement has found, though the answer to its COMMIT is lost', async () => {
+    const db = net.server('a').get(Database);
+    const cut = proxy.cut('test.late_take', 'answer lost');
+    const taken = db.query(takeLate, ['one']);
+    await cut;
+    expect(await taken).toEqual([{ what: 'one' }]);
+    expect(await db.query(takeLate, ['one'])).toEqual([]);
   });
 
   it('does again what a deadlock has undone', async () => {

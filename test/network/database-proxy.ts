@@ -93,7 +93,9 @@ export class DatabaseProxy {
         if (plan && (fate === 'commit lost' || fate === 'late')) {
           if (fate === 'commit lost') pass();
           else this.#late.push(() => new Promise((done) => {
-            far.once('data', () => done()).once('close', () => done()).write(Buffer.concat([...held, message.bytes]));
+            // The database may have ended the session meanwhile.
+            if (far.destroyed) done();
+            else far.once('data', () => done()).once('close', () => done()).write(Buffer.concat([...held, message.bytes]));
           }));
           near.removeAllListeners('close').destroy();
           plan.done();

@@ -139,7 +139,8 @@ export class DatabaseLock {
 
   /**
    * The epoch says all: it is raised on the connection that holds the lock and on no other, before anything is read or written (`begin`). So who
-   * has the lock again and finds his own epoch knows that nobody had the database meanwhile; at most somebody had the lock, and lost it at once.
+   * has the lock again and finds his own epoch knows that nobody had the database meanwhile; at most somebody had the lock, and lost it at once. That it
+   * cannot be had says nothing: the session that was lost may end between two questions.
    *
    * @returns whether that is all that is to be done
    */
@@ -148,12 +149,14 @@ export class DatabaseLock {
     try {
       const isLocked = await lock(client);
       // The database may not have noticed yet that the connection is lost.
-      if (!isLocked && (await client.query(endOwn, [lost])).rowCount! > 0) return false;
+      if (!isLocked) await client.query(endOwn, [lost]);
       const holder = await readHolder(client);
-      if (!isLocked || Number(holder?.epoch) !== tenure.epoch) {
+      if (Number(holder?.epoch) !== tenure.epoch) {
         tenure.end(takenBy(holder));
         return true;
       }
+      // Held by this process's own session, which ends, or by somebody who has not begun: if he does, the epoch tells.
+      if (!isLocked) return false;
       if (this.#isReleased) return true;
       this.client = client;
       this.#attend(tenure);

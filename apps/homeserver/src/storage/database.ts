@@ -64,15 +64,17 @@ export class Database implements Queryable {
   }
 
   /**
-   * Runs one statement. One that writes runs in a transaction of its own, as otherwise nobody could say what became of it.
+   * Runs one statement. One that writes runs in a transaction of its own, as otherwise nobody could say what became of it; one that also gives
+   * rows is asked before the COMMIT, with whose answer they would be lost.
    *
    * @throws as `transaction`
    */
   async query<R extends QueryResultRow = QueryResultRow>(sql: Statement, values: readonly unknown[] = []): Promise<R[]> {
     this.counters.statements++;
-    const { longMs } = this.parts.limits;
+    const longMs = sql.isLong ? this.parts.limits.longMs : undefined;
+    if (sql.writes && sql.gives) return this.#repeat(() => this.#attempt((tx) => tx.query<R>(sql, values), longMs));
     const { found } = sql.writes || sql.isLong
-      ? await this.#repeat(() => this.#attempt(async (tx) => tx.add(sql, values), sql.isLong ? longMs : undefined))
+      ? await this.#repeat(() => this.#attempt(async (tx) => tx.add(sql, values), longMs))
       : { found: await this.#repeat(() => this.#read(part(sql, values))) };
     return found.rows as R[];
   }

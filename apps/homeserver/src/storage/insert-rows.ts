@@ -52,6 +52,7 @@ export class RowInserter {
         name: `${this.name}.${size}`,
         text: `INSERT INTO ${this.table} (${this.columns.join(',')}) VALUES ${values} ${this.suffix}`,
         writes: true,
+        gives: /\bRETURNING\b/.test(this.suffix),
         grows: true,
       };
       this.#statements.set(size, statement);

@@ -6,6 +6,8 @@ export interface Statement {
   readonly text: string;
   /** Whether it may change something. */
   readonly writes: boolean;
+  /** Whether a change gives rows. */
+  readonly gives: boolean;
   /** Whether it may store something, so that it needs room on the disk. */
   readonly grows: boolean;
   /** May take minutes: see `longStatement`. */
@@ -14,7 +16,7 @@ export interface Statement {
 
 /** Declares a statement. The name must be unique in the program: `<store>.<what>`. */
 export function statement(name: string, text: string): Statement {
-  return { name, text, writes: /\b(?:INSERT|UPDATE|DELETE)\b/.test(text), grows: grows(text) };
+  return { name, text, writes: /\b(?:INSERT|UPDATE|DELETE)\b/.test(text), gives: /\bRETURNING\b/.test(text), grows: grows(text) };
 }
 
 /** Whether a statement may store something. */
