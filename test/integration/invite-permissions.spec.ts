@@ -1,3 +1,4 @@
+import { Badges } from '../../apps/homeserver/src/notifications/badges.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
 import type { Json, TestClient } from '../network/test-client.js';
@@ -53,6 +54,9 @@ it('takes an invitation that is to be ignored, and shows it to nobody', async ()
   for (const [i, client] of [bob, carol, alice].entries()) expect((await invite(client, rooms[i]!, emil)).status).toBe(200);
   await eventually(async () => (await invited(emil)).length > 0);
   expect(await invited(emil)).toEqual([rooms[2]]);
+  const { rooms: listed } = await emil.request('POST', '/unstable/org.matrix.simplified_msc3575/sync', { lists: { all: { ranges: [[0, 9]], required_state: [], timeline_limit: 1 } } });
+  expect(Object.keys(listed)).toEqual([rooms[2]]);
+  expect((await net.server('a').get(Badges).of(emil.userId)).unread).toBe(1);
   await permit(emil, 'org.matrix.msc4155.invite_permission_config', { ignored_users: [bob.userId, carol.userId], allowed_servers: [net.server('b').name] });
   expect(await invited(emil)).toEqual([rooms[2]]);
 });

@@ -90,9 +90,13 @@ describe('an incremental sync', () => {
     const { next_batch: since } = await sync(alice);
     await sync(alice, { since });
     const database = net.server('a').get(Database);
-    const before = { ...database.counters };
-    for (let i = 0; i < 5; i++) expect((await sync(alice, { since })).rooms).toBeUndefined();
-    expect(database.counters).toEqual(before);
+    const queries = (): number => database.counters.statements + database.counters.transactions;
+    // What the server does by itself may come in between, once or twice: a query of each sync would come every time.
+    await eventually(async () => {
+      const before = queries();
+      for (let i = 0; i < 5; i++) expect((await sync(alice, { since })).rooms).toBeUndefined();
+      return queries() === before;
+    });
   });
 
   it('has few queries for a change, and none for the next reader of the same change', async () => {

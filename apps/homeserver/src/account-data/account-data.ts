@@ -102,6 +102,12 @@ export class AccountData implements OnModuleDestroy {
     return ignored;
   }
 
+  /** Whose invitations are shown to nobody: of users that the account ignores, or whose invitations it does. */
+  async ignoredInviters(userId: string): Promise<(inviter: string) => boolean> {
+    const [ignored, permissions] = await Promise.all([this.ignored(userId), this.invitePermissions(userId)]);
+    return (inviter) => ignored.has(inviter) || permissions.of(inviter) === 'ignore';
+  }
+
   /** From whom the account takes invitations. */
   invitePermissions(userId: string): Promise<InvitePermissions> {
     let permissions = this.#invitePermissions.get(userId);

@@ -27,9 +27,9 @@ export class Badges {
   ) {}
 
   async of(userId: string): Promise<Badge> {
-    const [rooms, ignored] = await Promise.all([this.memberships.roomsOf(userId), this.accountData.ignored(userId)]);
+    const [rooms, isIgnored] = await Promise.all([this.memberships.roomsOf(userId), this.accountData.ignoredInviters(userId)]);
     const joined = [...rooms.values()].filter(({ membership }) => membership === 'join');
-    const invites = [...rooms.values()].filter(({ membership, sender }) => membership === 'invite' && !ignored.has(sender)).length;
+    const invites = [...rooms.values()].filter(({ membership, sender }) => membership === 'invite' && !isIgnored(sender)).length;
     const counts = await this.counter.counts(userId, joined, this.positions.current('events'), false);
     const numbers = [...counts.values()].map(({ notifications }) => notifications);
     const unread = this.config.pushBadge === 'messages' ? numbers.reduce((sum, one) => sum + one, 0) : numbers.filter((one) => one > 0).length;

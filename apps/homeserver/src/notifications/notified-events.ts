@@ -50,6 +50,7 @@ export class NotifiedEvents {
       const [rules, ignored] = await Promise.all([this.rules.of(userId), this.accountData.ignored(userId)]);
       for (const event of visible) {
         if (ignored.has(event.sender)) continue;
+        if (event.type === 'm.room.member' && event.stateKey === userId && (await this.accountData.ignoredInviters(userId))(event.sender)) continue;
         const look = new PushLook(pushEvent(roomId, event), contextOf(facts, userId, event.sender));
         const notification = notificationFor(rules, look);
         if (notification) notified.push({ userId, roomId, event, names: namesOf(facts, event.sender), notification });
@@ -67,8 +68,8 @@ export class NotifiedEvents {
     const invitation = await this.rooms.invitation(userId, roomId);
     if (!invitation) return undefined;
     const { event, names } = invitation;
-    const [rules, ignored] = await Promise.all([this.rules.of(userId), this.accountData.ignored(userId)]);
-    if (ignored.has(event.sender)) return undefined;
+    const [rules, isIgnored] = await Promise.all([this.rules.of(userId), this.accountData.ignoredInviters(userId)]);
+    if (isIgnored(event.sender)) return undefined;
     const powers = notificationPowers(undefined, undefined, undefined);
     const context = { displayName: undefined, memberCount: 0, senderPower: 0, notificationPower: powers.notificationPower };
     const notification = notificationFor(rules, new PushLook(pushEvent(roomId, event), context));

@@ -44,8 +44,8 @@ export class RoomPlanner {
     const isAsked = (room: RoomMembership): boolean =>
       (since === null || request.fullState || room.pos > (since.told ? (fromOf(request, room) ?? -Infinity) : since.positions.events)) && !ignored.has(room.sender);
     const invites = ofKind('invite').filter(isAsked);
-    const permissions = invites.length === 0 ? undefined : await this.accountData.invitePermissions(request.userId);
-    return { to, rooms: plans, joined, invites: invites.filter((room) => permissions?.of(room.sender) !== 'ignore'), knocks: ofKind('knock').filter(isAsked) };
+    const isIgnored = invites.length === 0 ? undefined : await this.accountData.ignoredInviters(request.userId);
+    return { to, rooms: plans, joined, invites: invites.filter((room) => !isIgnored?.(room.sender)), knocks: ofKind('knock').filter(isAsked) };
   }
 
   /** An initial sync shows rooms that were left only when asked, except those from which the reader was thrown out. */

@@ -65,9 +65,11 @@ export class SlidingEngine {
     const next: SyncPositions = {
       ...Object.fromEntries(streamNames.map((name) => [name, Math.max(current[name], state.positions[name])])) as SyncPositions, events: to,
     };
+    const isInvited = [...all.values()].some(({ membership }) => membership === 'invite');
+    const isIgnored = isInvited ? await this.accountData.ignoredInviters(userId) : undefined;
     const isListed = (room: RoomMembership): boolean => {
       if (room.membership === 'join') return true;
-      if (room.membership === 'invite' || room.membership === 'knock') return !ignored.has(room.sender);
+      if (room.membership === 'invite' || room.membership === 'knock') return !isIgnored?.(room.sender);
       // Who left by itself knows; who was thrown out may not.
       return state.rooms.has(room.roomNid) || room.sender !== userId;
     };
