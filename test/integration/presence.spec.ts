@@ -122,6 +122,12 @@ describe('presence', () => {
     expect(presenceIn(joined, alice)).toMatchObject({ presence: 'online' });
     expect((await look(stranger, { since: joined.next_batch })).presence).toBeUndefined();
     expect((await look(alice, { since: seen.next_batch })).presence).toBeUndefined();
+    // Also of those who are away, so that nobody wonders.
+    const [newcomer, forBob] = [await net.client('a').register('newcomer'), await look(bob)];
+    const { next_batch: since } = await look(newcomer);
+    await newcomer.request('POST', `${room(roomId)}/join`, {});
+    expect(presenceIn(await told(bob, newcomer, forBob.next_batch, () => true), newcomer)).toEqual({ presence: 'offline' });
+    expect((await look(newcomer, { since })).presence.events.map(({ sender }: Json) => sender)).toEqual(expect.arrayContaining([alice.userId, bob.userId]));
     await stranger.request('POST', `${room(roomId)}/leave`, {});
     await stranger.expectError(403, 'M_FORBIDDEN', 'GET', statusPath(alice));
   });
@@ -138,9 +144,16 @@ describe('presence', () => {
   it('stands in the answers of before /sync, with the user in the content', async () => {
     await set(alice, 'online');
     const { presence } = await bob.request('GET', '/v3/initialSync');
+    // They are of the device, as a sync is: what it sets counts.
+    await bob.request('GET', '/v3/events', undefined, { query: { timeout: 0 } });
+    await set(bob, 'unavailable');
+    expect((await statusOf(alice, bob)).presence).toBe('unavailable');
     expect(presence.map(({ content }: Json) => content.user_id).sort()).toEqual([alice.userId, bob.userId]);
     const inRoom = await bob.request('GET', `${room(roomId)}/initialSync`);
     expect(inRoom.presence.find(({ sender }: Json) => sender === alice.userId).content).toMatchObject({ user_id: alice.userId, presence: 'online' });
+    // Who only looks into a room sees nobody's.
+    await alice.request('PUT', `${room(roomId)}/state/m.room.history_visibility/`, { history_visibility: 'world_readable' });
+    expect((await stranger.request('GET', `${room(roomId)}/initialSync`)).presence).toEqual([]);
   });
 
   it('is hidden for an account that wants so, which sees others all the same', async () => {

@@ -20,11 +20,9 @@ export class PresenceReader {
     return presenceContent(this.presences.of(userId), this.clock.steady());
   }
 
-  /** Those of the people of whose presence anything is known. */
-  known(userIds: Iterable<string>): Map<string, PresenceContent> {
+  /** Of those who may be seen: in a room with the reader. Nobody where the operator shows nobody. */
+  of(userIds: readonly string[]): Map<string, PresenceContent> {
     const now = this.clock.steady();
-    const found = new Map<string, PresenceContent>();
-    for (const userId of userIds) if (this.presences.isKnown(userId)) found.set(userId, presenceContent(this.presences.of(userId), now));
-    return found;
+    return new Map(this.presences.isOn ? userIds.map((userId) => [userId, presenceContent(this.presences.of(userId), now)]) : []);
   }
 }

@@ -130,10 +130,7 @@ export class Presences implements OnModuleDestroy {
    */
   toTell(reader: string, from: number | null, newRooms: Iterable<string>): Map<string, PresenceState> {
     const found = new Map<string, PresenceState>();
-    const add = (userId: string): void => {
-      const entry = this.#entries.get(userId);
-      if (entry) found.set(userId, entry.shown);
-    };
+    const add = (userId: string): void => void found.set(userId, this.of(userId));
     const log = from === null ? undefined : this.#log.since(from);
     const rooms = this.people.roomsOf(reader);
     for (const { userId, pos, roomId } of log ?? []) {
@@ -144,11 +141,11 @@ export class Presences implements OnModuleDestroy {
     const seen = log ? [...newRooms].flatMap((roomId) => this.people.room(roomId) ?? []) : rooms;
     for (const room of seen) {
       for (const people of [room.here, room.elsewhere]) {
-        // Who begins anew takes everybody of whom he is told nothing as being away.
-        for (const userId of people) if (from !== null && !log ? this.#entries.has(userId) : this.of(userId).presence !== 'offline') add(userId);
+        // Who begins anew takes everybody of whom he is told nothing as being away. Of a room that is new to him all are told of who are known.
+        for (const userId of people) if (from !== null || this.of(userId).presence !== 'offline') add(userId);
       }
     }
-    if (!log) add(reader);
+    if (!log && this.#entries.has(reader)) add(reader);
     return found;
   }
 
@@ -193,7 +190,7 @@ export class Presences implements OnModuleDestroy {
 
   /** The members of a room see who comes into it, and he is told by his own sync. */
   #joined(userId: string, roomId: string): void {
-    if (this.#entries.has(userId)) this.#advance(userId, roomId);
+    if (this.isOn && this.people.has(userId)) this.#advance(userId, roomId);
   }
 
   #wake(): void {

@@ -4,6 +4,7 @@ import { parseStoredJson } from '#json';
 import { type OpenSession, OpenSessions } from '../../accounts/open-sessions.js';
 import type { Requester } from '../../accounts/requester.js';
 import { Bus } from '../../bus/bus.js';
+import { OwnPresence } from '../../ephemeral/presence/own-presence.js';
 import { Clock } from '../../observability/clock.js';
 import { Stopping } from '../../observability/stopping.js';
 import { RoomHistoryReader } from '../history/room-history.js';
@@ -43,6 +44,7 @@ export class EventStream {
     private readonly readers: RoomReaders,
     private readonly history: RoomHistoryReader,
     private readonly tokens: SyncTokens,
+    private readonly presence: OwnPresence,
     private readonly sessions: OpenSessions,
     private readonly bus: Bus,
     private readonly clock: Clock,
@@ -64,8 +66,9 @@ export class EventStream {
     }
     const start = query.from ?? this.tokens.sync(this.notifier.current());
     // Without a device: messages to it are not told here, so they must not count as received either.
+    this.presence.seen(requester, undefined, query.timeoutMs);
     const { text } = await this.sync.sync({ ...requester, deviceId: null }, {
-      since: start, filter: FILTER, fullState: false, useStateAfter: false, timeoutMs: query.timeoutMs, frontier: false,
+      setPresence: 'offline', since: start, filter: FILTER, fullState: false, useStateAfter: false, timeoutMs: query.timeoutMs, frontier: false,
     }, caller);
     const body = parseStoredJson(text) as SyncBody;
     return { start, end: body.next_batch, chunk: eventsOfSync(body, requester.userId) };

@@ -4,6 +4,7 @@ import { parseStoredJson } from '#json';
 import { AccountData } from '../../account-data/account-data.js';
 import type { Requester } from '../../accounts/requester.js';
 import { RoomDirectory } from '../../directory/room-directory.js';
+import { OwnPresence } from '../../ephemeral/presence/own-presence.js';
 import { PresenceReader } from '../../ephemeral/presence/presence-reader.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { RoomAccess } from '../../rooms/timeline/room-access.js';
@@ -30,14 +31,16 @@ export class InitialSync {
     private readonly accountData: AccountData,
     private readonly directory: RoomDirectory,
     private readonly presence: PresenceReader,
+    private readonly own: OwnPresence,
     private readonly tokens: SyncTokens,
   ) {}
 
   /** @param limit newest events of each room */
   async account(requester: Requester, limit: number | undefined, archived: boolean, caller: { readonly signal: AbortSignal }): Promise<object> {
     const filter = { room: { timeline: { limit: bounded(limit) }, include_leave: archived } };
+    this.own.seen(requester);
     const { text } = await this.sync.sync({ ...requester, deviceId: null }, {
-      filter: JSON.stringify(filter), fullState: false, useStateAfter: true, timeoutMs: 0, frontier: false,
+      setPresence: 'offline', filter: JSON.stringify(filter), fullState: false, useStateAfter: true, timeoutMs: 0, frontier: false,
     }, caller);
     const body = parseStoredJson(text) as SyncBody;
     const { join = {}, invite = {}, leave = {} } = body.rooms ?? {};
@@ -71,22 +74,28 @@ export class InitialSync {
       ...(membership === undefined ? {} : { membership }),
       visibility: listed.has(roomId) ? 'public' : 'private',
       messages: { start: page.end ?? this.tokens.place(0), end: this.tokens.place(upTo), chunk: page.chunk.toReversed() },
-      state: (await state.all()).map((event) => parseStoredJson(clientEventJson(event)) as JsonObject),
+      state: (await state.all()).map((event) => withSender(parseStoredJson(clientEventJson(event)) as JsonObject)),
       account_data: accountData.map(({ type, content }) => ({ type, content: parseStoredJson(content) as JsonObject })),
-      presence: await this.#presence(roomId),
+      // Not for who only looks in.
+      presence: membership === 'join' ? await this.#presence(roomId) : [],
       receipts: [],
     };
   }
 
   async #presence(roomId: string): Promise<object[]> {
-    const known = this.presence.known(await this.memberships.joinedMembers(roomId));
-    return [...known].slice(0, MAX_PEOPLE).map(([sender, content]) => withUser({ type: 'm.presence', sender, content: { ...content } }));
+    const members = [...(await this.memberships.joinedMembers(roomId))].slice(0, MAX_PEOPLE);
+    return [...this.presence.of(members)].map(([sender, content]) => withUser({ type: 'm.presence', sender, content: { ...content } }));
   }
 }
 
 /** In answers of these endpoints the content says of whom it is. */
 function withUser(event: JsonObject): JsonObject {
   return { ...event, content: { ...(event['content'] as JsonObject), user_id: event['sender']! } };
+}
+
+/** COMPAT(SyTest, clients of the API's first release): the sender of state events has its first name, too. */
+function withSender(event: JsonObject): JsonObject {
+  return { ...event, user_id: event['sender']! };
 }
 
 function bounded(limit: number | undefined): number {
@@ -100,7 +109,7 @@ function roomOf(roomId: string, membership: 'join' | 'leave', room: JoinedRoom, 
     membership,
     visibility: listed.has(roomId) ? 'public' : 'private',
     messages: { start: room.timeline.prev_batch ?? end, end, chunk: inRoom(room.timeline.events) },
-    state: inRoom(room.state_after?.events ?? room.state?.events),
+    state: inRoom(room.state_after?.events ?? room.state?.events).map(withSender),
     account_data: room.account_data?.events ?? [],
   };
 }
