@@ -42,7 +42,7 @@ export interface RoomCommitted {
   readonly hasHistory: boolean;
   /** Ids of events that are redacted from now on. */
   readonly redacted: readonly string[];
-  /** Ids of events to which more or fewer events relate from now on; they need not be here. */
+  /** Ids of events beside which there may be something else to tell from now on, as others relate to them; they need not be here. */
   readonly related: readonly string[];
 }
 

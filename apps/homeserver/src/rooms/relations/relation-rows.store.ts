@@ -73,12 +73,12 @@ export class RelationRowsStore {
   }
 }
 
-/** Events of which more or fewer events are related to them after the commit. */
+/** Events beside which there may be something else to tell after the commit; of annotations nothing is told. */
 export function relatedBy(commit: RoomCommit): string[] {
   const related = new Set<string>();
   for (const { event, pos } of commit.events) {
     const relation = pos === null ? undefined : relationOf(event.pdu);
-    if (relation) related.add(relation.parentId);
+    if (relation && relation.relType !== 'm.annotation') related.add(relation.parentId);
   }
   for (const { parentId } of commit.redactions) if (parentId !== null) related.add(parentId);
   return [...related];

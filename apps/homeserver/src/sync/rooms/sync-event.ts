@@ -17,7 +17,7 @@ export interface SyncEventRow {
   client_txn: string | null;
   json: string;
   redacted_by: string | null;
-  /** Whether events relate to it; absent where nobody asks. */
+  /** Whether events relate to it of which something is told beside it; absent where nobody asks. */
   is_parent?: boolean;
 }
 
@@ -45,7 +45,7 @@ export class SyncEvent {
    * over this event. 0 when none is missing, undefined until it was looked up.
    */
   gapPos: number | undefined;
-  /** False where no event relates to this one. */
+  /** False where nothing is told beside this event of those that relate to it. */
   isParent: boolean;
   #content: JsonObject | undefined;
   #txn: string | null | undefined;

@@ -3,11 +3,12 @@ import { Database, statement } from '../../storage/database.js';
 import type { SyncEventRow } from './sync-event.js';
 
 const columns = 'event_nid, room_nid, event_id, type, state_key, sender, origin_server_ts, is_own, device_id, client_txn, json, redacted_by';
-// Nothing is gathered beside state, so that nobody looks there whether there is anything. EXISTS would read the whole table for a long list.
+// Nothing is gathered beside state, nor of annotations, which most events that have anything have: what is gathered comes behind them in the index.
+// EXISTS would read the whole table for a long list.
 const byNids = statement(
   'sync_events.by_nids',
   `SELECT ${columns}, e.state_key IS NULL AND (
-     SELECT true FROM event_relations r WHERE r.room_nid = e.room_nid AND r.parent_id = e.event_id LIMIT 1) IS NOT NULL AS is_parent
+     SELECT true FROM event_relations r WHERE r.room_nid = e.room_nid AND r.parent_id = e.event_id AND r.rel_type > 'm.annotation' LIMIT 1) IS NOT NULL AS is_parent
    FROM events e WHERE event_nid = ANY($1) AND NOT is_purged`,
 );
 const byIds = statement('sync_events.by_ids', `SELECT ${columns} FROM events WHERE event_id = ANY($1)`);
