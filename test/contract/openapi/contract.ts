@@ -141,7 +141,7 @@ function withoutNulls(value: unknown): unknown {
 }
 
 function patternOf(path: string): RegExp {
-  return new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{[^}]+\}/g, '[^/]*')}$`);
+  return new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{([^}]+)\}/g, (_, name) => (name === 'stateKey' ? '[^/]*' : '[^/]+'))}$`);
 }
 
 function shown(value: unknown): string {
