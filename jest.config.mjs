@@ -10,8 +10,8 @@ export default {
   testEnvironmentOptions: { customExportConditions: ['partyline-source', 'node', 'node-addons'] },
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: ['<rootDir>/{libs,apps,test}/**/*.spec.ts'],
-  // Times are measured in runs of their own, `npm run faults` and `npm run bars`: docs/decisions/0013.
-  testPathIgnorePatterns: ['/node_modules/', ...(process.env.FAULTS_RUNS ? [] : ['<rootDir>/test/faults/failover\\.spec\\.ts$']), ...(process.env.BARS_PEERS ? [] : ['<rootDir>/test/bars/bars\\.spec\\.ts$'])],
+  // Times are measured in runs of their own, `npm run faults`, `npm run trouble` and `npm run bars`: docs/decisions/0013.
+  testPathIgnorePatterns: ['/node_modules/', ...(process.env.FAULTS_RUNS ? [] : ['<rootDir>/test/faults/failover\\.spec\\.ts$']), ...(process.env.TROUBLE_SEED ? [] : ['<rootDir>/test/faults/troubled-database\\.spec\\.ts$']), ...(process.env.BARS_PEERS ? [] : ['<rootDir>/test/bars/bars\\.spec\\.ts$'])],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/', '<rootDir>/data/'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {
