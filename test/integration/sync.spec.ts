@@ -52,6 +52,9 @@ describe('an initial sync', () => {
     const after = (await sync(alice, { filter: limited, use_state_after: true })).rooms.join[roomId];
     expect(after.state).toBeUndefined();
     expect(stateOf(after, 'm.room.name', '', 'state_after').content.name).toBe('New');
+    const unstable = (await sync(alice, { filter: limited, 'org.matrix.msc4222.use_state_after': true })).rooms.join[roomId];
+    expect(unstable['org.matrix.msc4222.state_after'].events.map((event: Json) => event.event_id)).toEqual(after.state_after.events.map((event: Json) => event.event_id));
+    expect(unstable.state).toBeUndefined();
   });
 
   it('tells the transaction to the device that made the event only', async () => {

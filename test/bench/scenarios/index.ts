@@ -2,12 +2,13 @@ import type { Scenario } from '../scenario.ts';
 import { database } from './database-scenario.ts';
 import { idleMemory, loadedMemory, start } from './process-scenarios.ts';
 import { search } from './search-scenario.ts';
+import { slidingSync } from './sliding-scenario.ts';
 import { fanout, idleSync, initialSync } from './sync-scenarios.ts';
 import { createRoom, join100, register, send1, send16, send64 } from './write-scenarios.ts';
 
 /** All scenarios in the order of a run: memory before any load comes first, the restart last. */
 export const scenarios: readonly Scenario[] = [
-  idleMemory, register, createRoom, join100, send1, send16, send64, initialSync, idleSync, fanout, search, database,
+  idleMemory, register, createRoom, join100, send1, send16, send64, initialSync, slidingSync, idleSync, fanout, search, database,
   loadedMemory, start,
 ];
 

@@ -29,6 +29,8 @@ export interface SyncParameters {
   readonly useStateAfter: boolean;
   /** `set_presence`: what the device's user is by asking; undefined for the default. */
   readonly setPresence?: PresenceName | undefined;
+  /** What the client calls `state_after`. */
+  readonly stateAfterName?: string;
   /** Milliseconds to wait for news. */
   readonly timeoutMs: number;
   /** Whether `io.partyline.frontier` is wanted. */
@@ -128,6 +130,7 @@ export class SyncService {
       since,
       fullState: parameters.fullState,
       useStateAfter: parameters.useStateAfter,
+      stateAfterName: parameters.stateAfterName,
       filter,
       frontier: parameters.frontier,
     };

@@ -13,6 +13,7 @@ import { RateLimits } from '../../http/rate-limits.js';
 import { Log } from '../../observability/log.js';
 import { Stopping } from '../../observability/stopping.js';
 import { SyncService } from '../../sync/sync.service.js';
+import { UNSTABLE_STATE_AFTER, UNSTABLE_USE } from './sync.controller.js';
 import { SyncSocket } from './sync-socket.js';
 
 /** Connections of one account; the next one is closed. */
@@ -76,7 +77,8 @@ export class SyncGateway implements OnGatewayConnection<WebSocket>, OnModuleDest
         since: since ?? undefined,
         filter: query['filter'],
         fullState: false,
-        useStateAfter: query['use_state_after'] === 'true',
+        useStateAfter: query['use_state_after'] === 'true' || query[UNSTABLE_USE] === 'true',
+        ...(query['use_state_after'] !== 'true' && query[UNSTABLE_USE] === 'true' && { stateAfterName: UNSTABLE_STATE_AFTER }),
         frontier: query['io.partyline.frontier'] === 'true',
         setPresence: presenceNames.find((name) => name === query['set_presence']),
         timeoutMs,

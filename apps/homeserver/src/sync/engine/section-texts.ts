@@ -6,7 +6,7 @@ const NO_EXTRAS: RoomExtras = { ephemeral: [], accountData: [] };
 
 /** Where a client looks for state. */
 export function stateName(request: SyncRequest): string {
-  return request.useStateAfter ? 'state_after' : 'state';
+  return request.useStateAfter ? (request.stateAfterName ?? 'state_after') : 'state';
 }
 
 /** Timeline and state of a room in which nothing happened. */

@@ -30,6 +30,8 @@ export interface SyncRequest extends RoomsRequest {
   /** The session that asks: an object of its own for all its requests. */
   readonly requester?: Requester;
   readonly filter: CompiledFilter;
+  /** What the client calls `state_after`. */
+  readonly stateAfterName?: string | undefined;
   /** Whether frontiers and the account's version vector are wanted (protocol §5). */
   readonly frontier: boolean;
 }
