@@ -7,7 +7,9 @@ import { OldSyncController } from './old-sync/old-sync.controller.js';
 import { PresenceController } from './presence/presence.controller.js';
 import { ReadMarkersController } from './read-markers/read-markers.controller.js';
 import { ReceiptsController } from './receipts/receipts.controller.js';
+import { SlidingGateway } from './sliding-sync/sliding.gateway.js';
 import { SlidingSyncController } from './sliding-sync/sliding-sync.controller.js';
+import { ClientSockets } from './sync/client-sockets.js';
 import { SyncController } from './sync/sync.controller.js';
 import { SyncGateway } from './sync/sync.gateway.js';
 import { TypingController } from './typing/typing.controller.js';
@@ -16,6 +18,6 @@ import { TypingController } from './typing/typing.controller.js';
 @Module({
   imports: [AuthModule, SyncModule, EphemeralModule],
   controllers: [FilterController, OldSyncController, PresenceController, ReadMarkersController, ReceiptsController, SlidingSyncController, SyncController, TypingController],
-  providers: [SyncGateway],
+  providers: [ClientSockets, SyncGateway, SlidingGateway],
 })
 export class SyncApiModule {}

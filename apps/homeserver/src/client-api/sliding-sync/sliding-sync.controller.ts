@@ -6,19 +6,18 @@ import type { Caller } from '../../http/caller.js';
 import { CurrentCaller, CurrentUser, JsonBody, QueryParams } from '../../http/param.decorators.js';
 import { queryBoolean, queryNumber } from '../../http/query-schemas.js';
 import { RawJson } from '../../http/raw-json.js';
-import { MAX_TIMELINE_LIMIT } from '../../sync/filter/sync-filter.js';
 import { SlidingSyncService } from '../../sync/sliding/sliding-sync.service.js';
 import type { SlidingRequest } from '../../sync/sliding/sliding-request.js';
 import { MAX_TIMEOUT_MS } from '../../sync/sync.service.js';
-import { extensionsOf } from './extensions-body.js';
-import { assertBounds, positionText, presence, presenceNamed } from './sliding-sync.schema.js';
-import { MAX_UNSTABLE_SUBSCRIPTIONS, unstableBody, unstableConfig, unstableList } from './unstable-body.js';
-import { MAX_V4_SUBSCRIPTIONS, v4Body, v4Config, v4List } from './v4-body.js';
+import { unstableRequest, v4Request } from './sliding-bodies.js';
+import { positionText, presence as presenceText } from './sliding-sync.schema.js';
+import { unstableBody } from './unstable-body.js';
+import { v4Body } from './v4-body.js';
 
 const frontierShape = { 'io.partyline.frontier': queryBoolean.default(false) };
 const v4Query = z.object(frontierShape);
 const unstableQuery = z.object({
-  ...frontierShape, pos: positionText.optional(), timeout: queryNumber(MAX_TIMEOUT_MS).optional(), set_presence: presence.optional(),
+  ...frontierShape, pos: positionText.optional(), timeout: queryNumber(MAX_TIMEOUT_MS).optional(), set_presence: presenceText.optional(),
 });
 
 /** Sliding sync, in the form of today's clients and in that of MSC4186. */
@@ -35,15 +34,8 @@ export class SlidingSyncController {
     @JsonBody(unstableBody) body: z.output<typeof unstableBody>,
     @CurrentCaller() caller: Caller,
   ): Promise<RawJson> {
-    assertBounds({ ...body, set_presence: query.set_presence ?? body.set_presence }, MAX_UNSTABLE_SUBSCRIPTIONS);
-    const config = (one: Parameters<typeof unstableConfig>[0]) => unstableConfig(one, requester.userId, MAX_TIMELINE_LIMIT);
-    return this.#answer({
-      requester, dialect: 'unstable', connId: body.conn_id ?? '', pos: query.pos ?? body.pos, timeoutMs: query.timeout ?? body.timeout ?? 0,
-      setPresence: presenceNamed(query.set_presence ?? body.set_presence),
-      lists: new Map(Object.entries(body.lists ?? {}).map(([name, list]) => [name, { ...unstableList(list), config: config(list) }])),
-      subscriptions: new Map(Object.entries(body.room_subscriptions ?? {}).map(([roomId, one]) => [roomId, config(one)])),
-      extensions: extensionsOf(body.extensions), frontier: query['io.partyline.frontier'], txnId: body.txn_id,
-    }, caller);
+    const { pos, timeout, set_presence: presence } = query;
+    return this.#answer(unstableRequest(body, { requester, frontier: query['io.partyline.frontier'], pos, timeoutMs: timeout, presence }), caller);
   }
 
   @Post('/_matrix/client/v4/sync')
@@ -55,13 +47,7 @@ export class SlidingSyncController {
     @JsonBody(v4Body) body: z.output<typeof v4Body>,
     @CurrentCaller() caller: Caller,
   ): Promise<RawJson> {
-    assertBounds(body, MAX_V4_SUBSCRIPTIONS);
-    return this.#answer({
-      requester, dialect: 'v4', connId: body.conn_id ?? '', pos: body.pos, timeoutMs: body.timeout ?? 0, setPresence: presenceNamed(body.set_presence),
-      lists: new Map(Object.entries(body.lists ?? {}).map(([name, list]) => [name, { ...v4List(list), config: v4Config(list, MAX_TIMELINE_LIMIT) }])),
-      subscriptions: new Map(Object.entries(body.room_subscriptions ?? {}).map(([roomId, one]) => [roomId, v4Config(one, MAX_TIMELINE_LIMIT)])),
-      extensions: extensionsOf(body.extensions), frontier: query['io.partyline.frontier'], txnId: undefined,
-    }, caller);
+    return this.#answer(v4Request(body, { requester, frontier: query['io.partyline.frontier'] }), caller);
   }
 
   async #answer(request: SlidingRequest, caller: Caller): Promise<RawJson> {

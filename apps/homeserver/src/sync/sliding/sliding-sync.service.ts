@@ -67,7 +67,10 @@ export class SlidingSyncService {
         if (!answer.isEmpty || left <= 0) return this.#given(connection, number, answer);
         // What came while it was made is ahead of it.
         const isNews = this.notifier.ahead(userId, state.positions).length > 0 || (await this.notifier.wait(userId, left, caller.signal, session.signal));
-        if (!isNews) return this.#given(connection, number, answer);
+        if (isNews) continue;
+        if (!caller.signal.aborted) return this.#given(connection, number, answer);
+        connection.cancel(number);
+        return { text: '', isEmpty: true };
       }
     } catch (error) {
       connection.cancel(number);
