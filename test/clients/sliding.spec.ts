@@ -1,4 +1,4 @@
-import { ClientEvent, createClient, type MatrixClient, MatrixEventEvent, MsgType, PendingEventOrdering, Preset, RoomEvent } from 'matrix-js-sdk';
+import { ClientEvent, createClient, type MatrixClient, type MatrixEvent, MatrixEventEvent, MsgType, PendingEventOrdering, Preset, RoomEvent } from 'matrix-js-sdk';
 import { SlidingSync } from 'matrix-js-sdk/lib/sliding-sync.js';
 import { type OwnedAccount, recordWithHome, register, registerOwned, type Session } from '../../apps/homeserver/src/demo/account.js';
 import { ask } from '../../apps/homeserver/src/demo/ask.js';
@@ -22,12 +22,21 @@ class Slider {
     readonly client: MatrixClient,
     readonly sliding: SlidingSync,
   ) {
-    const take = (body: unknown): void => void (typeof body === 'string' && this.said.push(body));
     client.on(RoomEvent.Timeline, (event, _room, toStart, removed, data) => {
-      if (removed || toStart || !data.liveEvent) return;
-      if (event.isEncrypted()) event.once(MatrixEventEvent.Decrypted, () => take(event.getContent()['body']));
-      else take(event.getContent()['body']);
+      if (!removed && !toStart && data.liveEvent) this.#arrived(event);
     });
+  }
+
+  /** Notes what was said, when it can be read. */
+  #arrived(event: MatrixEvent): void {
+    const take = (): boolean => {
+      const { body } = event.getContent();
+      if (event.isDecryptionFailure() || typeof body !== 'string') return false;
+      this.said.push(body);
+      event.off(MatrixEventEvent.Decrypted, take);
+      return true;
+    };
+    if (!take() && event.isEncrypted()) event.on(MatrixEventEvent.Decrypted, take);
   }
 
   static async enter({ userId, deviceId, accessToken }: Session, baseUrl: string, fetchFn?: typeof globalThis.fetch): Promise<Slider> {

@@ -58,6 +58,20 @@ describe('positions', () => {
     expect((await page(rooms[roomId].prev_batch, 'b')).chunk.map((event: Json) => event.content.body)).not.toContain('one');
   });
 
+  it('survive a restart with what was answered and not yet asked after, and rooms that end meanwhile', async () => {
+    const alice = await person();
+    const [left, stayed] = [await createRoom(alice), await createRoom(alice)];
+    const one = await slide(alice, first(2));
+    await say(alice, stayed, 'told');
+    const two = await slide(alice, first(2), { pos: one.pos });
+    await net.server('a').restart();
+    expect((await slide(alice, first(2), { pos: two.pos })).rooms).toEqual({});
+    await alice.request('POST', `/v3/rooms/${left}/leave`, {});
+    const three = await slide(alice, first(2), { pos: two.pos });
+    expect(Object.keys(three.rooms)).toEqual([left]);
+    expect(three.rooms[left].timeline.at(-1).content.membership).toBe('leave');
+  });
+
   it('survive a restart', async () => {
     const alice = await person();
     const [a, b] = [await createRoom(alice, { name: 'one' }), await createRoom(alice, { name: 'two' })];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { positionsBy } from '../../storage/positions-text.js';
-import { type ConnectionState, newState, readState, type RoomMoment, type RoomTold, stateText } from './connection-state.js';
+import { type ConnectionState, newState, readStates, type RoomMoment, type RoomTold, statesText } from './connection-state.js';
 import { RequiredState, type StateRule } from './required-state.js';
 import { type LookedAt, nextRooms } from './told-rooms.js';
 
@@ -28,7 +28,9 @@ const plain = ({ rooms: of, ...rest }: ConnectionState): unknown => ({
 
 describe('what a client has', () => {
   it('is the same when it was stored', () => {
-    fc.assert(fc.property(state, (one) => expect(plain(readState(stateText(one)))).toEqual(plain(one))));
+    fc.assert(fc.property(fc.array(fc.tuple(pos, state)), (states) => {
+      expect(readStates(statesText(states)).map(([number, one]) => [number, plain(one)])).toEqual(states.map(([number, one]) => [number, plain(one)]));
+    }));
   });
 });
 

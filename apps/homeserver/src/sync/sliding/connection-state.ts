@@ -68,8 +68,29 @@ export function resumedState({ positions, resume, awaited }: SyncCursor, rooms: 
   };
 }
 
+/** The states after some answers, by their numbers. */
+export function statesText(states: readonly (readonly [number, ConnectionState])[]): string {
+  return `[${states.map(([number, state]) => `[${number},${stateText(state)}]`).join(',')}]`;
+}
+
+/** What `statesText` wrote. */
+export function readStates(text: string): [number, ConnectionState][] {
+  return (parseStoredJson(text) as [number, StoredState][]).map(([number, stored]) => [number, stateOf(stored)]);
+}
+
+/**
+ * The same with rooms that the client may know although the state does not: those that ended after it.
+ *
+ * @param ended numbers of those rooms
+ */
+export function withEnded(state: ConnectionState, ended: readonly number[]): ConnectionState {
+  const told: RoomTold = { at: state.moment, limit: Number.MAX_SAFE_INTEGER, state: null, isDirect: false };
+  const unknown = ended.filter((nid) => !state.rooms.has(nid));
+  return unknown.length === 0 ? state : { ...state, rooms: new Map([...state.rooms, ...unknown.map((nid): [number, RoomTold] => [nid, told])]) };
+}
+
 /** What is not the same for each room is not stored as often as there are rooms. */
-export function stateText(state: ConnectionState): string {
+function stateText(state: ConnectionState): string {
   const kinds = new Map<RoomTold, number[]>();
   for (const [nid, told] of state.rooms) {
     const list = kinds.get(told);
@@ -109,9 +130,7 @@ interface StoredState {
 
 type StoredMoment = readonly [number, number | null, number | null, number | null];
 
-/** What `stateText` wrote. */
-export function readState(text: string): ConnectionState {
-  const stored = parseStoredJson(text) as StoredState;
+function stateOf(stored: StoredState): ConnectionState {
   const rooms = stored.rooms.flatMap(({ at, limit, state, isDirect, exclude, nids }): [number, RoomTold][] => {
     const told: RoomTold = {
       at: at && momentOf(at), limit, state: state && new RequiredState(state as readonly StateRule[]), isDirect, ...(exclude && { exclude: new Set(exclude) }),

@@ -4,7 +4,7 @@ import { Log } from '../../observability/log.js';
 import { Clock } from '../../observability/clock.js';
 import { Random } from '../../observability/random.js';
 import type { AnswerNumber } from '../sync-token.js';
-import { type ConnectionState, readState, stateText } from './connection-state.js';
+import { type ConnectionState, readStates, statesText } from './connection-state.js';
 import type { ConnectionKey } from './connection-key.js';
 import { ConnectionsStore } from './connections.store.js';
 
@@ -39,6 +39,8 @@ interface Connection {
   generation: number;
   /** Whether it was read from the database, where what it has received since may not be noted. */
   readonly isStored: boolean;
+  /** Whether the client has received more than `state`: what that was is not known. */
+  isBehind: boolean;
 }
 
 /** A place from which a client goes on. */
@@ -46,6 +48,8 @@ export interface OpenConnection {
   readonly state: ConnectionState;
   /** Number of the answer that the client has. */
   readonly number: number;
+  /** Whether the client has received more than `state`. */
+  readonly isBehind: boolean;
   /** As whom `LazyMembers` knows it. */
   readonly client: string;
   /** Begins an answer. @returns its number */
@@ -97,7 +101,7 @@ export class Connections implements OnModuleDestroy {
   /** Begins a connection, in place of the one of that name. */
   open(key: ConnectionKey, state: ConnectionState): OpenConnection {
     const connection: Connection = {
-      key, id: this.random.token(6), number: 0, state, answers: new Map(), lastNumber: 0, generation: 0, isStored: false,
+      key, id: this.random.token(6), number: 0, state, answers: new Map(), lastNumber: 0, generation: 0, isStored: false, isBehind: false,
     };
     this.#drop(textOf(key));
     this.#hold(connection);
@@ -119,7 +123,8 @@ export class Connections implements OnModuleDestroy {
       if (number !== connection.number + 1) connection.generation++;
       connection.state = received;
       connection.answers.clear();
-    }
+      connection.isBehind = false;
+    } else if (isAhead) connection.isBehind = true;
     if (number !== connection.number) {
       connection.number = number;
       connection.lastNumber = Math.max(connection.lastNumber, number);
@@ -137,15 +142,16 @@ export class Connections implements OnModuleDestroy {
   }
 
   #opened(connection: Connection): OpenConnection {
-    const { state, number, id, generation } = connection;
+    const { state, number, id, generation, isBehind } = connection;
     return {
-      state, number, client: `${id} ${generation}`,
+      state, number, isBehind, client: `${id} ${generation}`,
       begin: () => ++connection.lastNumber,
       cancel: (answer) => {
         if (connection.lastNumber === answer) connection.lastNumber--;
       },
       give: (answer, next) => {
         connection.answers.set(answer, next);
+        this.#changed.add(connection);
         const [oldest] = connection.answers.keys();
         if (connection.answers.size > MAX_ANSWERS) connection.answers.delete(oldest!);
         return { connection: id, number: answer };
@@ -159,8 +165,10 @@ export class Connections implements OnModuleDestroy {
     const row = await this.store.find(key, this.clock.now() - LIFETIME_MS);
     const held = this.#held.get(textOf(key));
     if (held || !row) return held;
+    const [base, ...answers] = readStates(row.state);
     const connection: Connection = {
-      key, id: row.id, number: row.number, state: readState(row.state), answers: new Map(), lastNumber: row.number, generation: 0, isStored: true,
+      key, id: row.id, number: row.number, state: base![1], answers: new Map(answers), lastNumber: Math.max(row.number, ...answers.map(([number]) => number)),
+      generation: 0, isStored: true, isBehind: false,
     };
     this.#hold(connection);
     return connection;
@@ -193,7 +201,7 @@ export class Connections implements OnModuleDestroy {
     const connections = [...this.#changed];
     for (let i = 0; i < connections.length; i += BATCH) {
       const batch = connections.slice(i, i + BATCH).filter((connection) => this.#changed.delete(connection));
-      const rows = batch.map(({ key, id, number, state }) => ({ ...key, id, number, state: stateText(state), usedTs: this.clock.now() }));
+      const rows = batch.map(({ key, id, number, state, answers }) => ({ ...key, id, number, state: statesText([[number, state], ...answers]), usedTs: this.clock.now() }));
       // A connection without a device is nobody's after the session.
       await this.store.put(rows.filter((row) => row.deviceId !== '' && row.state.length <= MAX_STORED_BYTES), MAX_PER_DEVICE);
     }

@@ -4,13 +4,14 @@ import { OwnPresence } from '../../ephemeral/presence/own-presence.js';
 import { MatrixError } from '../../errors/matrix-error.js';
 import { RateLimits } from '../../http/rate-limits.js';
 import { Clock } from '../../observability/clock.js';
+import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
 import { Memberships } from '../../rooms/membership/memberships.js';
 import { SyncNotifier } from '../notify/sync-notifier.js';
 import { ResumePoints } from '../resume-points.js';
 import { MAX_TIMEOUT_MS } from '../sync.service.js';
 import { SyncTokens } from '../sync-tokens.js';
 import { SyncTurns } from '../sync-turns.js';
-import { type ConnectionState, newState, resumedState } from './connection-state.js';
+import { type ConnectionState, newState, resumedState, withEnded } from './connection-state.js';
 import type { ConnectionKey } from './connection-key.js';
 import { Connections, type OpenConnection } from './connections.js';
 import { type SlidingAnswer, SlidingEngine } from './sliding-engine.js';
@@ -58,7 +59,7 @@ export class SlidingSyncService {
     try {
       const lazy = { client: connection.client, since: connection.number, next: number };
       const deadline = this.clock.steady() + (isFirst ? 0 : Math.min(request.timeoutMs, MAX_TIMEOUT_MS));
-      let { state } = connection;
+      let state = connection.isBehind ? withEnded(connection.state, await this.#endedSince(userId, connection.state)) : connection.state;
       for (;;) {
         const asked = state;
         const answer = await this.turns.run(userId, isFirst, () => this.engine.answer({ request, state: asked, isFirst, lazy }));
@@ -101,12 +102,21 @@ export class SlidingSyncService {
     return { connection, isFirst: false };
   }
 
+  /** Rooms that the client may have been told of since, and that it is not in any more. */
+  async #endedSince(userId: string, { moment }: ConnectionState): Promise<number[]> {
+    const rooms = [...(await this.memberships.roomsOf(userId)).values()];
+    return rooms.filter((room) => hasEnded(room, moment.events)).map(({ roomNid }) => roomNid);
+  }
+
   async #resumed(userId: string, resumeId: string): Promise<ConnectionState | undefined> {
     const cursor = await this.resumePoints?.load(userId, resumeId);
     if (!cursor) return undefined;
     const rooms = [...(await this.memberships.roomsOf(userId)).values()];
     const named = new Map(rooms.map(({ roomId, roomNid }) => [roomId, roomNid]));
-    const isEnded = ({ membership, pos }: (typeof rooms)[number]): boolean => (membership === 'leave' || membership === 'ban') && pos > cursor.positions.events;
-    return resumedState(cursor, { named, left: rooms.filter(isEnded).map(({ roomNid }) => roomNid) });
+    return resumedState(cursor, { named, left: rooms.filter((room) => hasEnded(room, cursor.positions.events)).map(({ roomNid }) => roomNid) });
   }
+}
+
+function hasEnded({ membership, pos }: RoomMembership, after: number): boolean {
+  return (membership === 'leave' || membership === 'ban') && pos > after;
 }
