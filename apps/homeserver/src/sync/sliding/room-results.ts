@@ -110,6 +110,8 @@ export class RoomResults {
     const { room } = plan;
     const initial = isInitial(plan);
     const summary = read.summaries.get(room.roomNid);
+    // To a client that comes from another home everything is new that it has not seen there.
+    const liveAfter = told?.exclude && told.at ? told.at.events : asked.state.positions.events;
     const isDirect = asked.directs.has(room.roomId);
     const names = read.names.get(room.roomNid)!;
     const nameOf = (key: string, member: 'name' | 'url'): string | null | undefined => {
@@ -137,7 +139,7 @@ export class RoomResults {
       unread: plan.section === 'join' && asked.request.dialect === 'unstable' ? (read.unread.get(room.roomId) ?? { notifications: 0, highlights: 0 }) : undefined,
       ...this.#events(asked, { plan, timeline, state, wanted, told }, read),
       isLimited: timeline.limited || plan.newlyJoined,
-      live: asked.isFirst ? 0 : timeline.entries.filter(({ pos }) => pos > asked.state.positions.events).length,
+      live: asked.isFirst ? 0 : timeline.entries.filter(({ pos }) => pos > liveAfter).length,
       prevBatch: timeline.entries.length > 0 || initial ? this.tokens.place(Math.max(0, timeline.start - 1)) : undefined,
       stripped: plan.state === 'none' && asked.request.dialect === 'v4' ? read.stripped.get(room.roomNid) : undefined,
     };
