@@ -96,6 +96,49 @@ describe('search', () => {
     expect(ids(await search(bob, 'zeppelin'))).toEqual([]);
   });
 
+  it('tells nobody how often something was said that he cannot see', async () => {
+    const roomId = await create(alice, { preset: 'private_chat', initial_state: [{ type: 'm.room.history_visibility', content: { history_visibility: 'joined' } }] });
+    const count = async (client: TestClient): Promise<number> => (await search(client, 'guillemot')).count;
+    await say(alice, roomId, 'guillemot before');
+    await alice.request('POST', `${roomPath(roomId)}/invite`, { user_id: bob.userId });
+    await bob.request('POST', `${roomPath(roomId)}/leave`, {});
+    expect(await count(bob)).toBe(0);
+    await alice.request('POST', `${roomPath(roomId)}/invite`, { user_id: bob.userId });
+    await bob.request('POST', `${roomPath(roomId)}/join`, {});
+    expect(await count(bob)).toBe(0);
+    await say(alice, roomId, 'guillemot between');
+    expect(await count(bob)).toBe(1);
+    await alice.request('POST', `${roomPath(roomId)}/ban`, { user_id: bob.userId });
+    await say(alice, roomId, 'guillemot after');
+    expect(await search(bob, 'guillemot', { include_state: true })).toMatchObject({ count: 1, state: {} });
+    expect(await count(alice)).toBe(3);
+  });
+
+  it('finds by what a message was edited into only for those who may see the edit', async () => {
+    const roomId = await create(alice, { preset: 'public_chat' });
+    await bob.request('POST', `${roomPath(roomId)}/join`, {});
+    const sent = await say(alice, roomId, 'bittern');
+    await bob.request('POST', `${roomPath(roomId)}/leave`, {});
+    await edit(alice, roomId, sent, 'avocet');
+    expect(ids(await search(alice, 'avocet'))).toEqual([sent]);
+    for (const order of ['rank', 'recent']) expect(await search(bob, 'avocet', { order_by: order })).toMatchObject({ count: 0, results: [] });
+  });
+
+  it('shows of what is around no more than has a place in an answer', async () => {
+    const roomId = await create(alice);
+    const sent: string[] = [];
+    for (let i = 0; i < 12; i++) sent.push(await say(alice, roomId, `cormorant ${'x'.repeat(60_000)}`));
+    const found = await search(alice, 'cormorant', { order_by: 'recent', filter: { limit: 50 }, event_context: { before_limit: 20, after_limit: 20 } });
+    expect(ids(found)).toEqual(sent.toReversed());
+    const around = found.results.flatMap(({ context }: Json) => [...context.events_before, ...context.events_after]);
+    expect(JSON.stringify(around).length).toBeLessThan(4.5 * 1024 * 1024);
+    expect(found.results[0].context.events_before.slice(0, 11).map((event: Json) => event.event_id)).toEqual(sent.slice(0, 11).toReversed());
+    // What had no place is had from where it would be.
+    const { events_after: none, end } = found.results.at(-1).context;
+    expect(none).toEqual([]);
+    expect((await alice.request('GET', `${roomPath(roomId)}/messages`, undefined, { query: { dir: 'f', from: end, limit: 1 } })).chunk[0].event_id).toBe(sent[1]);
+  });
+
   it('leaves out whom one ignores, and heeds the filter', async () => {
     const roomId = await create(alice, { preset: 'public_chat' });
     await bob.request('POST', `${roomPath(roomId)}/join`, {});

@@ -280,5 +280,9 @@ it('refuses what is no request', async () => {
   const list = { required_state: {}, timeline_limit: 1 };
   await alice.expectError(400, 'M_INVALID_PARAM', 'POST', '/v4/sync', { lists: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`l${i}`, list])) });
   await alice.expectError(400, 'M_INVALID_PARAM', 'POST', '/v4/sync', { room_subscriptions: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`!r${i}:a`, list])) });
+  const elements = (from: number): Json => ({ timeline_limit: 1, required_state: { include: Array.from({ length: 200 }, (_, i) => ({ type: `t${from + i}` })) } });
+  const lists = (difference: number): Json => ({ lists: Object.fromEntries(Array.from({ length: 11 }, (_, i) => [`l${i}`, elements(difference * i)])) });
+  await alice.expectError(400, 'M_INVALID_PARAM', 'POST', '/v4/sync', lists(1));
+  await slide4(alice, lists(0));
   await alice.expectError(401, 'M_MISSING_TOKEN', 'POST', path, {}, { anonymous: true });
 });

@@ -25,7 +25,7 @@ const insertTexts = statement(
   `INSERT INTO search_index (event_nid, room_nid, ts, sender, key, replaces, shown_nid, words)
    SELECT e.event_nid, e.room_nid, e.origin_server_ts, e.sender, t.key, t.replaces, CASE WHEN t.replaces IS NULL THEN e.event_nid END, to_tsvector($1::text::regconfig, t.text)
    FROM unnest($2::text[], $3::smallint[], $4::text[], $5::text[]) AS t (event_id, key, text, replaces) JOIN events e USING (event_id)
-   WHERE e.redacted_by IS NULL AND e.pos IS NOT NULL ON CONFLICT (event_nid) DO NOTHING`,
+   WHERE e.redacted_by IS NULL AND e.pos IS NOT NULL AND NOT e.is_purged ON CONFLICT (event_nid) DO NOTHING`,
 );
 const deleteRedacted = statement(
   'search_index.delete_redacted',

@@ -51,7 +51,7 @@ const SPAN = 50_000;
 
 const some = statement('search_index.matches', 'SELECT * FROM search_index_matches($1::text::regconfig, $2, $3, $4::smallint[], $5, $6)');
 const newest = statement('search_index.newest', 'SELECT * FROM search_index_newest($1::text::regconfig, $2, $3, $4::smallint[], $5, $6, $7, $8, $9)');
-const places = statement('search_index.places', 'SELECT event_nid, room_nid, pos, state_nid FROM events WHERE event_nid = ANY ($1) AND pos IS NOT NULL AND redacted_by IS NULL');
+const places = statement('search_index.places', 'SELECT event_nid, room_nid, pos, state_nid FROM events WHERE event_nid = ANY ($1) AND pos IS NOT NULL AND redacted_by IS NULL AND NOT is_purged');
 const [OPEN, CLOSE] = ['\u{e000}', '\u{e001}'];
 const headlines = statement(
   'search_index.headlines',
@@ -83,7 +83,7 @@ export class SearchMatchesStore {
     return { matches: rows.slice(0, -1).map(matchOf), end: { ts: last.ts, nid: last.event_nid } };
   }
 
-  /** Places of events in their timelines, by number; redacted ones have none here. */
+  /** Places of events in their timelines, by number; what was redacted or purged has none here. */
   async places(nids: readonly number[]): Promise<ReadonlyMap<number, EventPlace>> {
     if (nids.length === 0) return new Map();
     const rows = await this.db.query<{ event_nid: number; room_nid: number; pos: number; state_nid: number | null }>(places, [nids]);

@@ -8,8 +8,9 @@ import { MAX_TIMEOUT_MS } from '../../sync/sync.service.js';
 
 const MAX_LISTS = 100;
 const MAX_NAMES = 1_000;
-/** Of `required_state`. */
+/** Of `required_state`: of one, and of all that differ, as rooms in several lists get all of theirs. */
 const MAX_ELEMENTS = 200;
+const MAX_ALL_ELEMENTS = 2_000;
 
 const roomId = text(255);
 const name = text(255);
@@ -26,12 +27,30 @@ export const range = z.tuple([count, count]);
 export const byList = <T extends z.ZodType>(config: T) => optional(z.record(z.string().min(1).max(64), config));
 export const byRoom = <T extends z.ZodType>(config: T) => optional(z.record(roomId, config));
 
-/** @throws MatrixError 400 M_INVALID_PARAM beyond what MSC4186 allows */
-export function assertBounds(body: { lists?: object | undefined; room_subscriptions?: object | undefined; set_presence?: string | undefined }, maxSubscriptions: number): void {
+interface Bounded {
+  readonly lists?: Readonly<Record<string, Configured>> | undefined;
+  readonly room_subscriptions?: Readonly<Record<string, Configured>> | undefined;
+  readonly set_presence?: string | undefined;
+}
+interface Configured {
+  readonly required_state?: unknown;
+}
+
+/** @throws MatrixError 400 M_INVALID_PARAM beyond what MSC4186 allows, or this server */
+export function assertBounds(body: Bounded, maxSubscriptions: number): void {
   const countOf = (entries: object | undefined): number => Object.keys(entries ?? {}).length;
   if (countOf(body.lists) > MAX_LISTS) throw MatrixError.invalidParam(`A request has at most ${MAX_LISTS} lists`);
   if (countOf(body.room_subscriptions) > maxSubscriptions) throw MatrixError.invalidParam(`A request has at most ${maxSubscriptions} subscriptions`);
+  const states = new Map([...Object.values(body.lists ?? {}), ...Object.values(body.room_subscriptions ?? {})].map((one) => [JSON.stringify(one.required_state), one.required_state]));
+  if ([...states.values()].reduce((sum: number, state) => sum + elementsIn(state), 0) > MAX_ALL_ELEMENTS) throw MatrixError.invalidParam(`Different required_state of a request have at most ${MAX_ALL_ELEMENTS} elements`);
   if (body.set_presence !== undefined && !presenceNamed(body.set_presence)) throw MatrixError.invalidParam('There is no such presence');
+}
+
+/** Elements of a `required_state` in either form. */
+function elementsIn(state: unknown): number {
+  if (Array.isArray(state)) return state.length;
+  const { include, exclude } = (state ?? {}) as { include?: readonly unknown[] | null; exclude?: readonly unknown[] | null };
+  return (include?.length ?? 0) + (exclude?.length ?? 0);
 }
 
 /** The presence that is called so. */

@@ -3,6 +3,7 @@ import { AccountData } from '../../account-data/account-data.js';
 import { EventMatcher } from '../filter/event-matcher.js';
 import type { EventView } from '../history/event-views.js';
 import { HistoryCollector } from '../history/history-collector.js';
+import { fittingCount } from '../rooms/byte-shares.js';
 import { SyncTokens } from '../sync-tokens.js';
 import type { RoomEventsSearch } from './search-request.js';
 import type { FoundEvent } from './visible-matches.js';
@@ -33,13 +34,16 @@ export class EventContexts {
     private readonly tokens: SyncTokens,
   ) {}
 
-  async of({ view, reader }: FoundEvent, wish: NonNullable<RoomEventsSearch['event_context']>): Promise<FoundContext> {
+  /** @param maxBytes of the events around it; what has no place is had by paging */
+  async of({ view, reader }: FoundEvent, wish: NonNullable<RoomEventsSearch['event_context']>, maxBytes: number): Promise<FoundContext> {
     const base = { reader, matcher: this.#everything, ignored: await this.accountData.ignored(reader.userId) };
     const [older, newer] = [wish.before_limit, wish.after_limit].map((limit) => Math.min(limit ?? DEFAULT_LIMIT, MAX_LIMIT)) as [number, number];
-    const [before, after] = await Promise.all([
+    const [allBefore, allAfter] = maxBytes <= 0 ? [[], []] : await Promise.all([
       older === 0 ? [] : this.collector.back({ ...base, from: view.pos - 1, limit: older }, 'stop').then((found) => found.views),
       newer === 0 ? [] : this.collector.forward({ ...base, from: view.pos, limit: newer }).then((found) => found.views),
     ]);
+    const before = fitting(allBefore, maxBytes);
+    const after = fitting(allAfter, maxBytes - bytesOf(before));
     return {
       before,
       after,
@@ -48,6 +52,19 @@ export class EventContexts {
       profiles: wish.include_profile ? profilesIn([view, ...before, ...after]) : undefined,
     };
   }
+}
+
+/** Bytes of the events around. */
+export function bytesAround({ before, after }: FoundContext): number {
+  return bytesOf(before) + bytesOf(after);
+}
+
+function bytesOf(views: readonly EventView[]): number {
+  return views.reduce((sum, { event }) => sum + event.json.length, 0);
+}
+
+function fitting(views: readonly EventView[], maxBytes: number): readonly EventView[] {
+  return views.slice(0, fittingCount(views.map(({ event }) => event.json.length), maxBytes));
 }
 
 /** How the senders were called then. */

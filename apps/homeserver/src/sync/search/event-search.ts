@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SearchMatchesStore, type TextMatch, type TextPlace, type TextQuery } from '../../search/search-matches.store.js';
 import type { SearchOrder } from './search-request.js';
-import { type FoundEvent, type Searcher, VisibleMatches } from './visible-matches.js';
+import { type FoundEvent, type Searcher, type SeenMatch, VisibleMatches } from './visible-matches.js';
 
 /** Texts that are ordered together. Of what is found more often the newest ones count. */
 const MOST = 1_000;
@@ -22,7 +22,7 @@ export interface EventQuery extends TextQuery {
 
 export interface FoundPage {
   readonly found: readonly FoundEvent[];
-  /** How often the term was found, in what he can see and what he cannot; `MOST` and one for more. */
+  /** How often the term was found in what he can see; of what is found often, among some of it. */
   readonly count: number;
   /** Where to go on; undefined at the end. */
   readonly end: TextMatch | undefined;
@@ -42,31 +42,33 @@ export class EventSearch {
   async page(query: EventQuery, searcher: Searcher): Promise<FoundPage> {
     if (query.roomNids.length === 0) return { found: [], count: 0, end: undefined };
     const some = await this.store.some(query, MOST + 1);
-    if (some.length <= MOST) return this.#pageOf(some, query, searcher, some.length);
-    if (query.order === 'recent') return this.#newest(query, searcher, some.length);
-    return this.#pageOf(await this.#newestOnes(query), query, searcher, some.length);
+    const seen = await this.visible.seen(searcher, some);
+    const count = seen.length;
+    if (some.length <= MOST) return { ...(await this.#pageOf(seen, query, searcher)), count };
+    if (query.order === 'recent') return { ...(await this.#newest(query, searcher)), count };
+    return { ...(await this.#pageOf(await this.visible.seen(searcher, await this.#newestOnes(query)), query, searcher)), count };
   }
 
   /** A page of matches that are all there. */
-  async #pageOf(matches: readonly TextMatch[], query: EventQuery, searcher: Searcher, count: number): Promise<FoundPage> {
+  #pageOf(matches: readonly SeenMatch[], query: EventQuery, searcher: Searcher): Promise<Omit<FoundPage, 'count'>> {
     const { order, after } = query;
     const compare = order === 'rank' ? byRank : byTime;
     const place = after && { ts: after.ts, nid: after.nid, rank: after.rank ?? Infinity };
-    const ordered = matches.filter((match) => !place || compare(match, place) > 0).sort(compare);
-    return { ...(await this.#fill([], ordered, query, searcher)), count };
+    const ordered = matches.filter(({ match }) => !place || compare(match, place) > 0).sort((a, b) => compare(a.match, b.match));
+    return this.#fill([], ordered, query, searcher);
   }
 
-  async #newest(query: EventQuery, searcher: Searcher, count: number): Promise<FoundPage> {
+  async #newest(query: EventQuery, searcher: Searcher): Promise<Omit<FoundPage, 'count'>> {
     let place: TextPlace = query.after ?? NEWEST;
     const found: FoundEvent[] = [];
     for (let look = 0; look < MAX_LOOKS; look++) {
       const { matches, end } = await this.store.newest(query, Math.max(MIN_NEWEST, BEYOND * query.limit), place);
-      const page = await this.#fill(found, matches, query, searcher);
-      if (page.end) return { ...page, count };
-      if (!end) return { found, count, end: undefined };
+      const page = await this.#fill(found, await this.visible.seen(searcher, matches), query, searcher);
+      if (page.end) return page;
+      if (!end) return { found, end: undefined };
       place = end;
     }
-    return { found, count, end: { ...place, shownNid: 0, roomNid: 0, rank: 0 } };
+    return { found, end: { ...place, shownNid: 0, roomNid: 0, rank: 0 } };
   }
 
   /** The newest of what is found often, to be ordered by rank. */
@@ -82,10 +84,10 @@ export class EventSearch {
   }
 
   /** Adds what is visible, until the page is full: then it says where it ends. */
-  async #fill(found: FoundEvent[], ordered: readonly TextMatch[], { limit }: EventQuery, searcher: Searcher): Promise<{ found: FoundEvent[]; end: TextMatch | undefined }> {
+  async #fill(found: FoundEvent[], ordered: readonly SeenMatch[], { limit }: EventQuery, searcher: Searcher): Promise<{ found: FoundEvent[]; end: TextMatch | undefined }> {
     const batch = Math.max(limit, MIN_BATCH);
     for (let start = 0; start < ordered.length; start += batch) {
-      for (const one of await this.visible.of(searcher, ordered.slice(start, start + batch))) {
+      for (const one of await this.visible.shown(searcher, ordered.slice(start, start + batch))) {
         found.push(one);
         if (found.length >= limit) return { found, end: one.match };
       }

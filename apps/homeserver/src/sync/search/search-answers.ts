@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { clientEventJson } from '#federation';
 import type { Requester } from '../../accounts/requester.js';
+import { MatrixError } from '../../errors/matrix-error.js';
 import { Clock } from '../../observability/clock.js';
 import { atMost } from '../../observability/at-most.js';
 import { RoomAccess } from '../../rooms/timeline/room-access.js';
@@ -10,7 +11,7 @@ import { TextKey } from '../../search/indexed-text.js';
 import { EventMatcher } from '../filter/event-matcher.js';
 import type { EventView } from '../history/event-views.js';
 import { ViewTexts } from '../history/view-texts.js';
-import { EventContexts, type FoundContext } from './event-contexts.js';
+import { bytesAround, EventContexts, type FoundContext } from './event-contexts.js';
 import { EventSearch } from './event-search.js';
 import { readSearchToken, searchToken } from './search-place.js';
 import type { GroupKey, RoomEventsSearch, SearchOrder } from './search-request.js';
@@ -21,6 +22,9 @@ const DEFAULT_LIMIT = 10;
 const MAX_LIMIT = 50;
 /** Who searches for what he has just sent waits so long for the index. */
 const INDEX_MS = 10_000;
+/** Bytes of one answer: of what is around the events that were found, and of the states of their rooms. */
+const MAX_AROUND_BYTES = 4 * 1024 * 1024;
+const MAX_STATE_BYTES = 16 * 1024 * 1024;
 const KEYS = { 'content.body': TextKey.body, 'content.name': TextKey.name, 'content.topic': TextKey.topic } as const;
 
 /** Answers `POST /search` (client-server/search.yaml): what it says of the events of rooms, as JSON text. */
@@ -72,7 +76,12 @@ export class SearchAnswers {
 
   async #results(requester: Requester, found: readonly FoundEvent[], { event_context: wish }: RoomEventsSearch): Promise<string[]> {
     const contexts = new Map<FoundEvent, FoundContext>();
-    if (wish) for (const one of found) contexts.set(one, await this.contexts.of(one, wish));
+    let left = MAX_AROUND_BYTES;
+    for (const one of wish ? found : []) {
+      const context = await this.contexts.of(one, wish!, left);
+      left -= bytesAround(context);
+      contexts.set(one, context);
+    }
     const texts = await this.texts.for(requester, found.map((one) => {
       const { before = [], after = [] } = contexts.get(one) ?? {};
       return { reader: one.reader, views: [one.view, ...before, ...after] };
@@ -88,12 +97,16 @@ export class SearchAnswers {
     });
   }
 
-  /** The present state of each room, for who left it the one when he did. */
+  /** The present state of each room, for who left it the one when he did; of as many rooms as have a place. */
   async #states(userId: string, found: readonly FoundEvent[]): Promise<string> {
     const states: string[] = [];
+    let bytes = 0;
     for (const roomId of new Set(found.map(({ reader }) => reader.room.id))) {
-      const state = await this.access.visibleState(userId, roomId);
+      const state = await this.access.visibleState(userId, roomId).catch(orNothing);
+      if (!state) continue;
       const texts = (await state.all()).map((event) => clientEventJson(event, { unsigned: `{"age":${this.clock.now() - event.pdu.origin_server_ts}}` }));
+      bytes += texts.reduce((sum, text) => sum + text.length, 0);
+      if (bytes > MAX_STATE_BYTES && states.length > 0) break;
       states.push(`${JSON.stringify(roomId)}:[${texts.join(',')}]`);
     }
     return `{${states.join(',')}}`;
@@ -111,6 +124,12 @@ function groupsOf(key: GroupKey, found: readonly FoundEvent[], order: SearchOrde
     if (hasMore) group.next_batch = searchToken({ ts: match.ts, nid: match.nid, ...(order === 'rank' ? { rank: match.rank } : {}), group: [key, value] });
   }
   return Object.fromEntries(groups);
+}
+
+/** Who was banned sees what he could see, and no state. */
+function orNothing(error: unknown): null {
+  if (error instanceof MatrixError && error.status === 403) return null;
+  throw error;
 }
 
 /** The text of an event that was found, or what it was before an edit. */

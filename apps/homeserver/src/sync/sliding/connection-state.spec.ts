@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { positionsBy } from '../../storage/positions-text.js';
 import { type ConnectionState, newState, readStates, type RoomMoment, type RoomTold, statesText } from './connection-state.js';
 import { RequiredState, type StateRule } from './required-state.js';
-import { type LookedAt, nextRooms } from './told-rooms.js';
+import { type LookedAt, MAX_REMEMBERED, nextRooms, rememberedChars } from './told-rooms.js';
 
 const pos = fc.nat(1_000);
 const moment: fc.Arbitrary<RoomMoment> = fc.record({
@@ -72,6 +72,23 @@ describe('what it has after an answer', () => {
       const once = nextRooms({ rooms: before, moment: old }, quiet, next);
       expect(nextRooms({ rooms: once, moment: next }, quiet, { ...next, events: next.events + 1 })).toBe(once);
     }));
+  });
+});
+
+describe('what is remembered of a connection', () => {
+  const config = (name: string) => ({ limit: 1, state: new RequiredState([{ include: [{ type: name.padEnd(1_000, 'x') }], exclude: [], lazy: false }]) });
+  const look = (name: string): LookedAt => ({ config: config(name), isDirect: false, shown: undefined, missed: [] });
+
+  it('has its bound, whatever was asked of how many rooms, and what was asked last is remembered first', () => {
+    let before: Pick<ConnectionState, 'rooms' | 'moment'> = newState(positionsBy(() => 0));
+    for (let nid = 0; nid < 1_000; nid++) {
+      const { moment: at } = before;
+      before = { rooms: nextRooms(before, new Map([[nid, look(`${nid}`)]]), at), moment: at };
+      expect(before.rooms.get(nid)!.state!.text).toBe(look(`${nid}`).config.state.text);
+    }
+    expect(before.rooms.size).toBe(1_000);
+    expect(rememberedChars(before.rooms)).toBeLessThanOrEqual(MAX_REMEMBERED + 2);
+    expect(rememberedChars(before.rooms)).toBeGreaterThan(MAX_REMEMBERED / 2);
   });
 });
 

@@ -7,11 +7,14 @@ import type { AnswerNumber } from '../sync-token.js';
 import { type ConnectionState, readStates, statesText } from './connection-state.js';
 import type { ConnectionKey } from './connection-key.js';
 import { ConnectionsStore } from './connections.store.js';
+import { rememberedChars } from './told-rooms.js';
 
 /** Rooms of the connections that are in memory, of some tens of bytes each. */
 const MAX_ROOMS = 1_000_000;
 /** What a connection counts for besides its rooms. */
 const BASE_SIZE = 20;
+/** Characters of rules of state, which are held prepared for use, that take as much as a room. */
+const CHARS_PER_ROOM = 5;
 /** Of one device; the one that was used least lately goes. */
 export const MAX_PER_DEVICE = 10;
 /** Answers that are on their way to a client that has not asked again. */
@@ -69,7 +72,7 @@ export interface OpenConnection {
 export class Connections implements OnModuleDestroy {
   readonly #held = new LRUCache<string, Connection>({
     maxSize: MAX_ROOMS,
-    sizeCalculation: ({ state }) => BASE_SIZE + state.rooms.size,
+    sizeCalculation: ({ state }) => BASE_SIZE + state.rooms.size + Math.ceil(rememberedChars(state.rooms) / CHARS_PER_ROOM),
     dispose: (connection, _key, reason) => {
       if (reason !== 'set') this.#forget(connection.key);
       if (reason !== 'evict') return;

@@ -3,9 +3,9 @@ import { RoomMarks } from '../../account-data/room-marks.js';
 import type { RoomMembership } from '../../rooms/membership/local-memberships.store.js';
 import { RoomWindows } from '../rooms/room-windows.js';
 import { SyncEvents } from '../rooms/sync-events.js';
+import { CombinedConfigs } from './combined-configs.js';
 import { RoomActivity } from './room-activity.js';
 import { type RoomFacts, RoomFactsReader } from './room-facts.js';
-import { RequiredState } from './required-state.js';
 import type { ListFilters, RoomConfig, SlidingList, SlidingRequest } from './sliding-request.js';
 
 const CHILD_PREFIX = 'm.space.child\u0000';
@@ -69,8 +69,8 @@ export class RoomLists {
       const room = all.get(roomId);
       if (room) want(room, config).isSubscribed = true;
     }
-    const combine = combiner();
-    const rooms = [...wanted].map(([room, { configs, lists, isSubscribed }]) => ({ room, config: combine(configs), lists, isSubscribed }));
+    const combined = new CombinedConfigs([...[...request.lists.values()].map((list) => list.config), ...request.subscriptions.values()]);
+    const rooms = [...wanted].map(([room, { configs, lists, isSubscribed }]) => ({ room, config: combined.of(configs), lists, isSubscribed }));
     return { rooms: rooms.sort((a, b) => byActivity(a.room, b.room)), counts };
   }
 
@@ -121,21 +121,4 @@ function isJoined({ membership }: RoomMembership): boolean {
 function inRanges(rooms: readonly RoomMembership[], { ranges }: SlidingList): readonly RoomMembership[] {
   if (ranges === null) return rooms;
   return [...new Set(ranges.flatMap(([first, last]) => rooms.slice(first, last + 1)))];
-}
-
-/** Makes one configuration of several, the same object for the same ones. */
-function combiner(): (configs: readonly RoomConfig[]) => RoomConfig {
-  const states = new Map<string, RequiredState>();
-  const made = new Map<string, RoomConfig>();
-  return (configs) => {
-    if (configs.length === 1) return configs[0]!;
-    const state = new RequiredState(configs.flatMap((config) => config.state.rules));
-    const limit = Math.max(...configs.map((config) => config.limit));
-    const shared = states.get(state.text) ?? state;
-    states.set(state.text, shared);
-    const key = `${limit} ${state.text}`;
-    const config = made.get(key) ?? { limit, state: shared };
-    made.set(key, config);
-    return config;
-  };
 }

@@ -1,4 +1,5 @@
 import type { ConnectionState, RoomMoment, RoomTold } from './connection-state.js';
+import { RequiredState } from './required-state.js';
 import type { RoomConfig } from './sliding-request.js';
 
 /** A room that an answer has looked at. */
@@ -42,7 +43,39 @@ export function nextRooms(
     same.set(key, shared);
     changed.set(nid, shared);
   }
-  return changed.size === 0 ? before.rooms : new Map([...before.rooms, ...changed]);
+  return changed.size === 0 ? before.rooms : remembered(changed, before.rooms);
+}
+
+/** Characters of rules of state that are remembered of a connection. What rooms were told beyond is told again when it is asked for. */
+export const MAX_REMEMBERED = 256 * 1024;
+const NOTHING = new RequiredState([]);
+
+/** What is remembered when rooms have changed, of which the others give way. */
+function remembered(changed: ReadonlyMap<number, RoomTold>, before: ReadonlyMap<number, RoomTold>): Map<number, RoomTold> {
+  const states = new Set<RequiredState>();
+  const forgotten = new Map<RoomTold, RoomTold>();
+  let chars = 0;
+  const kept = (told: RoomTold): RoomTold => {
+    const { state } = told;
+    if (state === null || states.has(state)) return told;
+    if (chars + state.text.length <= MAX_REMEMBERED) {
+      chars += state.text.length;
+      states.add(state);
+      return told;
+    }
+    const less = forgotten.get(told) ?? { ...told, state: NOTHING };
+    forgotten.set(told, less);
+    return less;
+  };
+  const news = [...changed].map(([nid, told]) => [nid, kept(told)] as const);
+  return new Map([...[...before].map(([nid, told]) => [nid, changed.has(nid) ? told : kept(told)] as const), ...news]);
+}
+
+/** Characters of rules of state that are remembered of rooms. */
+export function rememberedChars(rooms: ReadonlyMap<number, RoomTold>): number {
+  let chars = 0;
+  for (const state of new Set([...rooms.values()].map((told) => told.state))) chars += state?.text.length ?? 0;
+  return chars;
 }
 
 function toldOf(old: RoomTold | undefined, { config, isDirect, shown, missed }: LookedAt, oldMoment: RoomMoment, moment: RoomMoment): RoomTold {
