@@ -70,7 +70,7 @@ export class VisibleWorld {
     this.story.push(`${this.#isPortable ? 'portable, ' : ''}${visibility}`);
     for (const { clients } of this.#actors) {
       for (const client of clients) {
-        for (const limit of [1 + this.#draw(3), 4 + this.#draw(30)]) this.#readers.push(new Reader(client, { limit, lazy: this.#draw(3) === 0, after: this.#draw(3) === 0 }));
+        for (const limit of [1 + this.#draw(3), 4 + this.#draw(30)]) this.#readers.push(new Reader(client, { limit, lazy: this.#draw(3) === 0, after: this.#draw(3) === 0, sliding: this.#draw(3) === 0 }));
       }
     }
   }
