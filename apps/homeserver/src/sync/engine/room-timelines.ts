@@ -65,7 +65,8 @@ function visibility(
   if (state === 'none') return isOwn;
   // Anybody may read what happens in an open room after he left, but it is not told him.
   const isAfter = (pos: number): boolean => section === 'leave' && pos > stateTo;
-  return (event, pos) => isOwn(event) || (!isAfter(pos) && history.isVisible(pos)) || (event.stateKey !== null && current?.has(event.nid) === true);
+  const isChange = (event: SyncEvent): boolean => event.type === 'm.room.history_visibility' && event.stateKey === '';
+  return (event, pos) => isOwn(event) || (!isAfter(pos) && history.isVisible(pos, isChange(event))) || (event.stateKey !== null && current?.has(event.nid) === true);
 }
 
 function onlyTimeline(plan: RoomPlan, events: ReadonlyMap<number, SyncEvent>): CollectedTimeline {

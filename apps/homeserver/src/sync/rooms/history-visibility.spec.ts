@@ -14,7 +14,8 @@ const changes = (steps: readonly (readonly [number, string])[]): StateDelta[] =>
     return delta;
   });
 };
-const history = (visibility: readonly (readonly [number, string])[], membership: readonly (readonly [number, string])[]) =>
+type Steps = readonly (readonly [number, string])[];
+const history = (visibility: Steps, membership: Steps) =>
   new RoomHistory(
     changes(visibility), changes(membership), membership.at(-1)?.[1] === 'join',
     (nid) => (values.get(nid!) ?? 'shared') as HistoryVisibility, (nid) => values.get(nid!) ?? 'leave',
@@ -40,11 +41,23 @@ describe('RoomHistory', () => {
 
   it('shows nothing to who was never in, unless the world may read', () => {
     expect(visible(history([[1, 'shared']], [[4, 'invite'], [6, 'leave']]), range)).toEqual([]);
-    expect(visible(history([[1, 'shared'], [5, 'world_readable'], [8, 'joined']], []), range)).toEqual([5, 6, 7, 8]);
+    expect(visible(history([[1, 'shared'], [5, 'world_readable'], [8, 'joined']], []), range)).toEqual([5, 6, 7]);
   });
 
   it('takes the visibility as it was at the event', () => {
     expect(visible(history([[1, 'joined'], [4, 'shared']], [[8, 'join']]), range)).toEqual([4, 5, 6, 7, 8, 9, 10]);
+  });
+
+  it('shows the event that closes a room, and none that only comes with a room that is closed', () => {
+    const room = history([[5, 'joined']], [[8, 'join']]);
+    expect([room.isVisible(5, true), room.isVisible(5)]).toEqual([true, false]);
+  });
+
+  it('takes what was before the server came, below 0, as it was when it came', () => {
+    const past = [-3, -2, -1];
+    expect(visible(history([[5, 'joined']], [[8, 'join']]), past)).toEqual([]);
+    expect(visible(history([[5, 'shared'], [6, 'joined']], [[8, 'join']]), past)).toEqual(past);
+    expect(visible(history([], [[8, 'join']]), past)).toEqual(past);
   });
 
   it('counts as shared without an event', () => {

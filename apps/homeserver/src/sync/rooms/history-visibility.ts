@@ -14,7 +14,8 @@ export type Lookup<T> = (nid: number | null) => T;
 /**
  * Which events of a room a member may see (Client-Server, "Room history visibility"), by position in its timeline.
  * Visibility and membership are taken from the room's current state as it was before and after the event; as the
- * specification wants for the events that change them, the more open of the two counts.
+ * specification wants for the events that change them, the more open of the two counts. What the visibility was before
+ * another event says nothing of that: with the one by which this server came into the room it learns of a state that is older.
  */
 export class RoomHistory {
   readonly #visibility: readonly Step<HistoryVisibility>[];
@@ -50,11 +51,12 @@ export class RoomHistory {
     return steps.every((step, i) => isOpen(step.value) || (steps[i + 1] !== undefined && steps[i + 1]!.pos <= pos));
   }
 
-  isVisible(pos: number): boolean {
+  /** @param isChange whether the event at the position is one of history visibility */
+  isVisible(pos: number, isChange = false): boolean {
     const membership = [valueAt(this.#membership, pos - 1), valueAt(this.#membership, pos)];
     if (membership.includes('join')) return true;
-    for (const at of [pos - 1, pos]) {
-      const visibility = valueAt(this.#visibility, at) ?? 'shared';
+    for (const at of isChange ? [pos - 1, pos] : [pos]) {
+      const visibility = this.#visibilityAt(at);
       if (visibility === 'world_readable') return true;
       if (visibility === 'shared' && this.#lastJoined > pos) return true;
       if (visibility === 'invited' && membership.includes('invite')) return true;
@@ -62,10 +64,15 @@ export class RoomHistory {
     return false;
   }
 
-  /** The positions that are visible, as stretches. */
+  /** What was before this server came, which is below 0, counts as it was when it came: no room is more open for being unknown. */
+  #visibilityAt(pos: number): HistoryVisibility {
+    return (pos < 0 ? this.#visibility[0]?.value : valueAt(this.#visibility, pos)) ?? 'shared';
+  }
+
+  /** The positions that are visible, as stretches; of events of history visibility less than may be seen. */
   seen(): [lowest: number, highest: number][] {
     const changes = [...this.#visibility, ...this.#membership].flatMap(({ pos }) => [pos, pos + 1]);
-    const starts = [...new Set([-Infinity, this.#lastJoined, ...changes])].filter((pos) => pos < Infinity).sort((a, b) => a - b);
+    const starts = [...new Set([-Infinity, 0, this.#lastJoined, ...changes])].filter((pos) => pos < Infinity).sort((a, b) => a - b);
     const stretches: [number, number][] = [];
     for (const [i, start] of starts.entries()) {
       if (!this.isVisible(start)) continue;
