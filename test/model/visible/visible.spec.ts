@@ -9,7 +9,7 @@ const from = Number(process.env['MODEL_SEED'] ?? 1);
 let net: Network;
 beforeAll(async () => {
   net = await Network.start({ servers: ['a', 'b'] });
-});
+}, 90_000);
 afterAll(() => net?.stop());
 
 it(`every client holds exactly what it may see, in histories from ${from} on, for ${seconds} s`, async () => {

@@ -13,8 +13,8 @@ import { readEnds, readLog } from './room-log.js';
 import { Truth } from './truth.js';
 
 const STEPS = 14;
-const SETTLE_MS = 20_000;
-const INVITATION_MS = 5_000;
+const SETTLE_MS = 60_000;
+const INVITATION_MS = 20_000;
 
 /**
  * One random history of one room: people of two servers, one of them with both as homes where the room is portable, do things one after the other, at the
@@ -59,6 +59,9 @@ export class VisibleWorld {
       const pat = await Person.named(`pat${this.seed}`, a);
       await pat.addHome(b);
       this.#actors.push({ name: 'pat', userId: pat.userId, clients: [pat.at(a), pat.at(b)] });
+    } else {
+      // So that somebody comes by a server that is in the room already, which knows less of its past.
+      this.#actors.push(await named('erin', b));
     }
     const [alice, bob] = this.#actors as [Actor, Actor];
     const levels = { users: { [bob.userId]: 50 }, users_default: 0, events_default: 0, state_default: 0, kick: 50, ban: 50, invite: 0, events: { 'm.room.power_levels': 100 } };
