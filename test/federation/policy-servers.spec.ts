@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { PolicyServers } from '../../apps/homeserver/src/rooms/policy/policy-servers.js';
 import { addSignature, readPdu, signingKeyFromSeed } from '../../libs/federation/src/index.js';
 import { HostileRoom } from '../hostile/hostile-room.js';
 import { HostileServer, Verbatim, wire } from '../hostile/hostile-server.js';
@@ -28,6 +29,10 @@ const refused = (client: TestClient, roomId: string, body: string, status = 400,
   client.expectError(status, errcode, 'PUT', `${roomPath(roomId)}/send/m.room.message/${client.nextTxn()}`, { msgtype: 'm.text', body });
 const setPolicy = (roomId: string, content: Json): Promise<Json> => alice.request('PUT', `${roomPath(roomId)}/state/m.room.policy/`, content);
 const bodies = async (client: TestClient, roomId: string): Promise<string[]> => shownAs((await allPages(client, roomId, { dir: 'b', limit: 50 })).events.filter((event) => event.type === 'm.room.message'));
+
+const sendLater = (client: TestClient, roomId: string, body: string): Promise<Json> =>
+  client.request('PUT', `${roomPath(roomId)}/delayed_event/m.room.message/${client.nextTxn()}`, { delay: 1, content: { msgtype: 'm.text', body } });
+const asked = (body: string): boolean => policy.requests.some((request) => request.path === '/_matrix/policy/v1/sign' && request.body.content.body === body);
 
 /** The policy server signs what is no spam. */
 function judge(): void {
@@ -110,5 +115,70 @@ describe('a policy server', () => {
     expect((await far.request('GET', '/v3/joined_rooms')).joined_rooms).not.toContain(roomId);
     await setPolicy(roomId, {});
     await send(alice, roomId, 'free');
+  });
+
+  describe('that is slow', () => {
+    let answer: () => void;
+    beforeEach(() => {
+      net.server('a').get(PolicyServers).timeoutMs = 120_000;
+    });
+    afterEach(() => {
+      answer();
+      net.server('a').get(PolicyServers).timeoutMs = 5_000;
+    });
+
+    /** It answers when the test wants it. */
+    function hesitate(): void {
+      const decided = new Promise<void>((resolve) => (answer = resolve));
+      policy.on(/^\/_matrix\/policy\/v1\/sign$/, async (_path, body) => {
+        await decided;
+        if (String(body.content.body).includes('spam')) return {};
+        const { signatures } = addSignature(readPdu(body, room.rules), room.rules, policy.name, key).pdu;
+        return { [policy.name]: { [key.keyId]: signatures[policy.name]![key.keyId]! } };
+      });
+    }
+
+    it('holds up only who waits for its word', async () => {
+      const theirs = await HostileRoom.join(other, net.server('a'), roomId, other.user('mallory'));
+      await setPolicy(roomId, { via: policy.name, public_keys: { ed25519: key.publicKey } });
+      hesitate();
+      const waiting = ['one', 'spam', 'two', 'three'].map((body) => client(body));
+      function client(body: string): Promise<string> {
+        return send(alice, roomId, body).then(() => body, () => `no ${body}`);
+      }
+      await eventually(() => asked('one'));
+      // What others have had signed, and what needs no word of it.
+      await other.send(net.server('a'), [wire(addSignature(theirs.message('signed'), theirs.rules, policy.name, key))]);
+      await eventually(async () => (await bodies(alice, roomId)).includes('signed'));
+      await setPolicy(roomId, { via: policy.name, public_keys: { ed25519: key.publicKey }, 'com.example.changed': true });
+      answer();
+      expect(await Promise.all(waiting)).toEqual(['one', 'no spam', 'two', 'three']);
+      await eventually(async () => (await bodies(far, roomId)).length === 4);
+      for (const person of [alice, far]) expect((await bodies(person, roomId)).sort()).toEqual(['one', 'signed', 'three', 'two']);
+      await send(alice, roomId, 'after');
+      await eventually(async () => (await bodies(far, roomId))[0] === 'after');
+    });
+
+    it('holds up no delayed events of other rooms', async () => {
+      await setPolicy(roomId, { via: policy.name, public_keys: { ed25519: key.publicKey } });
+      hesitate();
+      await sendLater(alice, roomId, 'slow');
+      await eventually(() => asked('slow'));
+      const elsewhere = (await alice.request('POST', '/v3/createRoom', {})).room_id;
+      await sendLater(alice, elsewhere, 'quick');
+      await eventually(async () => (await bodies(alice, elsewhere)).includes('quick'));
+      answer();
+      await eventually(async () => (await bodies(alice, roomId)).includes('slow'));
+    });
+  });
+
+  it('that fails keeps a delayed event waiting', async () => {
+    await setPolicy(roomId, { via: policy.name, public_keys: { ed25519: key.publicKey } });
+    policy.on(/^\/_matrix\/policy\/v1\/sign$/, () => ({}));
+    const { delay_id: id } = await sendLater(alice, roomId, 'in the end');
+    await eventually(() => asked('in the end'));
+    await setPolicy(roomId, {});
+    await eventually(async () => (await bodies(alice, roomId)).includes('in the end'), 30_000);
+    expect((await alice.request('GET', `/v1/delayed_events/${id}`)).error).toBeUndefined();
   });
 });

@@ -7,6 +7,7 @@ import { MatrixError } from '../errors/matrix-error.js';
 import { KeyedQueue } from '../observability/keyed-queue.js';
 import { SharedRuns } from '../observability/shared-runs.js';
 import { StreamPositions } from '../storage/stream-positions.js';
+import type { Graft } from './policy/judged-jobs.js';
 import { PolicyServers } from './policy/policy-servers.js';
 import { CommitService } from './pipeline/commit.service.js';
 import type { RoomDraft } from './pipeline/room-draft.js';
@@ -47,6 +48,7 @@ export class RoomRegistry {
   });
   readonly #entering = new KeyedQueue();
   readonly #loading = new SharedRuns<Room | undefined>();
+  #graft: Graft | undefined;
 
   constructor(
     private readonly config: Config,
@@ -80,6 +82,11 @@ export class RoomRegistry {
     }
     if (room) this.#forget(room);
     return this.#loading.run(roomId, () => this.#load(roomId));
+  }
+
+  /** Tells how rooms take events that were made here on a state that may be old by now. */
+  graftBy(graft: Graft): void {
+    this.#graft = graft;
   }
 
   /** The room; 404 `M_NOT_FOUND` when it is not here. */
@@ -202,6 +209,7 @@ export class RoomRegistry {
       reload: () => this.#reload(id, rules),
       commits: this.commits,
       policies: this.policies,
+      graft: (draft, item) => this.#graft!(draft, item),
       nextSnapshotNid: () => this.positions.nextId('state_nid'),
     });
   }

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { RoomVersionRules } from '#federation';
 import { MatrixError } from '../errors/matrix-error.js';
 import { NotStored, UnknownOutcome } from '../storage/database-errors.js';
+import { canBeGrafted, type Graft, JudgedJobs } from './policy/judged-jobs.js';
 import type { PolicyServers } from './policy/policy-servers.js';
 import type { CommitService } from './pipeline/commit.service.js';
 import { RoomDraft } from './pipeline/room-draft.js';
@@ -20,6 +21,8 @@ interface Job {
   readonly run: (draft: RoomDraft) => unknown;
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
+  /** Whether the room's policy server has had its say. */
+  readonly isJudged: boolean;
 }
 
 /** What a room is built from, by the registry. */
@@ -31,6 +34,7 @@ export interface RoomParts extends RoomContents {
   readonly reload: () => Promise<RoomContents | undefined>;
   readonly commits: CommitService;
   readonly policies: PolicyServers;
+  readonly graft: Graft;
   readonly nextSnapshotNid: () => number;
   readonly isLocal: (userId: string) => boolean;
 }
@@ -48,6 +52,7 @@ export class Room implements RoomView {
   extremities: readonly Extremity[];
   readonly #parts: RoomParts;
   readonly #queue: Job[] = [];
+  readonly #judged: JudgedJobs;
   #running = false;
   /** Since a commit of which nobody can say whether it is stored: resolves when that is known. */
   #doubt: Promise<void> | null = null;
@@ -62,6 +67,8 @@ export class Room implements RoomView {
     this.state = parts.state;
     this.snapshot = parts.snapshot;
     this.extremities = parts.extremities;
+    const { rules } = parts;
+    this.#judged = new JudgedJobs({ rules, run: (job) => this.run(job), runJudged: (job) => this.#add(job, true) }, parts.policies, parts.graft);
   }
 
   isLocal(userId: string): boolean {
@@ -97,11 +104,15 @@ export class Room implements RoomView {
    * @throws what the job or its commit threw; then nothing of the job is stored, unless it is an UnknownOutcome
    */
   run<T>(job: (draft: RoomDraft) => T | Promise<T>): Promise<T> {
-    if (this.#queue.length >= MAX_QUEUE) {
+    if (this.#queue.length + this.#judged.size >= MAX_QUEUE) {
       return Promise.reject(new MatrixError(429, 'M_LIMIT_EXCEEDED', 'This room has too many requests waiting', { retry_after_ms: 1000 }));
     }
+    return this.#add(job, false);
+  }
+
+  #add<T>(job: (draft: RoomDraft) => T | Promise<T>, isJudged: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ run: job, resolve: resolve as (value: never) => void, reject });
+      this.#queue.push({ run: job, resolve: resolve as (value: never) => void, reject, isJudged });
       if (!this.#running) {
         this.#running = true;
         void this.#work();
@@ -152,7 +163,12 @@ export class Room implements RoomView {
       const attempt = draft.clone();
       try {
         const value = await job.run(attempt);
-        await this.#parts.policies.review(attempt, draft.events.length);
+        const unsigned = job.isJudged ? undefined : this.#parts.policies.unsigned(draft, attempt);
+        if (unsigned && canBeGrafted(draft, attempt)) {
+          this.#judged.add(job);
+          continue;
+        }
+        if (unsigned) for (const event of (await this.#parts.policies.sign(unsigned, this.rules)).values()) attempt.replaceText(attempt.find(event.eventId)!, event);
         done.push({ job, value });
         draft = attempt;
       } catch (error) {

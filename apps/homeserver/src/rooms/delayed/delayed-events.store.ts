@@ -19,7 +19,7 @@ const resume = statement(
   'delayed_events.resume',
   `UPDATE delayed_events SET running_since = $1, send_at = $1 + delay_ms WHERE outcome IS NULL AND running_since > $1`,
 );
-const next = statement('delayed_events.next', 'SELECT min(send_at) AS send_at FROM delayed_events WHERE outcome IS NULL');
+const next = statement('delayed_events.next', 'SELECT min(send_at) AS send_at FROM delayed_events WHERE outcome IS NULL AND send_at > $1');
 const removeAll = statement('delayed_events.remove_all', 'DELETE FROM delayed_events WHERE user_id = $1');
 
 /** The table `delayed_events`. */
@@ -57,9 +57,9 @@ export class DelayedEventsStore {
     return this.#rows.find({ where: { outcome: IsNull(), sendAt: LessThanOrEqual(now) }, order: { sendAt: 'ASC', delayId: 'ASC' }, take: limit });
   }
 
-  /** When the next one of all is to be sent; null when none waits. */
-  async next(): Promise<number | null> {
-    const [row] = await this.db.query<{ send_at: number | null }>(next);
+  /** When the next one of all is to be sent that is not due yet; null when none waits. */
+  async next(now: number): Promise<number | null> {
+    const [row] = await this.db.query<{ send_at: number | null }>(next, [now]);
     return row?.send_at ?? null;
   }
 

@@ -24,6 +24,11 @@ const KEPT_MS = 7 * 24 * 3_600_000;
 const MAX_KEPT = 100;
 const MAX_BYTES = 65_536;
 const AT_ONCE = 100;
+/** Events that are being sent: what their rooms and other servers hold up holds up no others. */
+const MAX_SENDING = 2_000;
+/** What is not taken for reasons of the moment is tried again, for so long. */
+const RETRY_MS = 5_000;
+const TRIED_MS = 3_600_000;
 
 export const delayedActions = ['send', 'cancel', 'restart'] as const;
 export type DelayedAction = (typeof delayedActions)[number];
@@ -48,6 +53,10 @@ export class DelayedEvents implements OnModuleInit, OnApplicationBootstrap, OnMo
   readonly #due: DueRows;
   /** What is done with one event, one after the other. */
   readonly #queue = new KeyedQueue();
+  /** Of one account in one room one after the other. */
+  readonly #lanes = new KeyedQueue();
+  /** By delay id. */
+  readonly #sending = new Map<string, Promise<void>>();
 
   constructor(
     private readonly store: DelayedEventsStore,
@@ -74,12 +83,16 @@ export class DelayedEvents implements OnModuleInit, OnApplicationBootstrap, OnMo
 
   async onModuleDestroy(): Promise<void> {
     await this.#due.stop();
+    await Promise.all(this.#sending.values());
   }
 
   /** Sends what is due; resolves when it is sent. */
   async tick(): Promise<void> {
-    this.#due.wake();
-    await this.#due.settled();
+    do {
+      this.#due.wake();
+      await this.#due.settled();
+      await Promise.all(this.#sending.values());
+    } while (this.#sending.size > 0);
   }
 
   /**
@@ -145,13 +158,22 @@ export class DelayedEvents implements OnModuleInit, OnApplicationBootstrap, OnMo
   async #look(): Promise<number | null> {
     const now = this.clock.now();
     await this.store.forget(now - KEPT_MS);
-    const due = await this.store.due(now, AT_ONCE);
-    const rooms = new Map<string, DelayedEvent[]>();
-    for (const event of due) rooms.set(event.roomId, [...(rooms.get(event.roomId) ?? []), event]);
-    await Promise.all([...rooms.values()].map(async (events) => {
-      for (const { delayId } of events) await this.#queue.run(delayId, () => this.#sendDue(delayId));
-    }));
-    return due.length === AT_ONCE ? now : this.store.next();
+    if (this.#sending.size >= MAX_SENDING) return null;
+    const limit = AT_ONCE + this.#sending.size;
+    const due = await this.store.due(now, limit);
+    for (const { delayId, userId, roomId } of due) {
+      if (this.#sending.has(delayId)) continue;
+      const sending = this.#lanes.run(`${userId} ${roomId}`, () => this.#queue.run(delayId, () => this.#sendDue(delayId))).then(() => 0, (error: unknown) => {
+        if (!this.#due.stopped) this.log.error('a delayed event could not be looked after', error, { roomId });
+        return RETRY_MS;
+      }).then((pauseMs) => {
+        this.#sending.delete(delayId);
+        setTimeout(() => this.#due.wake(), pauseMs).unref();
+      });
+      this.#sending.set(delayId, sending);
+    }
+    // The one that ends looks again.
+    return due.length === limit ? now : this.store.next(now);
   }
 
   async #sendDue(delayId: string): Promise<void> {
@@ -163,6 +185,11 @@ export class DelayedEvents implements OnModuleInit, OnApplicationBootstrap, OnMo
       eventId = await this.sender.send(event);
     } catch (error) {
       if (isUnavailable(error)) throw error;
+      const now = this.clock.now();
+      const lateMs = now - event.runningSince - event.delayMs;
+      if (error instanceof MatrixError && (error.status === 429 || error.status >= 500) && lateMs < TRIED_MS) {
+        return this.store.restart(delayId, event.runningSince, now + Math.max(RETRY_MS, Math.round(lateMs / 4)));
+      }
       if (!(error instanceof MatrixError)) this.log.error('a delayed event was not sent', error, { roomId: event.roomId });
       const body = error instanceof MatrixError ? error.toBody() : { errcode: 'M_UNKNOWN', error: 'Internal server error' };
       return this.#finalise(event, { outcome: 'error', reason: 'delay', error: JSON.stringify(body) });

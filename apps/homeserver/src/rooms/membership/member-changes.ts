@@ -84,8 +84,16 @@ export class MemberChanges {
   /** Shows the account's profile, and in portable rooms its newest home record, in a room that it is joined to. */
   async refresh(roomId: string, userId: string): Promise<void> {
     const room = await this.registry.get(roomId);
-    const { displayname: _name, avatar_url: _avatar, ...rest } = room.state.get('m.room.member', userId)?.pdu.content ?? {};
-    await this.update(roomId, userId, { ...rest, ...shownProfile((await this.profiles.get(userId)) as JsonObject) }, { carries: true });
+    const present = room.state.get('m.room.member', userId)?.pdu.content ?? {};
+    const { displayname: _name, avatar_url: _avatar, ...rest } = present;
+    try {
+      await this.update(roomId, userId, { ...rest, ...shownProfile((await this.profiles.get(userId)) as JsonObject) }, { carries: true });
+    } catch (error) {
+      // A policy server has a say in the name, not in the record.
+      if (!(error instanceof MatrixError) || !room.rules.portable) throw error;
+      await this.update(roomId, userId, present, { carries: true });
+      throw error;
+    }
   }
 
   /** Says again that somebody is joined, upon all ends of the graph; nothing where there is one only. Whoever is joined may, whatever the levels. */

@@ -4,7 +4,7 @@ import { genesisHash, isReleased, knownRecord, type HomeRecord, type JsonObject,
 export type MembershipTarget = 'join' | 'invite' | 'leave' | 'ban' | 'knock';
 
 /** What servers say in member events, most of it in those of portable rooms; clients do not. */
-const SERVERS_OWN = ['join_authorised_via_users_server', 'home_record', 'genesis_sha256', 'io.partyline.authorised_home', 'io.partyline.carries', 'io.partyline.release'];
+export const SERVERS_OWN: readonly string[] = ['join_authorised_via_users_server', 'home_record', 'genesis_sha256', 'io.partyline.authorised_home', 'io.partyline.carries', 'io.partyline.release'];
 
 /** What the server itself says; protocol §3 rules 4 and 6. */
 export interface MemberTerms {

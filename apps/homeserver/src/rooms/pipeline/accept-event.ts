@@ -70,7 +70,9 @@ export class AcceptEvent {
     private readonly positions: StreamPositions,
     private readonly door: NameDoor,
     private readonly policies: PolicyServers,
-  ) {}
+  ) {
+    registry.graftBy((draft, item) => this.accept(draft, item));
+  }
 
   /** A numeric id for an event that is about to be stored. */
   newNid(): number {

@@ -1,4 +1,7 @@
-import { isServerName, jsonMember, signatureInput, verifySignature, wirePdu, type RoomEvent, type RoomVersionRules, type StateReader } from '#federation';
+import {
+  canonicalJson, isServerName, jsonMember, signatureInput, STANDS_TYPE, verifySignature, wirePdu, type JsonObject, type RoomEvent, type RoomVersionRules, type StateReader,
+} from '#federation';
+import { SERVERS_OWN } from '../membership/member-content.js';
 import type { RoomView } from '../room-view.js';
 
 export const POLICY_TYPE = 'm.room.policy';
@@ -30,9 +33,27 @@ export function isPolicy({ pdu }: RoomEvent): boolean {
   return pdu.type === POLICY_TYPE && pdu.state_key === '';
 }
 
-/** A room can always do without its policy server again. */
-export function isJudged(event: RoomEvent): boolean {
-  return !isPolicy(event) && event.pdu.type !== 'm.room.create';
+/**
+ * Whether a policy server has a say in an event. A room can always do without it again; whoever goes without a word is gone; and in portable rooms
+ * what brings a home record and says nothing else is no message: a server that is dead, or lies, would else keep a home in the room that its owner
+ * has dropped.
+ *
+ * @param before the state before the event
+ */
+export function isJudged(event: RoomEvent, before: StateReader, rules: RoomVersionRules): boolean {
+  const { type, state_key: stateKey, sender, content } = event.pdu;
+  if (isPolicy(event) || type === 'm.room.create') return false;
+  if (rules.portable && type === STANDS_TYPE) return Object.keys(content).length > 0;
+  if (type !== 'm.room.member' || stateKey !== sender) return true;
+  const said = saidIn(content);
+  if (said === saidIn({ membership: 'leave' })) return false;
+  const member = before.get(type, sender);
+  return !(rules.portable && jsonMember(content, 'io.partyline.carries') === true && member && said === saidIn(member.pdu.content));
+}
+
+/** What of a member event is its sender's word. */
+function saidIn(content: JsonObject): string {
+  return canonicalJson(Object.fromEntries(Object.entries(content).filter(([name]) => !SERVERS_OWN.includes(name))));
 }
 
 export function isSignedBy(event: RoomEvent, rules: RoomVersionRules, { server, publicKey }: RoomPolicy): boolean {
