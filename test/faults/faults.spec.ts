@@ -23,7 +23,7 @@ const NAMES = ['alice', 'bob', 'carol'];
 const LOAD_MS = 1_800;
 const PERIOD_MS = 80;
 const SETTLE_MS = 40_000;
-const RUN_TIMEOUT_MS = 120_000;
+const RUN_TIMEOUT_MS = 240_000;
 
 let world: FaultWorld;
 let talkers: Talker[];
