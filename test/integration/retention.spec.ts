@@ -1,6 +1,7 @@
 import { Database, statement } from '../../apps/homeserver/src/storage/database.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
+import { TestGateway } from '../network/push-gateway.js';
 import { allPages, roomPath } from '../network/room-pages.js';
 import type { Json, TestClient } from '../network/test-client.js';
 import { TravellingClock } from '../network/travelling-clock.js';
@@ -26,6 +27,28 @@ const stored = async (server: string, eventId: string): Promise<string> =>
   (await net.server(server).get(Database).query<{ json: string }>(statement('test.json', 'SELECT json FROM events WHERE event_id = $1'), [eventId]))[0]!.json;
 
 describe('a room that keeps its messages for a while', () => {
+  it('has nobody told of what it keeps no longer by a gateway that was away', async () => {
+    const gateway = await TestGateway.start();
+    try {
+      const roomId = await create();
+      const bob = await net.client('a').register('bob');
+      await join(bob, roomId);
+      await gateway.set(bob, 'key');
+      gateway.answer = 500;
+      const old = await say(alice, roomId, 'for an hour');
+      await eventually(() => Promise.resolve(gateway.refused > 0));
+      clock.aheadMs += DAY / 12;
+      await keep(roomId, { max_lifetime: DAY / 24 });
+      await eventually(async () => !(await shown(bob, roomId)).includes(old));
+      gateway.answer = [];
+      const next = await say(alice, roomId, 'for another hour');
+      await gateway.hears('key', next);
+      expect(gateway.eventsOf('key').map((one) => one.event_id)).toEqual([next]);
+    } finally {
+      await gateway.stop();
+    }
+  });
+
   it('shows and holds none beyond it, on any of its servers', async () => {
     const roomId = await create({ name: 'Short' });
     await join(far, roomId);

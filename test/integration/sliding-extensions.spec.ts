@@ -130,6 +130,25 @@ describe('receipts and typing', () => {
     const three = await slide(alice, body);
     expect(three.extensions).not.toHaveProperty('typing');
   });
+
+  it('are not of whom one ignores', async () => {
+    const [alice, bob, carol] = [await person(), await person(), await person()];
+    const roomId = await roomWith(alice, bob, carol);
+    await alice.request('PUT', `/v3/user/${alice.userId}/account_data/m.ignored_user_list`, { ignored_users: { [bob.userId]: {} } });
+    const body = { ...first(1), ...on('receipts', 'typing') };
+    const before = await slide(alice, body);
+    const eventId = await say(alice, roomId, 'hello');
+    for (const one of [bob, carol]) {
+      await one.request('POST', `/v3/rooms/${roomId}/receipt/m.read/${encodeURIComponent(eventId)}`, {});
+      await one.request('PUT', `/v3/rooms/${roomId}/typing/${one.userId}`, { typing: true, timeout: 120_000 });
+    }
+    for (const { extensions } of [await slide(alice, body, { pos: before.pos, ...wait }), await slide(alice, body)]) {
+      expect(extensions.receipts.rooms[roomId].content[eventId]).toEqual({ 'm.read': { [carol.userId]: { ts: expect.any(Number) } } });
+      expect(extensions.typing.rooms[roomId].content.user_ids).toEqual([carol.userId]);
+    }
+    await bob.request('PUT', `/v3/rooms/${roomId}/typing/${bob.userId}`, { typing: false });
+    await carol.request('PUT', `/v3/rooms/${roomId}/typing/${carol.userId}`, { typing: false });
+  });
 });
 
 it('waits for nothing that the client has not asked for, and ends with its time', async () => {

@@ -30,7 +30,7 @@ export interface NewPush extends PusherName {
 /** The same, in its place. */
 export interface Push extends NewPush {
   readonly nid: number;
-  /** Whether the event was redacted meanwhile. */
+  /** Whether the event was redacted meanwhile, or is kept no longer. */
   readonly isRedacted: boolean;
 }
 
@@ -62,7 +62,7 @@ const due = statement(
 const next = statement('pushers.next_due', 'SELECT min(due_ts) AS at FROM pushers WHERE due_ts > $1 AND is_active');
 const first = statement(
   'pushes.first',
-  `SELECT p.*, EXISTS (SELECT 1 FROM events e JOIN rooms r USING (room_nid) WHERE e.event_id = p.event_id AND r.room_id = p.room_id AND e.redacted_by IS NOT NULL) AS is_redacted
+  `SELECT p.*, EXISTS (SELECT 1 FROM events e JOIN rooms r USING (room_nid) WHERE e.event_id = p.event_id AND r.room_id = p.room_id AND (e.redacted_by IS NOT NULL OR e.is_purged)) AS is_redacted
    FROM pushes p WHERE user_id = $1 AND app_id = $2 AND pushkey = $3 AND due_ts <= $4 ORDER BY push_nid LIMIT $5`,
 );
 const lock = statement('pushers.lock', 'SELECT attempts FROM pushers WHERE user_id = $1 AND app_id = $2 AND pushkey = $3 FOR UPDATE');

@@ -25,6 +25,8 @@ export interface ExtensionsAsked {
   /** Joined rooms that are looked at, for which each extension is on. */
   readonly rooms: Readonly<Record<'account' | 'receipts' | 'typing', readonly RoomMembership[]>>;
   readonly next: SyncPositions;
+  /** Users of whom nothing is shown. */
+  readonly ignored: ReadonlySet<string>;
   /** Streams that may hold something new since `state.positions`. */
   readonly ahead: ReadonlySet<StreamName>;
 }
@@ -119,7 +121,7 @@ export class ExtensionAnswers {
     return { text: `{${parts.join(',')}}`, isNews: true };
   }
 
-  async #receipts({ request: { requester: { userId } }, state, rooms, next, ahead }: ExtensionsAsked): Promise<Told | null> {
+  async #receipts({ request: { requester: { userId } }, state, rooms, next, ahead, ignored }: ExtensionsAsked): Promise<Told | null> {
     const places = placesOf(rooms.receipts, state, 'receipts');
     const first = places.flatMap(({ room, after }) => (after === null ? [{ roomNid: room.roomNid, after: 0 }] : []));
     const others = places.flatMap(({ room, after }) =>
@@ -131,6 +133,7 @@ export class ExtensionAnswers {
     const ids = new Map(rooms.receipts.map((room) => [room.roomNid, room.roomId]));
     const byRoom = new Map<string, ReceiptRow[]>();
     for (const row of [...all, ...news]) {
+      if (ignored.has(row.user_id)) continue;
       const roomId = ids.get(row.room_nid)!;
       const rows = byRoom.get(roomId);
       if (rows) rows.push(row);
@@ -139,11 +142,12 @@ export class ExtensionAnswers {
     return roomsTold([...byRoom].map(([roomId, rows]) => [roomId, { type: 'm.receipt', content: receiptContent(rows) }]));
   }
 
-  #typing({ state, rooms }: ExtensionsAsked): Told | null {
+  #typing({ state, rooms, ignored }: ExtensionsAsked): Told | null {
     return roomsTold(placesOf(rooms.typing, state, 'typing').flatMap(({ room, after }): [string, object][] => {
       const typing = this.typing.inRoom(room.roomId);
-      const isNews = typing !== undefined && (after === null ? typing.users.length > 0 : typing.pos > after);
-      return isNews ? [[room.roomId, { type: 'm.typing', content: { user_ids: typing.users } }]] : [];
+      const users = typing?.users.filter((userId) => !ignored.has(userId)) ?? [];
+      const isNews = typing !== undefined && (after === null ? users.length > 0 : typing.pos > after);
+      return isNews ? [[room.roomId, { type: 'm.typing', content: { user_ids: users } }]] : [];
     }));
   }
 }

@@ -77,7 +77,7 @@ export class SlidingEngine {
     const { texts, lookedAt } = await this.rooms.write({ request, state, isFirst, lazy, rooms: wanted, to, ignored, directs });
     const placed = wanted.filter(({ room }) => lookedAt.has(room.roomNid));
     const inScope = scopes(request.extensions, placed);
-    const extensions = await this.extensions.write({ request, state, isFirst, rooms: inScope, next, ahead });
+    const extensions = await this.extensions.write({ request, state, isFirst, rooms: inScope, next, ahead, ignored });
     const parts = [
       ...(request.txnId === undefined ? [] : [`"txn_id":${JSON.stringify(request.txnId)}`]),
       `"lists":${JSON.stringify(Object.fromEntries([...counts].map(([name, count]) => [name, { count }])))}`,
