@@ -1,7 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { AccountOps, type RemoteChange } from '../../accounts/account-ops.js';
 import { Devices } from '../../accounts/devices.js';
-import { Database } from '../../storage/database.js';
 import { pusherChange, readPusherChange } from './pusher-content.js';
 import { Pushers } from './pushers.js';
 import { PushersStore } from './pushers.store.js';
@@ -12,7 +11,6 @@ export class PusherReplication implements OnModuleInit, OnApplicationBootstrap, 
   readonly #unsubscribe: () => void;
 
   constructor(
-    private readonly db: Database,
     private readonly ops: AccountOps,
     private readonly pushers: Pushers,
     private readonly store: PushersStore,
@@ -43,6 +41,6 @@ export class PusherReplication implements OnModuleInit, OnApplicationBootstrap, 
     if (!told) return;
     const { name, content } = told;
     if (content === null) await this.pushers.removeTold(userId, name);
-    else await this.db.transaction((tx) => this.pushers.save(tx, userId, content));
+    else await this.pushers.setTold(userId, content);
   }
 }

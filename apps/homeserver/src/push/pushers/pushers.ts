@@ -73,8 +73,8 @@ export class Pushers implements OnModuleInit {
         await this.store.remove(tx, other.userId, [other]);
         changes.set(other.userId, [...(changes.get(other.userId) ?? []), pusherRemoval(other)]);
       }
-      await this.save(tx, userId, content, ack);
-      const surplus = (await tx.repository(Pusher).find({ where: { userId }, order: { setTs: 'DESC' }, skip: MAX_PUSHERS })).filter((one) => one.appId !== appId || one.pushkey !== pushkey);
+      await this.#save(tx, userId, content, ack);
+      const surplus = (await this.#surplus(tx, userId)).filter((one) => one.appId !== appId || one.pushkey !== pushkey);
       if (surplus.length > 0) await this.store.remove(tx, userId, surplus);
       changes.set(userId, [pusherChange(content), ...surplus.map(pusherRemoval)]);
       await this.ops.recordAll(tx, changes);
@@ -82,8 +82,22 @@ export class Pushers implements OnModuleInit {
     });
   }
 
+  /** What another home tells of a pusher. The bound is kept here, too: each event of a room is noted for each of an account's pushers. */
+  async setTold(userId: string, content: PusherContent): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      await this.#save(tx, userId, content, null);
+      const surplus = await this.#surplus(tx, userId);
+      if (surplus.length > 0) await this.store.remove(tx, userId, surplus);
+    });
+  }
+
+  /** The same at all homes, in whatever order they hear of them. */
+  #surplus(tx: Transaction, userId: string): Promise<Pusher[]> {
+    return tx.repository(Pusher).find({ where: { userId }, order: { setTs: 'DESC', appId: 'ASC', pushkey: 'ASC' }, skip: MAX_PUSHERS });
+  }
+
   /** Writes a pusher, in place of the one of the same name. */
-  async save(tx: Transaction, userId: string, content: PusherContent, ack: { token: string; until: number } | null = null): Promise<void> {
+  async #save(tx: Transaction, userId: string, content: PusherContent, ack: { token: string; until: number } | null): Promise<void> {
     const pushers = tx.repository(Pusher);
     const row = { ...content, ackToken: ack?.token ?? null, ackUntil: ack?.until ?? null };
     const { appId, pushkey, ...rest } = row;
