@@ -9,7 +9,7 @@ import { RoomRegistry } from '../room-registry.js';
 import type { Room } from '../room.js';
 import { membershipOf } from '../state/room-state.js';
 import { EventsStore } from '../timeline/events.store.js';
-import { LocalMembershipsStore } from './local-memberships.store.js';
+import { LocalMembershipsStore, type RoomMembership } from './local-memberships.store.js';
 import { memberContent, type MemberTerms } from './member-content.js';
 import { RemoteLeaver } from './remote-leaver.js';
 import { shownProfile } from './shown-profile.js';
@@ -44,13 +44,19 @@ export class MemberChanges {
     if (!mine) throw MatrixError.forbidden('You are not in this room');
     if (mine.membership === 'leave') return;
     const room = await this.registry.find(roomId);
-    const held = membershipOf(room?.state.get('m.room.member', sender));
-    // An invitation or a knock through another server: this server does not hold the room.
-    if (!room || !room.state.isResident || held !== mine.membership) {
+    if (!room || !room.state.isResident || (await this.#isOutside(room, mine, sender))) {
       await this.remoteLeaver.leave(sender, roomId, mine, change.reason);
       return;
     }
     await this.#set({ ...change, target: sender }, 'leave', ['join', 'invite', 'knock']);
+  }
+
+  /** Whether an invitation or a knock went through another server, so that this one does not hold it. */
+  async #isOutside(room: Room, mine: RoomMembership, userId: string): Promise<boolean> {
+    const held = (): string | undefined => membershipOf(room.state.get('m.room.member', userId));
+    if (held() === mine.membership) return false;
+    // It may also be that it has changed since it was read: between two commits they are of one moment.
+    return room.run(async () => (await this.memberships.ofUserInRoom(userId, room.id))?.membership !== held());
   }
 
   /** @throws 403 `M_FORBIDDEN`, also when the target is not in the room */
