@@ -16,6 +16,7 @@ ENV SERVER_NAME=localhost \
     PARTYLINE_REGISTRATION_SECRET=complement \
     PARTYLINE_DEFAULT_ROOM_VERSION=11 \
     PARTYLINE_RATE_LIMITS=off \
+    PARTYLINE_URL_PREVIEWS=on \
     PARTYLINE_PASSWORD_COST=cheap
 WORKDIR /srv/partyline
 # Complement asks by itself until the server answers.

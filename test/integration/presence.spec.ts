@@ -156,6 +156,40 @@ describe('presence', () => {
     expect((await stranger.request('GET', `${room(roomId)}/initialSync`)).presence).toEqual([]);
   });
 
+  it('is told beside a room that is open to the world, as typing and receipts are, to who watches it from outside', async () => {
+    const watch = (from?: string, timeout = 30_000): Promise<Json> => stranger.request('GET', '/v3/events', undefined, { query: { room_id: roomId, timeout, ...(from && { from }) } });
+    const { event_id: eventId } = await alice.request('PUT', `${room(roomId)}/send/m.room.message/1`, { msgtype: 'm.text', body: 'before' });
+    await alice.request('PUT', `${room(roomId)}/state/m.room.history_visibility/`, { history_visibility: 'world_readable' });
+    await alice.request('POST', '/v3/createRoom', { invite: [bob.userId] });
+    let { end } = await watch(undefined, 0);
+    const next = async (): Promise<Json[]> => {
+      const answer = await watch(end);
+      expect(answer.start).toBe(end);
+      end = answer.end;
+      return answer.chunk;
+    };
+    // Of another room, and of somebody who is not in this one: neither is told.
+    await set(stranger, 'online');
+    await set(bob, 'online', { status_msg: 'Here' });
+    expect(await next()).toEqual([{ type: 'm.presence', sender: bob.userId, content: { user_id: bob.userId, presence: 'online', status_msg: 'Here', last_active_ago: 0, currently_active: true } }]);
+    const waiting = next();
+    await bob.request('POST', `${room(roomId)}/receipt/m.read/${encodeURIComponent(eventId)}`, {});
+    expect(await waiting).toEqual([{ type: 'm.receipt', room_id: roomId, content: { [eventId]: { 'm.read': { [bob.userId]: { ts: expect.any(Number) } } } } }]);
+    await bob.request('POST', `${room(roomId)}/receipt/m.read.private/${encodeURIComponent(eventId)}`, {});
+    const typing = next();
+    await bob.request('PUT', `${room(roomId)}/typing/${encodeURIComponent(bob.userId)}`, { typing: true, timeout: 30_000 });
+    expect(await typing).toEqual([{ type: 'm.typing', room_id: roomId, content: { user_ids: [bob.userId] } }]);
+    await alice.request('PUT', `${room(roomId)}/send/m.room.message/2`, { msgtype: 'm.text', body: 'after' });
+    expect(await next()).toMatchObject([{ room_id: roomId, content: { body: 'after' } }]);
+    // What is ignored is not told, and nothing once the room is closed.
+    await stranger.request('PUT', `/v3/user/${encodeURIComponent(stranger.userId)}/account_data/m.ignored_user_list`, { ignored_users: { [bob.userId]: {} } });
+    await set(bob, 'unavailable');
+    await set(alice, 'online');
+    expect((await next()).map(({ sender }) => sender)).toEqual([alice.userId]);
+    await alice.request('PUT', `${room(roomId)}/state/m.room.history_visibility/`, { history_visibility: 'shared' });
+    await stranger.expectError(403, 'M_FORBIDDEN', 'GET', `/v3/events?room_id=${encodeURIComponent(roomId)}&from=${encodeURIComponent(end)}&timeout=0`);
+  });
+
   it('is hidden for an account that wants so, which sees others all the same', async () => {
     await Promise.all([set(alice, 'online'), set(bob, 'online')]);
     const { next_batch: since } = await look(bob);

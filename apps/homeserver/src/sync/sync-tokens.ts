@@ -19,6 +19,8 @@ export interface HistoryPlace {
    * their `from` for the end of the history, so that the text has to differ.
    */
   readonly attempt: number;
+  /** Of a token of `/sync` of this database: where it stands in all streams. */
+  readonly positions?: SyncPositions;
 }
 
 /** A token that was made for a session. */
@@ -130,7 +132,7 @@ export class SyncTokens {
     const { token, standing } = await this.#read(text);
     if (token.kind === 'resume') throw MatrixError.invalidParam('This token starts a sync, it is no place in a room');
     const place = token.kind === 'place' ? token : { pos: token.positions.events, attempt: 0 };
-    if (standing.kind === 'held') return { pos: place.pos, attempt: place.attempt };
+    if (standing.kind === 'held') return { pos: place.pos, attempt: place.attempt, ...(token.kind === 'sync' && { positions: token.positions }) };
     if (standing.end && dir === 'f') return { pos: Math.min(standing.end.events, place.pos), attempt: 0 };
     return { pos: dir === 'b' ? Number.MAX_SAFE_INTEGER : Number.MIN_SAFE_INTEGER, attempt: 0 };
   }

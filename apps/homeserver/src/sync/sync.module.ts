@@ -39,6 +39,8 @@ import { SyncTurns } from './sync-turns.js';
 import { SyncNotifier } from './notify/sync-notifier.js';
 import { EventStream } from './old-sync/event-stream.js';
 import { InitialSync } from './old-sync/initial-sync.js';
+import { RoomEphemera } from './old-sync/room-ephemera.js';
+import { RoomWatch } from './old-sync/room-watch.js';
 import { LazyMembers } from './rooms/lazy-members.js';
 import { Aggregations } from './relations/aggregations.js';
 import { ChildrenStore } from './relations/children.store.js';
@@ -72,7 +74,7 @@ import { UnreadStore } from './unread/unread.store.js';
     SyncEventsStore, SyncEvents, RoomLogStore, RoomWindows, RoomPositions, RoomRowsStore, RoomSummariesStore, RoomSummaries,
     ReaderHistories, LazyMembers, TimelineCollector,
     HistoryRowsStore, RoomReaders, EventViews, EventFinder, ViewTexts, HistoryCollector, RoomHistoryReader, EventByTime,
-    RoomPlanner, RoomStates, RoomSizes, RoomTimelines, RoomExtrasReader, PresenceSection, RoomSectionsWriter, ShownStates, SyncEngine, SyncService, EventStream, InitialSync,
+    RoomPlanner, RoomStates, RoomSizes, RoomTimelines, RoomExtrasReader, PresenceSection, RoomSectionsWriter, ShownStates, SyncEngine, SyncService, RoomEphemera, RoomWatch, EventStream, InitialSync,
     ...slidingProviders,
     SearchedRooms, VisibleMatches, EventSearch, EventContexts, SearchAnswers,
     RelationsStore, Aggregations, EventThreads, ChildrenStore, RoomRelations, RoomThreads,

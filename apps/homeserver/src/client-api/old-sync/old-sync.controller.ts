@@ -8,7 +8,8 @@ import { CurrentCaller, CurrentUser, QueryParams } from '../../http/param.decora
 import { queryBoolean, queryNumber } from '../../http/query-schemas.js';
 import { RawJson } from '../../http/raw-json.js';
 import { RoomHistoryReader } from '../../sync/history/room-history.js';
-import { EventStream, type EventStreamAnswer } from '../../sync/old-sync/event-stream.js';
+import type { EventList } from '../../sync/old-sync/event-list.js';
+import { EventStream } from '../../sync/old-sync/event-stream.js';
 import { InitialSync } from '../../sync/old-sync/initial-sync.js';
 import { MAX_TIMEOUT_MS } from '../../sync/sync.service.js';
 
@@ -36,7 +37,7 @@ export class OldSyncController {
   @Auth('user-or-guest')
   events(
     @CurrentUser() requester: Requester, @QueryParams(eventsQuery) query: z.output<typeof eventsQuery>, @CurrentCaller() caller: Caller,
-  ): Promise<EventStreamAnswer> {
+  ): Promise<EventList> {
     if (requester.isGuest && query.room_id === undefined) {
       throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'Guests have to name a room');
     }

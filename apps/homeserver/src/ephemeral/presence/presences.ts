@@ -149,6 +149,21 @@ export class Presences implements OnModuleDestroy {
     return found;
   }
 
+  /**
+   * Those of some people whose presence has changed, for who shares no room with them.
+   *
+   * @param from a position of the stream
+   * @param max people, the latest changed
+   */
+  changedAmong(people: { has(userId: string): boolean }, from: number, max: number): Map<string, PresenceState> {
+    const found = new Map<string, PresenceState>();
+    for (const { userId, roomId } of this.isOn ? (this.#log.since(from) ?? []) : []) {
+      if (found.size >= max) break;
+      if (roomId === undefined && people.has(userId)) found.set(userId, this.of(userId));
+    }
+    return found;
+  }
+
   /** Whether the reader is to be told of somebody for whom nobody was woken yet. */
   isPendingFor(reader: string): boolean {
     for (const userId of this.#changed) if (userId === reader || this.people.share(userId, reader)) return true;
