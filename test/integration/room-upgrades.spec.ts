@@ -44,6 +44,8 @@ describe('an upgrade of a room', () => {
       expect([type, now.get(`${type} `)?.content]).toEqual([type, old.get(`${type} `).content]);
     }
     expect(now.has('m.room.pinned_events ')).toBe(false);
+    // Nothing was said of guests, which kept them out.
+    expect(now.get('m.room.guest_access ').content).toEqual({ guest_access: 'forbidden' });
     expect(now.get(`m.room.member ${villain}`).content).toMatchObject({ membership: 'ban', reason: 'spam' });
     expect(now.get('m.room.power_levels ').content).toMatchObject({ users: { [bob.userId]: 60 }, events: { 'm.room.tombstone': 150 } });
     expect(now.get('m.room.power_levels ').content.users[alice.userId]).toBeUndefined();

@@ -19,16 +19,17 @@ export interface FoundPerson extends SeenName {
 const isOpen = `EXISTS (
   SELECT 1 FROM current_state s JOIN events e USING (event_nid) WHERE s.room_nid = m.room_nid AND s.state_key = ''
     AND (s.type = 'm.room.join_rules' AND e.json LIKE '%"join_rule":"public"%' OR s.type = 'm.room.history_visibility' AND e.json LIKE '%"history_visibility":"world_readable"%'))`;
+// Whoever searches finds himself where all others find him: in open rooms.
 const search = statement(
   'directory_users.search',
   `SELECT u.user_id, u.display_name, u.avatar_url, found.json AS member_json FROM directory_users u
    CROSS JOIN LATERAL (
      SELECT e.json FROM current_state m JOIN events e USING (event_nid)
      WHERE m.type = 'm.room.member' AND m.state_key = u.user_id AND m.membership = 'join' AND (
-       m.room_nid IN (SELECT room_nid FROM current_state WHERE type = 'm.room.member' AND state_key = $1 AND membership = 'join') OR ${isOpen})
+       u.user_id <> $1 AND m.room_nid IN (SELECT room_nid FROM current_state WHERE type = 'm.room.member' AND state_key = $1 AND membership = 'join') OR ${isOpen})
      LIMIT 1
    ) found
-   WHERE u.search LIKE ALL ($2) AND u.user_id <> $1
+   WHERE u.search LIKE ALL ($2)
    ORDER BY u.search LIKE $3 DESC, u.display_name IS NULL, u.user_id LIMIT $4`,
 );
 const mutual = statement(

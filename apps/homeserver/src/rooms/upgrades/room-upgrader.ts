@@ -115,6 +115,8 @@ export class RoomUpgrader {
     };
     const contents = await Promise.all(MOVED_TYPES.map((type) => state.get(type, '')));
     for (const event of contents) put(event?.pdu.type ?? '', event?.pdu.content);
+    // COMPAT(SyTest): the new room says it outright, also where the old one keeps guests out by saying nothing.
+    if (!contents.some((event) => event?.pdu.type === 'm.room.guest_access')) put('m.room.guest_access', { guest_access: 'forbidden' });
     const joinRules = former.state.get('m.room.join_rules', '')?.pdu.content;
     put('m.room.join_rules', joinRules && movedJoinRules(joinRules, former.id, rules));
     const { moved } = await this.#addresses(await state.get(ADDRESS, ''), former);
