@@ -62,6 +62,8 @@ describe('people', () => {
     const shared = await create(alice, { preset: 'public_chat' });
     await far.request('POST', `/v3/join/${encodeURIComponent(shared)}`, {}, { query: { server_name: net.server('a').name } });
     await eventually(async () => (await search(alice, 'farah')).results[0]?.user_id === far.userId);
+    // Who was there before the server came in, too.
+    await eventually(async () => ids(await search(far, 'alice')).includes(alice.userId));
     const secret = await create(bob, { invite: [far.userId] });
     await far.request('POST', `/v3/join/${encodeURIComponent(secret)}`, {}, { query: { server_name: net.server('a').name } });
     await far.request('PUT', `${roomPath(secret)}/state/m.room.member/${encodeURIComponent(far.userId)}`, { membership: 'join', displayname: 'Agent Ten' });

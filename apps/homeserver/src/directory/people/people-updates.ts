@@ -2,14 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { AccountDirectory } from '../../accounts/account-directory.js';
 import { Profiles } from '../../accounts/profiles.js';
-import { Bus } from '../../bus/bus.js';
+import { Bus, type RoomCommitted } from '../../bus/bus.js';
 import { Log } from '../../observability/log.js';
 import { StreamPositions } from '../../storage/stream-positions.js';
 import { type MemberChange, PeopleStore, type SeenName } from './people.store.js';
 import { seenNameIn, seenNameOf } from './seen-names.js';
 
-/** People whose names wait to be stored; beyond that they are found when they are seen again. */
+/** People whose names wait to be stored, and rooms to be read; beyond that they are found when they are seen again. */
 const MAX_WAITING = 50_000;
+const MAX_ROOMS = 10_000;
 const BATCH = 500;
 const GATHER_MS = 250;
 
@@ -17,6 +18,8 @@ const GATHER_MS = 250;
 @Injectable()
 export class PeopleUpdates implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #waiting = new Map<string, SeenName>();
+  /** Rooms whose members are to be read, and after which position, by number. */
+  readonly #rooms = new Map<number, number>();
   #running: Promise<void> | undefined;
   #isStopped = false;
   #unsubscribe: (() => void)[] = [];
@@ -35,6 +38,7 @@ export class PeopleUpdates implements OnApplicationBootstrap, OnModuleDestroy {
       this.bus.subscribe((message) => {
         if (message.kind !== 'room') return;
         for (const { event } of message.events) this.#saw(seenNameOf(event.pdu));
+        if (hasOthers(message)) this.#entered(message);
       }),
       this.profiles.onChanged(async (userId) => this.#saw({ userId, displayName: null, avatarUrl: null })),
     ];
@@ -50,6 +54,12 @@ export class PeopleUpdates implements OnApplicationBootstrap, OnModuleDestroy {
   #saw(name: SeenName | undefined): void {
     if (!name || (this.#waiting.size >= MAX_WAITING && !this.#waiting.has(name.userId))) return;
     this.#waiting.set(name.userId, name);
+    this.#running ??= this.#work();
+  }
+
+  #entered({ roomNid, events, pos }: RoomCommitted): void {
+    if (this.#rooms.size >= MAX_ROOMS || this.#rooms.has(roomNid)) return;
+    this.#rooms.set(roomNid, Math.min(pos, ...events.map((event) => event.pos)) - 1);
     this.#running ??= this.#work();
   }
 
@@ -79,9 +89,10 @@ export class PeopleUpdates implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async #work(): Promise<void> {
-    while (this.#waiting.size > 0 && !this.#isStopped) {
+    while (this.#waiting.size + this.#rooms.size > 0 && !this.#isStopped) {
       // Many come at once, and nobody waits for it.
       await pause(GATHER_MS);
+      await this.#readRooms();
       const upTo = this.positions.current('events');
       const batch = [...this.#waiting.values()].slice(0, BATCH);
       for (const { userId } of batch) this.#waiting.delete(userId);
@@ -95,6 +106,13 @@ export class PeopleUpdates implements OnApplicationBootstrap, OnModuleDestroy {
     this.#running = undefined;
   }
 
+  async #readRooms(): Promise<void> {
+    for (const [roomNid, pos] of this.#rooms) {
+      this.#rooms.delete(roomNid);
+      await this.#catchUpRoom(roomNid, pos).catch((error: unknown) => this.log.error('the members of a room could not be noted', error, { roomNid }));
+    }
+  }
+
   /** People of this server are called as their profile says: what they call themselves in one room is for that room. */
   #named(names: readonly SeenName[]): Promise<SeenName[]> {
     return Promise.all(names.map(async (name) => {
@@ -103,4 +121,10 @@ export class PeopleUpdates implements OnApplicationBootstrap, OnModuleDestroy {
       return { userId: name.userId, displayName: displayname || null, avatarUrl: avatar_url || null };
     }));
   }
+}
+
+/** Whether members came by no event of the timeline: with the state in which this server entered a room, or by a resolution. */
+function hasOthers({ membershipChanges, events }: RoomCommitted): boolean {
+  const own = new Set(events.flatMap(({ event: { pdu } }) => (pdu.type === 'm.room.member' ? [pdu.state_key] : [])));
+  return membershipChanges.some(({ userId, membership, previous }) => membership === 'join' && previous !== 'join' && !own.has(userId));
 }

@@ -160,7 +160,9 @@ export class RoomUpgrader {
 
   /** Which addresses move: those of this server that lead to one of the rooms. */
   async #addresses(event: RoomEvent | undefined, ...rooms: readonly Room[]): Promise<ReturnType<typeof movedAliases>> {
-    const own = new Set(event ? (await Promise.all(rooms.map((room) => this.aliases.ofRoom(room.id)))).flat() : []);
+    const own = new Set<string>();
+    // The former room first, and then the other one: what moves meanwhile is in one of the answers.
+    if (event) for (const room of rooms) for (const alias of await this.aliases.ofRoom(room.id)) own.add(alias);
     return movedAliases(event?.pdu.content ?? {}, (alias) => own.has(alias));
   }
 }
