@@ -29,5 +29,7 @@ export default {
   globalSetup: '<rootDir>/test/network/global-setup.mjs',
   globalTeardown: '<rootDir>/test/network/global-teardown.mjs',
   maxWorkers: 2,
+  // What a suite has loaded stays for as long as its process does: hundreds of them would not fit into V8's heap.
+  workerIdleMemoryLimit: 1_500_000_000,
   testTimeout: 30_000,
 };
