@@ -146,11 +146,15 @@ describe('what a server is told', () => {
   it('takes a number of queries that does not grow with the answer', async () => {
     const { counters } = net.server('a').get(Database);
     const cost = async (limit: number): Promise<number> => {
-      const before = counters.statements;
-      await ask('b', 'a', 'GET', `backfill/${e(roomId)}`, { query: { v: [sent[19]!], limit } });
-      return counters.statements - before;
+      const costs: number[] = [];
+      // The server has other work now and then, which counts too.
+      for (let i = 0; i < 5; i++) {
+        const before = counters.statements;
+        await ask('b', 'a', 'GET', `backfill/${e(roomId)}`, { query: { v: [sent[19]!], limit } });
+        costs.push(counters.statements - before);
+      }
+      return Math.min(...costs);
     };
-    await cost(20);
     expect(await cost(20)).toBeLessThanOrEqual((await cost(2)) + 1);
   });
 
