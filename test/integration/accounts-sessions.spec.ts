@@ -202,6 +202,7 @@ describe('sessions', () => {
       await sam.request(...rename);
 
       expect(await admin.request('PUT', path('suspend'), { suspended: true })).toEqual({ suspended: true });
+      expect(await admin.request('GET', path('suspend'))).toEqual({ suspended: true });
       await sam.expectError(403, 'M_USER_SUSPENDED', ...rename);
       await sam.request('GET', '/v3/account/whoami');
       await admin.request('PUT', path('suspend'), { suspended: false });
