@@ -74,6 +74,19 @@ describe.each(['11', 'io.partyline.1'])('ends of a room of version %s', (version
     }
   });
 
+  it('are not those that come after what names them', async () => {
+    const late = bad.follow(bad.message('late'));
+    const after = bad.follow(bad.message('after'));
+    world.hostile.on(/get_missing_events/, () => ({ events: [] }));
+    world.hostile.on(/state_ids/, () => ({ pdu_ids: [...bad.state.values()], auth_chain_ids: [] }));
+    await world.hostile.send(a, [wire(after)]);
+    expect(await world.isShown(roomId, after)).toBe(true);
+    await world.hostile.send(a, [wire(late)]);
+    expect(await world.isShown(roomId, late)).toBe(true);
+    expect(await endsOf(roomId)).toEqual([after.eventId]);
+    await world.expectGoodServersAgree(roomId);
+  });
+
   it('are not those that an event leads to by others that were not accepted', async () => {
     const levels = await world.state(world.alice, roomId, 'm.room.power_levels');
     await world.alice.request('PUT', `${path(roomId)}/state/m.room.power_levels`, { ...levels, users: { ...levels.users, [world.bob.userId]: 50 }, events_default: 50 });

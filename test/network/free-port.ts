@@ -5,11 +5,16 @@ import { createServer } from 'node:net';
 const FIRST = 20_000;
 const LAST = 31_999;
 
+/** Those that a suite has had: another server there would have its name, and not its keys. */
+const given = new Set<number>();
+
 /** A port that nobody listens on now, on neither loopback address. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST, LAST + 1);
-    if ((await isFree(port, '127.0.0.1')) && (await isFree(port, '::1'))) return port;
+    if (given.has(port) || !(await isFree(port, '127.0.0.1')) || !(await isFree(port, '::1'))) continue;
+    given.add(port);
+    return port;
   }
 }
 

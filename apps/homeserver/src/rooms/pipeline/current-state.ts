@@ -19,7 +19,7 @@ export class CurrentState {
   ) {}
 
   /**
-   * The event becomes an extremity; the current state follows from all extremities.
+   * The event becomes an extremity, unless one names it that came before it; the current state follows from all extremities.
    *
    * @param related stored events that are at hand, among them the predecessors
    */
@@ -31,7 +31,9 @@ export class CurrentState {
     const followsAll = before === draft.snapshot && draft.extremities.every((e) => reached.has(e.eventId));
     const after = draft.after(before, event, nid);
     draft.afters.set(event.eventId, after);
-    draft.extremities = [...draft.extremities.filter((e) => !reached.has(e.eventId)), endOf(nid, event, after, draft.room.rules)];
+    const others = draft.extremities.filter((e) => !reached.has(e.eventId));
+    const isEnd = followsAll || others.length === 0 || !(await this.ends.isNamed(draft, event));
+    draft.extremities = isEnd ? [...others, endOf(nid, event, after, draft.room.rules)] : others;
     this.ends.note(draft);
     if (followsAll) {
       draft.follow(added, before);

@@ -17,6 +17,7 @@ const RETRY_MS = 5_000;
 export interface EndsView {
   readonly room: RoomView;
   readonly extremities: readonly Extremity[];
+  readonly missing: readonly { readonly eventId: string; readonly child: { readonly status: EventStatus } }[];
   find(eventId: string): { event: RoomEvent; status: EventStatus } | undefined;
 }
 
@@ -51,9 +52,15 @@ export class RoomEnds {
     if (extremities.length < CROWDED_ENDS || maker === room.state.serverName) return;
     if (extremities.length < MAX_ENDS && !extremities.some((end) => end.server === maker)) return;
     const reached = await this.reachedBy(draft, event, related);
-    if (extremities.some((end) => reached.has(end.eventId))) return;
+    if (extremities.some((end) => reached.has(end.eventId)) || (await this.isNamed(draft, event))) return;
     this.note(draft);
     throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'The room has too many ends that nobody has bound', { retry_after_ms: RETRY_MS });
+  }
+
+  /** Whether an accepted event came before this one, which it names: then this is no end, and what it changes is in the state of that. */
+  async isNamed(draft: EndsView, { eventId }: RoomEvent): Promise<boolean> {
+    if (draft.missing.some((item) => item.eventId === eventId && item.child.status === EventStatus.accepted)) return true;
+    return this.events.isMissing(draft.room.id, eventId);
   }
 
   /**

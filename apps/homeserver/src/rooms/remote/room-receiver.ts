@@ -204,7 +204,7 @@ export class RoomReceiver extends PduReceiver {
 
   /** Whoever tells of many states makes as many ends: nothing is asked for what would be one too many. */
   async #toldState(origin: string, room: Room, event: RoomEvent): Promise<ToldState> {
-    await this.ends.assertRoom({ room, extremities: room.extremities, find: () => undefined }, event);
+    await this.ends.assertRoom({ room, extremities: room.extremities, missing: [], find: () => undefined }, event);
     if (this.budget.take(origin, 1) > 0) return this.missing.stateBeforeOrAfterMissing(room, event, origin);
     throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many events that follow what nobody has', { retry_after_ms: RETRY_MS });
   }

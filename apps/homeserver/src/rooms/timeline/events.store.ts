@@ -23,6 +23,10 @@ const below = statement(
 );
 
 const lastAt = statement('events.last_at', `${from} WHERE r.room_id = $1 AND e.pos <= $2 ORDER BY e.pos DESC LIMIT 1`);
+const isMissing = statement(
+  'events.is_missing',
+  'SELECT 1 FROM backward_extremities b JOIN rooms r USING (room_nid) WHERE r.room_id = $1 AND b.event_id = $2',
+);
 const pendingRedactions = statement(
   'events.pending_redactions',
   `${from} JOIN pending_redactions p ON p.event_id = e.event_id AND p.room_nid = e.room_nid WHERE p.room_nid = $1 AND p.target_id = $2`,
@@ -108,6 +112,11 @@ export class EventsStore {
   /** Accepted redactions of an event that had not arrived before them. */
   async pendingRedactions(roomNid: number, targetId: string): Promise<StoredEvent[]> {
     return (await this.db.query<StoredEventRow>(pendingRedactions, [roomNid, targetId])).map(storedEvent);
+  }
+
+  /** Whether an accepted event of the room names this one, which is not here. */
+  async isMissing(roomId: string, eventId: string): Promise<boolean> {
+    return (await this.db.query(isMissing, [roomId, eventId])).length > 0;
   }
 
   /**
