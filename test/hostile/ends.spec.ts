@@ -87,6 +87,31 @@ describe.each(['11', 'io.partyline.1'])('ends of a room of version %s', (version
     await world.expectGoodServersAgree(roomId);
   });
 
+  it('are kept for who had to wait, however quick others are', async () => {
+    const servers = await Promise.all(Array.from({ length: 25 }, () => HostileServer.start()));
+    try {
+      const rooms: HostileRoom[] = [];
+      for (const server of servers) {
+        const { userId, joins } = joined(server);
+        rooms.push(await HostileRoom.join(server, a, roomId, userId, joins));
+      }
+      for (const room of rooms) room.latest = bad.latest;
+      const fill = (): Promise<unknown> => Promise.all(rooms.slice(1).map((room) => room.server.send(a, beside(room, 2).map(wire))));
+      const [late] = beside(rooms[0]!, 1);
+      const sendLate = async (): Promise<boolean> => (await servers[0]!.send(a, [wire(late!)]))[late!.eventId]?.error === undefined;
+      // Its ends may just have been bound: then there is room for anybody.
+      let isTaken = false;
+      for (let i = 0; i < 3 && !isTaken; i++) {
+        await fill();
+        isTaken = await sendLate();
+        await eventually(async () => (await endsOf(roomId)).length < 10, 60_000);
+      }
+      expect(isTaken || (await fill(), await sendLate())).toBe(true);
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()));
+    }
+  }, 240_000);
+
   it('are not those that an event leads to by others that were not accepted', async () => {
     const levels = await world.state(world.alice, roomId, 'm.room.power_levels');
     await world.alice.request('PUT', `${path(roomId)}/state/m.room.power_levels`, { ...levels, users: { ...levels.users, [world.bob.userId]: 50 }, events_default: 50 });

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { RoomEvent } from '#federation';
 import { MatrixError } from '../../errors/matrix-error.js';
+import { Clock } from '../../observability/clock.js';
+import { boundedCache } from '../../storage/bounded-cache.js';
 import { makerOf, type Extremity, type RoomView } from '../room-view.js';
 import { EventsStore } from '../timeline/events.store.js';
 import { EventStatus, type StoredEvent } from '../timeline/stored-event.js';
@@ -12,6 +14,10 @@ export const CROWDED_ENDS = 10;
 /** Events that were not accepted and are passed through on the way from an event to the ends that it leads to. */
 const MAX_PASSED = 500;
 const RETRY_MS = 5_000;
+/** Servers that had to wait keep their turn for so long: who is told to come again comes within a minute. */
+const TURN_MS = 90_000;
+const MAX_WAITING = 1_000;
+const MAX_ROOMS = 1_000;
 
 /** A room, or one as it will be, and events that are not stored yet. */
 export interface EndsView {
@@ -28,8 +34,13 @@ export interface EndsView {
 @Injectable()
 export class RoomEnds {
   readonly #listeners: ((roomId: string) => void)[] = [];
+  /** By room: servers for which there was none left, in that order, and until when (steady clock). */
+  readonly #waiting = boundedCache<string, Map<string, number>>(MAX_ROOMS);
 
-  constructor(private readonly events: EventsStore) {}
+  constructor(
+    private readonly events: EventsStore,
+    private readonly clock: Clock,
+  ) {}
 
   /** Is told of rooms whose ends should be bound: often, and of some that will not have that many after all. */
   onCrowded(listener: (roomId: string) => void): void {
@@ -50,10 +61,12 @@ export class RoomEnds {
     const { extremities, room } = draft;
     const maker = makerOf(event, room.rules);
     if (extremities.length < CROWDED_ENDS || maker === room.state.serverName) return;
-    if (extremities.length < MAX_ENDS && !extremities.some((end) => end.server === maker)) return;
+    const isFirst = !extremities.some((end) => end.server === maker);
+    if (isFirst && this.#placeOf(draft, maker) < MAX_ENDS - extremities.length) return;
     const reached = await this.reachedBy(draft, event, related);
     if (extremities.some((end) => reached.has(end.eventId)) || (await this.isNamed(draft, event))) return;
     this.note(draft);
+    if (isFirst) this.#wait(room.id, maker);
     throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'The room has too many ends that nobody has bound', { retry_after_ms: RETRY_MS });
   }
 
@@ -61,6 +74,22 @@ export class RoomEnds {
   async isNamed(draft: EndsView, { eventId }: RoomEvent): Promise<boolean> {
     if (draft.missing.some((item) => item.eventId === eventId && item.child.status === EventStatus.accepted)) return true;
     return this.events.isMissing(draft.room.id, eventId);
+  }
+
+  /** How many servers have their turn before this one: as many ends are kept for them, or a crowd would leave none to who is not quick. */
+  #placeOf({ room, extremities }: EndsView, maker: string): number {
+    const waiting = this.#waiting.get(room.id);
+    if (!waiting) return 0;
+    const now = this.clock.steady();
+    for (const [server, until] of waiting) if (until <= now || extremities.some((end) => end.server === server)) waiting.delete(server);
+    const place = [...waiting.keys()].indexOf(maker);
+    return place === -1 ? waiting.size : place;
+  }
+
+  #wait(roomId: string, maker: string): void {
+    const waiting = this.#waiting.get(roomId) ?? new Map<string, number>();
+    this.#waiting.set(roomId, waiting);
+    if (!waiting.has(maker) && waiting.size < MAX_WAITING) waiting.set(maker, this.clock.steady() + TURN_MS);
   }
 
   /**
