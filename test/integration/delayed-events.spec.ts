@@ -1,4 +1,4 @@
-import { DelayedEvents, MAX_DELAY_MS, MAX_WAITING } from '../../apps/homeserver/src/rooms/delayed/delayed-events.js';
+import { DelayedEvents, MAX_BYTES_IN_ALL, MAX_DELAY_MS, MAX_WAITING } from '../../apps/homeserver/src/rooms/delayed/delayed-events.js';
 import { takeViolations } from '../network/contract-check.js';
 import { eventually } from '../network/eventually.js';
 import { Network } from '../network/network.js';
@@ -167,6 +167,21 @@ describe('a delayed event', () => {
     await alice.expectError(400, 'M_INVALID_PARAM', 'GET', '/v1/delayed_events', undefined, { query: { status: 'asleep' } });
     const { capabilities } = await alice.request('GET', '/v3/capabilities');
     expect(capabilities['m.delayed_events']).toEqual({ max_delay_ms: MAX_DELAY_MS, max_scheduled: MAX_WAITING });
+  });
+
+  it('is one of so many bytes of an account, waiting or kept', async () => {
+    // What JSON writes around the text.
+    const around = Buffer.byteLength(JSON.stringify({ msgtype: 'm.text', body: '' }));
+    const large = 'x'.repeat(MAX_BYTES_IN_ALL / 32 - around);
+    for (let i = 0; i < 31; i++) await message(alice, large, 10_000);
+    const path = `${room()}/delayed_event/m.room.message/full`;
+    await alice.expectError(429, 'M_LIMIT_EXCEEDED', 'PUT', path, { delay: 10_000, content: { msgtype: 'm.text', body: `${large}x` } });
+    await message(alice, large, 10_000);
+    await alice.expectError(429, 'M_LIMIT_EXCEEDED', 'PUT', path, { delay: 10_000, content: {} });
+    await pass(20_000);
+    await message(alice, 'one more', 10_000);
+    await pass(20_000);
+    expect((await list(alice)).length).toBe(32);
   });
 
   it('is made, listed and managed in the first form of the proposal', async () => {

@@ -23,7 +23,7 @@ export interface PresenceContent {
 }
 
 /**
- * One presence of several, e.g. of an account's homes: who is online anywhere is online, and was active when he last was anywhere. Of
+ * One presence of several, such as those of an account's homes: who is online anywhere is online, and was active when he last was anywhere. Of
  * status messages that of the most recently active counts.
  */
 export function combined(states: Iterable<PresenceState>): PresenceState {

@@ -12,7 +12,14 @@ const forget = statement(
 const forgetOldest = statement(
   'delayed_events.forget_oldest',
   `DELETE FROM delayed_events WHERE delay_id IN (
-     SELECT delay_id FROM delayed_events WHERE user_id = $1 AND outcome IS NOT NULL ORDER BY finalised_ts DESC OFFSET $2)`,
+     SELECT delay_id FROM (
+       SELECT delay_id, row_number() OVER newest AS number, sum(octet_length(content)) OVER newest AS bytes
+       FROM delayed_events WHERE user_id = $1 AND outcome IS NOT NULL WINDOW newest AS (ORDER BY finalised_ts DESC, delay_id)) kept
+     WHERE number > $2 OR bytes > $3)`,
+);
+const waiting = statement(
+  'delayed_events.waiting',
+  'SELECT count(*)::int AS number, coalesce(sum(octet_length(content)), 0)::int AS bytes FROM delayed_events WHERE user_id = $1 AND outcome IS NULL',
 );
 // Somebody's clock was ahead: nothing waits longer than it was to wait.
 const resume = statement(
@@ -44,8 +51,10 @@ export class DelayedEventsStore {
     return this.#rows.find({ where: { userId }, order: { sendAt: 'ASC', delayId: 'ASC' } });
   }
 
-  waiting(userId: string): Promise<number> {
-    return this.#rows.countBy({ userId, outcome: IsNull() });
+  /** How many wait, and the bytes of their contents. */
+  async waiting(userId: string): Promise<{ number: number; bytes: number }> {
+    const [row] = await this.db.query<{ number: number; bytes: number }>(waiting, [userId]);
+    return row!;
   }
 
   /** When the account's next one is to be sent; milliseconds since the epoch. */
@@ -82,11 +91,13 @@ export class DelayedEventsStore {
     });
   }
 
-  /** @param keep finalised ones of the account that are kept */
-  async finalise(event: DelayedEvent, end: Pick<DelayedEvent, 'outcome' | 'reason' | 'error' | 'eventId' | 'finalisedTs'>, keep: number): Promise<void> {
+  /** @param keep finalised ones of the account that are kept: how many, and bytes of their contents */
+  async finalise(
+    event: DelayedEvent, end: Pick<DelayedEvent, 'outcome' | 'reason' | 'error' | 'eventId' | 'finalisedTs'>, keep: { number: number; bytes: number },
+  ): Promise<void> {
     await this.db.transaction(async (tx) => {
       await tx.repository(DelayedEvent).update({ delayId: event.delayId, outcome: IsNull() }, end);
-      await tx.write(forgetOldest, [event.userId, keep]);
+      await tx.write(forgetOldest, [event.userId, keep.number, keep.bytes]);
     });
   }
 

@@ -23,6 +23,8 @@ export const MAX_WAITING = 100;
 const KEPT_MS = 7 * 24 * 3_600_000;
 const MAX_KEPT = 100;
 const MAX_BYTES = 65_536;
+/** Contents of one account's events that wait, and of those that are kept: a list of them is one answer. */
+export const MAX_BYTES_IN_ALL = 1024 * 1024;
 const AT_ONCE = 100;
 /** Events that are being sent: what their rooms and other servers hold up holds up no others. */
 const MAX_SENDING = 2_000;
@@ -107,9 +109,10 @@ export class DelayedEvents implements OnModuleInit, OnApplicationBootstrap, OnMo
     const text = JSON.stringify(content);
     if (Buffer.byteLength(text) > MAX_BYTES) throw MatrixError.tooLarge('The event is too large');
     const now = this.clock.now();
-    if ((await this.store.waiting(userId)) >= MAX_WAITING) {
+    const waiting = await this.store.waiting(userId);
+    if (waiting.number >= MAX_WAITING || waiting.bytes + Buffer.byteLength(text) > MAX_BYTES_IN_ALL) {
       const next = (await this.store.nextOf(userId)) ?? now;
-      throw new MatrixError(429, 'M_LIMIT_EXCEEDED', `${MAX_WAITING} events of this account are waiting already`, { retry_after_ms: Math.max(0, next - now) });
+      throw new MatrixError(429, 'M_LIMIT_EXCEEDED', `Too many events of this account are waiting: at most ${MAX_WAITING}, and ${MAX_BYTES_IN_ALL} bytes`, { retry_after_ms: Math.max(0, next - now) });
     }
     const event: DelayedEvent = {
       delayId: this.random.token(24), userId, deviceId, txn, roomId, type, stateKey: stateKey ?? null, content: text,
@@ -198,7 +201,7 @@ export class DelayedEvents implements OnModuleInit, OnApplicationBootstrap, OnMo
   }
 
   #finalise(event: DelayedEvent, end: Partial<DelayedEvent> & Pick<DelayedEvent, 'outcome' | 'reason'>): Promise<void> {
-    return this.store.finalise(event, { error: null, eventId: null, ...end, finalisedTs: this.clock.now() }, MAX_KEPT);
+    return this.store.finalise(event, { error: null, eventId: null, ...end, finalisedTs: this.clock.now() }, { number: MAX_KEPT, bytes: MAX_BYTES_IN_ALL });
   }
 }
 

@@ -100,7 +100,7 @@ export class JudgedJobs {
       try {
         const value = await job.run(attempt);
         const unsigned = this.policies.unsigned(last, attempt);
-        // Another one by now: the room does it as any.
+        // The room has another policy server by now, or none: it is done as any other job.
         if (!unsigned || !canBeGrafted(last, attempt)) void this.room.run(job.run).then(job.resolve as (value: unknown) => void, job.reject);
         else {
           made.push({ job, value, items: attempt.events.slice(last.events.length), unsigned });
