@@ -16,9 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => net.stop());
 beforeEach(async () => {
-  room = await RelatingRoom.create(alice);
-  await room.join(bob);
-  root = await room.say(alice, 'first');
+  ({ room, root } = await RelatingRoom.begin(alice, bob));
 });
 
 const beside = async (client: TestClient, eventId = root): Promise<Json> => (await room.event(client, eventId)).unsigned['m.relations'];

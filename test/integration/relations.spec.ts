@@ -14,9 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => net.stop());
 beforeEach(async () => {
-  room = await RelatingRoom.create(alice);
-  await room.join(bob);
-  root = await room.say(alice, 'root');
+  ({ room, root } = await RelatingRoom.begin(alice, bob));
 });
 
 const ids = (page: Json): string[] => page.chunk.map((event: Json) => event.event_id);

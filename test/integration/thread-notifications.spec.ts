@@ -15,9 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => net.stop());
 beforeEach(async () => {
-  room = await RelatingRoom.create(alice);
-  await room.join(bob);
-  root = await room.say(alice, 'root');
+  ({ room, root } = await RelatingRoom.begin(alice, bob));
   reply = await room.reply(alice, root, 'reply');
 });
 

@@ -9,6 +9,13 @@ export class RelatingRoom {
     return new RelatingRoom((await client.request('POST', '/v3/createRoom', { preset: 'public_chat', ...body })).room_id);
   }
 
+  /** One with somebody else in it, and the event to which others are to relate. */
+  static async begin(client: TestClient, other: TestClient): Promise<{ room: RelatingRoom; root: string }> {
+    const room = await RelatingRoom.create(client);
+    await room.join(other);
+    return { room, root: await room.say(client, 'first') };
+  }
+
   get path(): string {
     return roomPath(this.roomId);
   }
